@@ -1,0 +1,227 @@
+"""Boxes, IoU, crop, paste and the flow-guided warp W: the core step of the method, written once.
+
+Conventions: boxes are half-open integer pixels; a flow is (2, H, W) in pixels, channel 0 = dx, channel 1 = dy, and says
+for each pixel of the target frame where it was in the source frame. Maps are float32 tensors on any device.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+Shape = tuple[int, int]  # (H, W) in pixels
+Reach = tuple[float, float, float, float]  # smallest dx, largest dx, smallest dy, largest dy of a flow, in pixels
+
+
+@dataclass(frozen=True)
+class Box:
+    """The pixels with x0 <= x < x1 and y0 <= y < y1. An empty box does not exist: it raises ValueError."""
+
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+
+    def __post_init__(self) -> None:
+        if self.x0 >= self.x1 or self.y0 >= self.y1:
+            raise ValueError(f"{self} is empty: expected x0 < x1 and y0 < y1")
+
+    @property
+    def width(self) -> int:
+        return self.x1 - self.x0
+
+    @property
+    def height(self) -> int:
+        return self.y1 - self.y0
+
+    @property
+    def area(self) -> int:
+        return self.width * self.height
+
+    @staticmethod
+    def from_probability(P: Tensor, threshold: float = 0.5) -> Box | None:
+        """Box(P > 0.5): the smallest box of the pixels of P (H, W) strictly above the threshold, or None (R4)."""
+        above = threshold < P
+        rows, columns = above.any(1).nonzero(), above.any(0).nonzero()
+        if len(rows) == 0:
+            return None
+        return Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+
+    @staticmethod
+    def full(shape: Shape) -> Box:
+        """The box of a whole image of `shape` (H, W)."""
+        return Box(0, 0, shape[1], shape[0])
+
+    def enlarge(self, margin: float, shape: Shape) -> Box:
+        """Grown by `margin` of width and height on each side (section 3.1), rounded to pixels, clipped to the image."""
+        dx, dy = int(margin * self.width + 0.5), int(margin * self.height + 0.5)
+        return Box(max(self.x0 - dx, 0), max(self.y0 - dy, 0), min(self.x1 + dx, shape[1]), min(self.y1 + dy, shape[0]))
+
+
+def iou(a: Box, b: Box) -> float:
+    """Intersection over union of two boxes, in [0, 1]; identical boxes give 1 (FIDELITY row 24)."""
+    width = min(a.x1, b.x1) - max(a.x0, b.x0)
+    height = min(a.y1, b.y1) - max(a.y0, b.y0)
+    intersection = max(width, 0) * max(height, 0)
+    return intersection / (a.area + b.area - intersection)
+
+
+def cut(image: Tensor, box: Box) -> Tensor:
+    """The pixels of `image` (..., H, W) inside the box. A box that leaves the image raises ValueError."""
+    height, width = image.shape[-2:]
+    if box.x0 < 0 or box.y0 < 0 or box.x1 > width or box.y1 > height:
+        raise ValueError(f"{box} leaves the image: expected it within {width} x {height} pixels")
+    return image[..., box.y0 : box.y1, box.x0 : box.x1]
+
+
+def resize(image: Tensor, shape: Shape) -> Tensor:
+    """`image` (C, h, w) at `shape`: bilinear, align_corners=False, antialiased where it shrinks. Constants stay."""
+    if image.shape[-2:] == shape:
+        return image.clone()
+    resized = functional.interpolate(
+        image[None].contiguous(), size=shape, mode="bilinear", align_corners=False, antialias=True
+    )
+    return resized[0]
+
+
+def crop(image: Tensor, box: Box, size: int) -> Tensor:
+    """The patch I^b (C, size, size) of `image` (C, H, W): what is inside the box, resized; the aspect is not kept."""
+    return resize(cut(image, box), (size, size))
+
+
+def resize_flow(flow: Tensor, size: int) -> Tensor:
+    """A cut-out flow (2, h, w) as a patch (2, size, size), displacements in pixels of the patch (FIDELITY row 6)."""
+    height, width = flow.shape[-2:]
+    scale = torch.tensor([size / width, size / height], dtype=flow.dtype, device=flow.device)
+    return resize(flow, (size, size)) * scale[:, None, None]
+
+
+def crop_flow(flow: Tensor, box: Box, size: int) -> Tensor:
+    """The patch f^b (2, size, size) of `flow` (2, H, W), its displacements in pixels of the patch."""
+    return resize_flow(cut(flow, box), size)
+
+
+def paste(patch: Tensor, box: Box, shape: Shape) -> Tensor:
+    """A zero map (H, W) of `shape` with `patch` (h, w) resized into the box (Algorithm 1, lines 2 and 6)."""
+    full = patch.new_zeros(shape)
+    cut(full, box).copy_(resize(patch[None], (box.height, box.width))[0])
+    return full
+
+
+def warp(P: Tensor, flow: Tensor) -> Tensor:
+    """W(P, f): P (H, W) or (C, H, W) sampled bilinearly at (x + dx, y + dy), zeros outside (Algorithm 1, line 4).
+
+    `flow` (2, H, W) lives on the grid of the target, P on that of the source, so the result lands on the target (R3).
+    Zero flow is the identity, bit for bit; else as grid_sample(align_corners=True, padding_mode="zeros") to 1e-5.
+    """
+    x, y = _sampling_points(flow, Box.full((flow.shape[1], flow.shape[2])))
+    return _sample(P, x, y)
+
+
+def flow_reach(flow: Tensor) -> Reach:
+    """The extreme displacements of a flow (2, H, W), in pixels: how far W can carry a map."""
+    smallest, largest = flow.flatten(1).amin(1).tolist(), flow.flatten(1).amax(1).tolist()
+    return smallest[0], largest[0], smallest[1], largest[1]
+
+
+@dataclass(frozen=True)
+class SparseMap:
+    """A probability map kept as a box outside which it is zero, and its values (height, width) there. Exact.
+
+    `box` is None for the empty map. Memory grows with the area of the instance, not of the frame (DESIGN section 5).
+    """
+
+    shape: Shape
+    box: Box | None
+    values: Tensor
+
+    @staticmethod
+    def empty(shape: Shape, device: torch.device | str = "cpu") -> SparseMap:
+        """The map that is zero everywhere."""
+        return SparseMap(shape, None, torch.zeros(0, 0, device=device))
+
+    @staticmethod
+    def from_dense(P: Tensor) -> SparseMap:
+        """The map P (H, W), values in [0, 1]."""
+        shape = (P.shape[0], P.shape[1])
+        box = Box.from_probability(P, threshold=0.0)
+        return SparseMap.empty(shape, P.device) if box is None else SparseMap(shape, box, cut(P, box).clone())
+
+    def dense(self) -> Tensor:
+        """The map as (H, W)."""
+        return self.region(Box.full(self.shape))
+
+    def region(self, box: Box) -> Tensor:
+        """The values inside any box of the frame, (box.height, box.width)."""
+        values = self.values.new_zeros(box.height, box.width)
+        if self.box is None:
+            return values
+        x0, x1 = max(box.x0, self.box.x0), min(box.x1, self.box.x1)
+        y0, y1 = max(box.y0, self.box.y0), min(box.y1, self.box.y1)
+        if x0 < x1 and y0 < y1:
+            inside = self.values[y0 - self.box.y0 : y1 - self.box.y0, x0 - self.box.x0 : x1 - self.box.x0]
+            values[y0 - box.y0 : y1 - box.y0, x0 - box.x0 : x1 - box.x0] = inside
+        return values
+
+    def probability_box(self, threshold: float = 0.5) -> Box | None:
+        """Box(P > 0.5) in pixels of the frame; None where nothing is above the threshold."""
+        found = None if self.box is None else Box.from_probability(self.values, threshold)
+        return None if found is None or self.box is None else _shift(found, self.box.x0, self.box.y0)
+
+    def warp(self, flow: Tensor, reach: Reach) -> SparseMap:
+        """`warp` of this map, bit for bit, computed only where the result can differ from zero.
+
+        A target pixel x samples within one pixel of the box only if x0 - 1 < x + dx < x1: `reach` bounds dx and dy.
+        """
+        if self.box is None:
+            return self
+        x0 = max(math.floor(self.box.x0 - 1 - reach[1]), 0)
+        x1 = min(math.ceil(self.box.x1 - reach[0]) + 1, self.shape[1])
+        y0 = max(math.floor(self.box.y0 - 1 - reach[3]), 0)
+        y1 = min(math.ceil(self.box.y1 - reach[2]) + 1, self.shape[0])
+        if x0 >= x1 or y0 >= y1:
+            return SparseMap.empty(self.shape, self.values.device)
+        target = Box(x0, y0, x1, y1)
+        x, y = _sampling_points(flow, target)
+        return SparseMap(self.shape, target, _sample(self.values, x, y, self.box.x0, self.box.y0))
+
+
+def _shift(box: Box, dx: int, dy: int) -> Box:
+    return Box(box.x0 + dx, box.y0 + dy, box.x1 + dx, box.y1 + dy)
+
+
+def _sampling_points(flow: Tensor, box: Box) -> tuple[Tensor, Tensor]:
+    """Where each pixel of the box was in the source: x and y (height, width), in pixels of the frame."""
+    inside = cut(flow, box)
+    x = torch.arange(box.x0, box.x1, dtype=flow.dtype, device=flow.device)
+    y = torch.arange(box.y0, box.y1, dtype=flow.dtype, device=flow.device)
+    return inside[0] + x, inside[1] + y[:, None]
+
+
+def _sample(P: Tensor, x: Tensor, y: Tensor, x0: int = 0, y0: int = 0) -> Tensor:
+    """P (..., h, w), whose first pixel lies at (x0, y0), sampled bilinearly at x, y (any shape); zero outside.
+
+    Plain products and sums, so that a pixel has the same bits in whatever region it is computed.
+    """
+    height, width = P.shape[-2:]
+    padded = functional.pad(P, (1, 1, 1, 1)).flatten(-2)
+    column, across = _index_and_weight(x, x0, width)
+    row, down = _index_and_weight(y, y0, height)
+    corner = row * (width + 2) + column
+    step = (column <= width).long()
+    below = (row <= height).long() * (width + 2)
+    top = padded[..., corner] + (padded[..., corner + step] - padded[..., corner]) * across
+    corner = corner + below
+    bottom = padded[..., corner] + (padded[..., corner + step] - padded[..., corner]) * across
+    return top + (bottom - top) * down
+
+
+def _index_and_weight(x: Tensor, x0: int, length: int) -> tuple[Tensor, Tensor]:
+    """The padded index of the pixel at or before x, and how far x lies beyond it, in [0, 1)."""
+    x = x.clamp(x0 - 1, x0 + length)
+    before = x.floor()
+    return (before.long() - (x0 - 1)).clamp(0, length + 1), x - before
