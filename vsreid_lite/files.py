@@ -1,0 +1,64 @@
+"""Files written whole or not at all: a temporary name beside the target, then a rename."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ADVICE = "check that the folder may be written and that the disk is not full"
+
+
+@contextmanager
+def atomic_path(path: Path | str) -> Iterator[Path]:
+    """A temporary path beside `path`: what the body writes there becomes `path` when the body ends without error.
+
+    Missing folders are made. On any error, Ctrl-C included, the temporary file goes and an older `path` stays.
+    Raises OSError with one line that names `path` for what the system refuses (rights, full disk, a folder there).
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        raise OSError(f"cannot write {path}: {error.strerror or error}; {ADVICE}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path | str, data: bytes) -> None:
+    """Write `data` atomically. Raises OSError as `atomic_path` does."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write `text` atomically as UTF-8 with plain line feeds. Raises OSError as `atomic_path` does."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: Path | str, data: object) -> None:
+    """Write `data` atomically as indented JSON. Raises OSError as `atomic_path`, ValueError for NaN or infinity."""
+    write_text(path, json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def writable_folder(path: Path | str) -> Path:
+    """The folder `path`, made if it is missing, after a trial file: fails before a long run and not after it.
+
+    Raises OSError with one line that names the folder.
+    """
+    path = Path(path)
+    trial = path / f".{os.getpid()}.trial.part"
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        trial.touch()
+        trial.unlink()
+    except OSError as error:
+        raise OSError(f"cannot write into the folder {path}: {error.strerror or error}; {ADVICE}") from error
+    return path
