@@ -1,0 +1,61 @@
+"""Narrow residual stages with dilation, and atrous spatial pyramid pooling: what the lite networks are made of."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+def convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, dilation: int = 1) -> nn.Sequential:
+    """Convolution without bias, then batch normalisation; "same" padding."""
+    padding = dilation * (kernel // 2)
+    conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(outputs))
+
+
+class ResidualBlock(nn.Module):
+    """Two 3 x 3 convolutions and a shortcut (He et al. 2016, the basic block), with stride and dilation."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int = 1, dilation: int = 1) -> None:
+        super().__init__()
+        self.first = convolution(inputs, outputs, 3, stride, dilation)
+        self.second = convolution(outputs, outputs, 3, 1, dilation)
+        self.shortcut = convolution(inputs, outputs, 1, stride) if (inputs, stride) != (outputs, 1) else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, inputs, H, W) to (B, outputs, H / stride, W / stride)."""
+        return F.relu(self.second(F.relu(self.first(x))) + self.shortcut(x))
+
+
+def stage(inputs: int, outputs: int, blocks: int = 2, stride: int = 1, dilation: int = 1) -> nn.Sequential:
+    """`blocks` residual blocks; the first one carries the stride."""
+    rest = [ResidualBlock(outputs, outputs, 1, dilation) for _ in range(blocks - 1)]
+    return nn.Sequential(ResidualBlock(inputs, outputs, stride, dilation), *rest)
+
+
+class ASPP(nn.Module):
+    """Atrous spatial pyramid pooling (Chen et al. 2015, the paper's [1]): parallel dilated convolutions and the mean."""
+
+    def __init__(self, inputs: int, width: int, dilations: tuple[int, ...]) -> None:
+        super().__init__()
+        kernels = [(1, 1), *((3, d) for d in dilations)]
+        self.branches = nn.ModuleList(convolution(inputs, width, k, 1, d) for k, d in kernels)
+        self.mean = nn.Conv2d(inputs, width, 1)
+        self.project = convolution(width * (len(kernels) + 1), width, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, inputs, H, W) to (B, width, H, W)."""
+        pooled = F.relu(self.mean(x.mean((2, 3), keepdim=True))).expand(-1, -1, *x.shape[2:])
+        parts = [F.relu(branch(x)) for branch in self.branches]
+        return F.relu(self.project(torch.cat([*parts, pooled], 1)))
+
+
+def normalise(image: Tensor) -> Tensor:
+    """RGB in [0, 1] (B, 3, H, W) to zero mean and unit variance, by ImageNet's statistics."""
+    mean = image.new_tensor(IMAGENET_MEAN)[:, None, None]
+    std = image.new_tensor(IMAGENET_STD)[:, None, None]
+    return (image - mean) / std

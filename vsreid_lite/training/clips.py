@@ -1,0 +1,83 @@
+"""What the networks learn from: clips of a few annotated frames, rendered or real."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from tqdm.auto import tqdm
+
+from vsreid_lite.datasets.mini import FRAMES, mini_scene
+from vsreid_lite.geometry import Box
+
+Frame = NDArray[np.uint8]
+Mask = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Frames (H, W, 3) of one video in pairs of neighbours (0 and 1, 2 and 3, …), and their labels (H, W).
+
+    strangers: for each frame the boxes of bodies that have no label.
+    """
+
+    frames: tuple[Frame, ...]
+    labels: tuple[Mask, ...]
+    strangers: tuple[tuple[Box, ...], ...]
+
+    @property
+    def instances(self) -> tuple[int, ...]:
+        """Every label of any frame."""
+        return tuple(sorted(set().union(*(np.unique(labels).tolist() for labels in self.labels)) - {0}))
+
+
+def mini_clips(count: int, pairs: int = 3, first: int = 0) -> list[Clip]:
+    """Clips of the first `count` scenes of mini-train: `pairs` pairs of frames, one to three frames apart."""
+    return [_mini_clip(index, pairs) for index in tqdm(range(first, first + count), desc="rendering scenes")]
+
+
+def _mini_clip(index: int, pairs: int) -> Clip:
+    scene = mini_scene("train", index)
+    rng = np.random.default_rng((7, index))
+    times = np.sort(rng.choice(FRAMES - 3, pairs, replace=False))
+    rendered = [scene.render(int(t)) for time in times for t in (time, time + rng.integers(1, 4))]
+    unlabelled, part = [], 0
+    for body in scene.bodies:
+        if body.label == 0 and len(body.parts) > 1:
+            unlabelled.append((part, part + len(body.parts)))
+        part += len(body.parts)
+    strangers = tuple(
+        tuple(b for lo, hi in unlabelled if (b := mask_box((r.owner >= lo) & (r.owner < hi))) and b.area > 150)
+        for r in rendered
+    )
+    return Clip(tuple(r.image for r in rendered), tuple(r.labels for r in rendered), strangers)
+
+
+def real_clips(root: Path, names: list[str], clips: int = 12, pairs: int = 3, height: int = 240) -> list[Clip]:
+    """Clips of DAVIS sequences below `root`, at a smaller height: `clips` for each sequence."""
+    return [_real_clip(root, name, c, pairs, height) for name in tqdm(names, desc="reading") for c in range(clips)]
+
+
+def _real_clip(root: Path, name: str, index: int, pairs: int, height: int) -> Clip:
+    from vsreid_lite.datasets.davis import load_davis
+
+    sequence = load_davis(root, 2016, name)
+    rng = np.random.default_rng((8, index, sequence.N))
+    times = np.sort(rng.choice(sequence.N - 3, pairs, replace=False))
+    chosen = [int(t) for time in times for t in (time, time + rng.integers(1, 4))]
+    size = (round(sequence.shape[1] * height / sequence.shape[0]), height)
+    frames = tuple(cv2.resize(np.asarray(sequence.frames[i]), size, interpolation=cv2.INTER_AREA) for i in chosen)
+    masks = [sequence.annotations[i] for i in chosen]  # type: ignore[index]
+    labels = tuple(cv2.resize(m, size, interpolation=cv2.INTER_NEAREST) for m in masks)  # type: ignore[call-overload]
+    return Clip(frames, labels, ((),) * len(frames))
+
+
+def mask_box(mask: NDArray[np.bool_]) -> Box | None:
+    """The smallest box of a mask (H, W); None for an empty one."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if len(rows) == 0:
+        return None
+    return Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
