@@ -41,6 +41,7 @@ __all__ = [
     "load_sequence",
     "overlay",
     "read_first_mask",
+    "read_frames",
     "read_mask",
     "read_palette",
     "write_mask",
@@ -152,7 +153,7 @@ def load_sequence(source: Path | str, first_mask: Path | str, annotations: Path 
     Raises FileNotFoundError and ValueError with the file, what was expected and what was found.
     """
     source = Path(source)
-    frames, names = _read_frames(source)
+    frames, names = read_frames(source)
     mask, single = read_first_mask(first_mask, frames[0].shape)
     truth = None if annotations is None else _read_annotations(Path(annotations), names, frames[0].shape, single)
     return Sequence(source.resolve().stem, frames, mask, annotations=truth, frame_names=names)
@@ -164,7 +165,7 @@ def load_frames(source: Path | str) -> list[Frame]:
     Warns of gaps in the numbering. Raises FileNotFoundError, and ValueError for an unreadable or truncated image, for
     frames of different sizes and for a damaged video.
     """
-    return _read_frames(Path(source))[0]
+    return read_frames(Path(source))[0]
 
 
 def frame_files(folder: Path | str) -> list[Path]:
@@ -187,7 +188,8 @@ def frame_files(folder: Path | str) -> list[Path]:
     return files
 
 
-def _read_frames(source: Path) -> tuple[list[Frame], list[str]]:
+def read_frames(source: Path) -> tuple[list[Frame], list[str]]:
+    """As `load_frames`, with the name of each frame: the stem of its file, or its number in the video."""
     if source.is_file():
         if source.suffix.lower() in FRAME_SUFFIXES:
             raise ValueError(f"{source}: expected a folder of frames or a video file, found one image; give its folder")

@@ -1,0 +1,1 @@
+"""The data: DAVIS, and the benchmarks that are rendered or recomposed."""

@@ -1,0 +1,116 @@
+"""DAVIS 2016 and 2017: where their files lie, their splits, and their masks.
+
+In both layouts frames are `JPEGImages/480p/<sequence>/` and masks `Annotations/480p/<sequence>/`. In the masks of 2016
+255 is the instance; in those of 2017 it is void. Test-dev has a mask for the first frame only.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from vsreid_lite.datasets.download import download
+from vsreid_lite.masks import Mask, open_image, read_mask, single_instance, size_text, without_void
+from vsreid_lite.sequence import Sequence, read_frames
+
+__all__ = ["davis_folders", "download", "list_sequences", "load_davis"]
+
+DOWNLOADS = {2016: ["davis-2016"], 2017: ["davis-2017-trainval-480p", "davis-2017-test-dev-480p"]}
+FRAMES, MASKS = Path("JPEGImages", "480p"), Path("Annotations", "480p")
+
+
+def davis_folders(root: Path | str, year: int) -> list[Path]:
+    """The folders under `root` that hold DAVIS of a year, most direct first: `root` itself, DAVIS, 2017/trainval, ...
+
+    Raises ValueError for another year than 2016 and 2017, FileNotFoundError when there is none.
+    """
+    if year not in DOWNLOADS:
+        raise ValueError(f"expected DAVIS of 2016 or 2017, found {year}")
+    root = Path(root)
+    inside = ["", f"{year}", f"{year}/trainval", f"{year}/test-dev", "trainval", "test-dev", *DOWNLOADS[year]]
+    folders = [root / place / name for place in inside for name in ("", "DAVIS")]
+    found = [folder for folder in folders if (folder / FRAMES).is_dir()]
+    if not found:
+        raise FileNotFoundError(
+            f"{root}: expected DAVIS {year} with {FRAMES.as_posix()} and {MASKS.as_posix()}, found "
+            f"{'another folder' if root.is_dir() else 'nothing'}; give its folder as root, or run "
+            f"`vsreid download davis-{year}` first"
+        )
+    return found
+
+
+def list_sequences(root: Path | str, year: int, split: str = "val") -> list[str]:
+    """The sequences of a split that are there, in the order of the split's list. Warns of those that are missing.
+
+    Raises FileNotFoundError when there is no such list, or none of its sequences.
+    """
+    folders = davis_folders(root, year)
+    places = ["2016", "480p"] if year == 2016 else ["2017"]  # 480p: the first release
+    lists = [folder / "ImageSets" / place / f"{split}.txt" for folder in folders for place in places]
+    path = next((path for path in lists if path.is_file()), None)
+    if path is None:
+        other = sorted({p.stem for candidate in lists for p in candidate.parent.glob("*.txt")})
+        raise FileNotFoundError(f"{lists[0]}: expected the list of split {split}, found {other or 'no list at all'}")
+    names = _names(path)
+    there = [name for name in names if any((folder / FRAMES / name).is_dir() for folder in folders)]
+    missing = [name for name in names if name not in there]
+    if not there:
+        raise FileNotFoundError(f"{folders[0] / FRAMES}: expected the sequences of {path}, found none of {len(names)}")
+    if missing:
+        warnings.warn(
+            f"{path}: {len(missing)} of {len(names)} sequences are left out, they have no folder in "
+            f"{folders[0] / FRAMES}: {', '.join(missing)}",
+            stacklevel=2,
+        )
+    return there
+
+
+def load_davis(root: Path | str, year: int, sequence: str) -> Sequence:
+    """One sequence with its first mask and what annotations there are; frames without one get None.
+
+    2016: one instance, label 1, whatever is not background (255, or the instances of 2017 together).
+    2017: labels as they are, void (255) becomes background. Raises FileNotFoundError and ValueError with path, expected
+    and found; the instances are those of the first frame.
+    """
+    folders = davis_folders(root, year)
+    folder = next((folder for folder in folders if (folder / FRAMES / sequence).is_dir()), None)
+    if folder is None:
+        there = sorted(path.name for path in (folders[0] / FRAMES).iterdir() if path.is_dir())
+        raise FileNotFoundError(
+            f"{folders[0] / FRAMES / sequence}: expected a sequence of DAVIS {year}, found nothing; "
+            f"there are {', '.join(there)}"
+        )
+    frames, names = read_frames(folder / FRAMES / sequence)
+    paths = [folder / MASKS / sequence / f"{name}.png" for name in names]
+    if not paths[0].is_file():
+        raise FileNotFoundError(f"{paths[0]}: expected the mask of the first frame, found nothing")
+    read = _read_2016 if year == 2016 else _read_2017
+    annotations = [read(path, frames[0].shape) if path.is_file() else None for path in paths]
+    first = annotations[0]
+    assert first is not None
+    if not first.any():
+        raise ValueError(f"{paths[0]}: expected an instance in the mask of the first frame, found background only")
+    return Sequence(sequence, frames, first, annotations=annotations, frame_names=names)
+
+
+def _names(path: Path) -> list[str]:
+    """One name a line; in the first release, the paths of a frame and its mask."""
+    lines = [line.split()[0] for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    return list(dict.fromkeys(PurePosixPath(line).parent.name if "/" in line else line for line in lines))
+
+
+def _read_2016(path: Path, shape: tuple[int, ...]) -> Mask:
+    """Some masks of the first release are RGB or RGBA with equal channels: the first one is the mask."""
+    image = open_image(path)
+    stored = np.asarray(image.getchannel(0) if image.mode in ("RGB", "RGBA") else image, dtype=np.uint8)
+    if stored.shape != tuple(shape[:2]):
+        raise ValueError(
+            f"{path}: expected a mask of {size_text(shape)} as the frames, found {size_text(stored.shape)}"
+        )
+    return single_instance(stored)
+
+
+def _read_2017(path: Path, shape: tuple[int, ...]) -> Mask:
+    return without_void(read_mask(path, shape))

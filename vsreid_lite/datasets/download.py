@@ -1,0 +1,245 @@
+"""Downloads that resume, are verified, and appear as a whole folder or not at all."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import stat
+import time
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
+
+import pooch
+from tqdm.auto import tqdm
+
+from vsreid_lite.files import ADVICE, writable_folder
+
+CHUNK = 1 << 18  # bytes read at a time
+TIMEOUT = 30.0  # seconds without a byte
+ATTEMPTS = 3  # connections in a row that bring nothing new before a source counts as out of reach
+PAUSE = 1.0  # seconds before the second of them, then twice that
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A zip file to download. checksum: "sha256:…" or "md5:…"; None where nobody published one."""
+
+    name: str  # also of the folder it becomes
+    sources: tuple[str, ...]  # tried in this order
+    checksum: str | None
+    size: str  # for people
+
+    @property
+    def file(self) -> str:
+        """The name of the zip file."""
+        return urlsplit(self.sources[0]).path.rsplit("/", 1)[-1]
+
+
+OFFICIAL = "https://data.vision.ee.ethz.ch/csergi/share/davis"
+OLDER = "https://data.vision.ee.ethz.ch/jpont/davis"  # the address of the organisers' first scripts
+TRAINVAL = Archive(
+    "davis-2017-trainval-480p",
+    (f"{OFFICIAL}/DAVIS-2017-trainval-480p.zip", f"{OLDER}/DAVIS-2017-trainval-480p.zip"),
+    "sha256:e3d0b5b77c3d031b000a19e0e25e3e2cac65d183755601bc2cf066df1a2aa492",  # as TensorFlow Datasets lists it
+    "0.8 GB",
+)
+TEST_DEV = Archive(
+    "davis-2017-test-dev-480p",
+    (f"{OFFICIAL}/DAVIS-2017-test-dev-480p.zip", f"{OLDER}/DAVIS-2017-test-dev-480p.zip"),
+    None,
+    "0.3 GB",
+)
+DAVIS_2016 = Archive(
+    "davis-2016",
+    ("https://graphics.ethz.ch/Downloads/Data/Davis/DAVIS-data.zip", f"{OFFICIAL}/DAVIS-data.zip"),
+    "md5:464ebb594dcbc34e012487f4cd0f8213",  # from the organisers' own script, data/get_davis.sh of davis-2017
+    "1.9 GB",
+)
+ARCHIVES = {archive.name: archive for archive in (TRAINVAL, TEST_DEV, DAVIS_2016)} | {"davis-2017": TRAINVAL}
+
+
+def download(name: str, destination: Path | str) -> Path:
+    """The folder of data set `name` under `destination`, downloaded and unpacked unless it is there already.
+
+    An interrupted download goes on where it stopped. Raises ValueError for an unknown name or a file that is not the
+    published one, FileNotFoundError with a way to do it by hand when no source answers, OSError when the disk refuses.
+    """
+    if name not in ARCHIVES:
+        raise ValueError(f"expected a data set among {', '.join(sorted(ARCHIVES))}, found {name}")
+    return fetch_archive(ARCHIVES[name], destination)
+
+
+def fetch_archive(archive: Archive, destination: Path | str) -> Path:
+    """As `download`, for any archive. A zip file put by hand into `destination` is verified, used and kept."""
+    folder, file = Path(destination, archive.name), Path(destination, archive.file)
+    if folder.is_dir():
+        return folder
+    writable_folder(destination)
+    if file.is_file():
+        _verify(file, archive)
+        unpack(file, folder)
+        return folder
+    _fetch_verified(archive, file)
+    try:
+        unpack(file, folder)
+    finally:
+        file.unlink()
+    return folder
+
+
+def fetch(source: str, part: Path) -> None:
+    """Download `source` to `part`, from where `part` ends (HTTP Range), through cuts of the connection.
+
+    Raises ConnectionError with the source when it keeps failing, FileNotFoundError when it has no such file, OSError
+    when the disk refuses. `part` stays, for the next run.
+    """
+    idle = 0
+    while idle < ATTEMPTS:
+        time.sleep(PAUSE * idle)
+        before, reason = _size(part), "the connection was cut"
+        try:
+            if _fetch_rest(source, part):
+                return
+        except ConnectionError as error:
+            reason = str(error)
+        idle = 0 if _size(part) > before else idle + 1
+    raise ConnectionError(f"{source}: {reason}")
+
+
+def unpack(file: Path, folder: Path) -> None:
+    """Unpack a zip file as `folder`, whole or not at all.
+
+    Raises ValueError for a damaged file and for members that would lie outside `folder`, OSError when the disk refuses.
+    """
+    temporary = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        with zipfile.ZipFile(file) as archive:
+            _check_members(archive, file)
+            for member in tqdm(archive.infolist(), desc=f"unpack {file.name}", unit="file", leave=False):
+                archive.extract(member, temporary)
+        temporary.rename(folder)
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+        raise ValueError(
+            f"{file}: expected a zip file, found a damaged one ({error}); delete it and try again"
+        ) from error
+    except OSError as error:
+        raise OSError(f"cannot unpack into {folder}: {error.strerror or error}; {ADVICE}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _fetch_verified(archive: Archive, file: Path) -> None:
+    part = file.with_name(f"{file.name}.part")
+    failures = []
+    for source in archive.sources:
+        try:
+            fetch(source, part)
+            _verify(part, archive)
+        except (ConnectionError, FileNotFoundError) as error:
+            failures.append(str(error))
+        except ValueError as error:  # another source, or another run, starts anew
+            part.unlink()
+            failures.append(f"{source}: {error}")
+        else:
+            part.replace(file)
+            return
+    raise FileNotFoundError(
+        f"{file}: expected {archive.name} from one of its sources, found none ({'; '.join(failures)}). Run the "
+        f"command again to resume; or get {archive.file} ({archive.size}) elsewhere, put the file here: {file}, and run it"
+        " again"
+    )
+
+
+def _verify(file: Path, archive: Archive) -> None:
+    if archive.checksum is None:
+        found = pooch.file_hash(str(file), alg="sha256")
+        print(f"{archive.file}: not verified, no checksum is published for it; sha256:{found}")
+        return
+    algorithm = archive.checksum.split(":")[0]
+    found = f"{algorithm}:{pooch.file_hash(str(file), alg=algorithm)}"
+    if found != archive.checksum:
+        raise ValueError(
+            f"{file}: expected checksum {archive.checksum}, found {found}; delete the file and get it again"
+        )
+
+
+def _fetch_rest(source: str, part: Path) -> bool:
+    """One connection, from where `part` ends. Whether the file is complete afterwards."""
+    start = _size(part)
+    with _open(source, start) as response:
+        if response.status == 416:  # nothing lies after `start`: all is there, or `part` is of another file
+            complete = bool(response.headers["Content-Range"] == f"bytes */{start}")
+            if not complete:
+                part.unlink()
+            return complete
+        first, total = _extent(response)
+        if first not in (0, start):
+            raise ConnectionError(f"expected bytes from {start} on, the server sent them from {first} on")
+        with tqdm(total=total, initial=first, desc=part.stem, unit="B", unit_scale=True, leave=False) as bar:
+            _append(response, part, "ab" if first else "wb", bar)
+    return total is None or _size(part) == total
+
+
+def _open(source: str, start: int) -> Any:
+    """The response, whether 200, 206 (a part) or 416 (no such part)."""
+    try:
+        return urlopen(Request(source, headers={"Range": f"bytes={start}-"} if start else {}), timeout=TIMEOUT)
+    except HTTPError as error:
+        if error.code == 416:
+            return error
+        message = f"{source}: HTTP status {error.code} ({error.reason})"
+        raise (FileNotFoundError if error.code < 500 else ConnectionError)(message) from error
+    except (OSError, HTTPException) as error:
+        raise ConnectionError(str(error)) from error
+
+
+def _extent(response: Any) -> tuple[int, int | None]:
+    """The first byte that a response brings and the size of the whole file, where it says so."""
+    partial = re.fullmatch(r"bytes ([0-9]+)-[0-9]+/([0-9]+)", response.headers.get("Content-Range", ""))
+    if partial:
+        return int(partial[1]), int(partial[2])
+    length = response.headers.get("Content-Length")
+    return 0, int(length) if length else None
+
+
+def _append(response: Any, part: Path, mode: str, bar: Any) -> None:
+    try:
+        with part.open(mode) as out:
+            for chunk in _chunks(response):
+                out.write(chunk)
+                bar.update(len(chunk))
+    except ConnectionError:
+        raise
+    except OSError as error:
+        raise OSError(f"cannot write {part}: {error.strerror or error}; {ADVICE}") from error
+
+
+def _chunks(response: Any) -> Iterator[bytes]:
+    try:
+        while chunk := response.read(CHUNK):
+            yield chunk
+    except (OSError, HTTPException) as error:
+        raise ConnectionError(str(error)) from error
+
+
+def _check_members(archive: zipfile.ZipFile, file: Path) -> None:
+    for member in archive.infolist():
+        path = PurePosixPath(member.filename.replace("\\", "/"))
+        link = stat.S_ISLNK(member.external_attr >> 16)
+        if path.is_absolute() or ".." in path.parts or ":" in member.filename or link:
+            raise ValueError(
+                f"{file}: expected files inside the data set's folder, found {member.filename!r}; not unpacked"
+            )
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
