@@ -1,0 +1,185 @@
+"""Boxes, IoU, crop, paste and warp against hand calculations, grid_sample and the laws they must obey."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional
+
+from vsreid_lite.geometry import (
+    Box,
+    SparseMap,
+    crop,
+    crop_flow,
+    cut,
+    flow_reach,
+    iou,
+    paste,
+    resize,
+    warp,
+)
+
+SHAPE = (9, 13)  # odd on purpose
+
+
+def boxes(shape=SHAPE):
+    """Any box within the image."""
+    height, width = shape
+    return st.tuples(
+        st.tuples(st.integers(0, width), st.integers(0, width)).filter(lambda x: x[0] != x[1]),
+        st.tuples(st.integers(0, height), st.integers(0, height)).filter(lambda y: y[0] != y[1]),
+    ).map(lambda b: Box(min(b[0]), min(b[1]), max(b[0]), max(b[1])))
+
+
+def dense(box, shape=SHAPE):
+    map_ = torch.zeros(shape)
+    cut(map_, box).fill_(1)
+    return map_
+
+
+def test_a_box_is_half_open():
+    box = Box(2, 1, 5, 3)
+    assert (box.width, box.height, box.area) == (3, 2, 6)
+    assert Box.full((3, 7)) == Box(0, 0, 7, 3)
+    with pytest.raises(ValueError, match="empty"):
+        Box(2, 1, 2, 3)
+
+
+@given(boxes())
+def test_the_box_of_a_map_is_the_box_it_was_drawn_with(box):
+    assert Box.from_probability(dense(box)) == box
+
+
+def test_the_threshold_is_strict_and_an_empty_map_has_no_box():
+    P = torch.full((3, 4), 0.5)
+    assert Box.from_probability(P) is None
+    P[2, 1] = 0.50001
+    assert Box.from_probability(P) == Box(1, 2, 2, 3)
+    assert Box.from_probability(P, threshold=0.9) is None
+
+
+def test_enlarge_grows_each_side_by_its_share_and_clips():
+    assert Box(40, 40, 60, 50).enlarge(0.15, (100, 100)) == Box(37, 38, 63, 52)  # 3 and 1.5, rounded up
+    assert Box(1, 0, 21, 100).enlarge(0.15, (100, 100)) == Box(0, 0, 24, 100)
+    assert Box(40, 40, 60, 50).enlarge(0, (100, 100)) == Box(40, 40, 60, 50)
+
+
+@given(boxes(), boxes())
+def test_iou_counts_pixels(a, b):
+    A, B = dense(a).bool(), dense(b).bool()
+    assert iou(a, b) == int((A & B).sum()) / int((A | B).sum()) == iou(b, a)
+    assert iou(a, a) == 1
+
+
+@given(boxes(), st.floats(0, 1, width=32), st.integers(1, 40))
+def test_crop_then_paste_of_a_constant_is_that_constant_inside_the_box(box, value, size):
+    patch = crop(torch.full((1, *SHAPE), value), box, size)
+    assert patch.shape == (1, size, size)
+    pasted = paste(patch[0], box, SHAPE)
+    assert torch.allclose(pasted, dense(box) * value, rtol=0, atol=1e-6)
+
+
+def test_crop_at_its_own_size_is_a_cut_and_paste_puts_it_back():
+    image = torch.rand(3, *SHAPE)
+    box = Box(4, 2, 9, 7)
+    assert torch.equal(crop(image, box, 5), image[:, 2:7, 4:9])
+    assert torch.equal(paste(crop(image, box, 5)[0], box, SHAPE), image[0] * dense(box))
+
+
+def test_resizing_is_bilinear_by_pixel_centres():
+    row = torch.tensor([[[0.0, 1.0]]])
+    assert torch.allclose(resize(row, (1, 4)), torch.tensor([[[0, 0.25, 0.75, 1]]]))
+
+
+def test_shrinking_averages_what_it_leaves_out():
+    stripes = torch.tensor([0.0, 1.0]).repeat(32)[None, None].expand(1, 64, 64)
+    assert (resize(stripes, (8, 8)) - 0.5).abs().max() < 0.05
+
+
+def test_a_cropped_flow_is_in_pixels_of_the_patch():
+    flow = torch.stack([torch.full(SHAPE, 2.0), torch.full(SHAPE, -3.0)])
+    patch = crop_flow(flow, Box(0, 0, 10, 5), 20)
+    assert torch.allclose(patch[0], torch.tensor(4.0)) and torch.allclose(patch[1], torch.tensor(-12.0))
+
+
+@pytest.mark.parametrize("box", [Box(-1, 0, 3, 3), Box(0, 0, 14, 3), Box(0, 0, 3, 10)])
+def test_a_crop_that_leaves_the_image_is_refused(box):
+    with pytest.raises(ValueError, match="leaves the image.*13 x 9"):
+        crop(torch.zeros(1, *SHAPE), box, 4)
+
+
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 2**16))
+def test_zero_flow_is_the_identity_bit_for_bit(height, width, seed):
+    P = torch.rand(2, height, width, generator=torch.Generator().manual_seed(seed))
+    assert torch.equal(warp(P, torch.zeros(2, height, width)), P)
+
+
+@settings(max_examples=60)
+@given(st.integers(2, 40), st.integers(2, 40), st.floats(0, 60), st.integers(0, 2**16))
+def test_warp_is_grid_sample(height, width, size, seed):
+    generator = torch.Generator().manual_seed(seed)
+    P = torch.rand(3, height, width, generator=generator)
+    flow = torch.randn(2, height, width, generator=generator) * size
+    x = (torch.arange(width) + flow[0].double()) * 2 / (width - 1) - 1
+    y = (torch.arange(height)[:, None] + flow[1].double()) * 2 / (height - 1) - 1
+    grid = torch.stack([x, y], -1)[None]
+    expected = functional.grid_sample(P[None].double(), grid, "bilinear", "zeros", align_corners=True)[0]
+    assert torch.allclose(warp(P, flow).double(), expected, rtol=0, atol=1e-5)
+    assert torch.equal(warp(P[0], flow), warp(P, flow)[0])
+
+
+def test_warp_by_hand_at_the_borders():
+    P = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    flow = torch.zeros(2, 2, 3)
+    flow[:, 1, 2] = torch.tensor([-0.5, -1.0])  # between 2 and 3 of the first row
+    flow[0, 0, 2] = 0.25  # a quarter beyond the last column
+    flow[1, 1, 0] = 0.75  # three quarters below the last row
+    flow[0, 0, 0] = -1.0  # just outside
+    expected = torch.tensor([[0.0, 2.0, 2.25], [1.0, 5.0, 2.5]])
+    assert torch.equal(warp(P, flow), expected)
+
+
+def test_warp_moves_an_instance_onto_the_last_row_and_column():
+    P = dense(Box(3, 3, 6, 6))
+    flow = torch.zeros(2, *SHAPE)
+    flow[0], flow[1] = -7, -3  # what is in the corner of the target was 7 and 3 pixels before it
+    assert torch.equal(warp(P, flow), dense(Box(10, 6, 13, 9)))
+
+
+def test_warp_bears_displacements_without_measure():
+    flow = torch.full((2, *SHAPE), 1e9)
+    flow[:, 0, 0] = -1e30
+    assert not warp(torch.ones(SHAPE), flow).any()
+
+
+@given(boxes(), boxes(), st.integers(0, 2**16))
+def test_a_sparse_map_is_exact(box, region, seed):
+    P = dense(box) * torch.rand(SHAPE, generator=torch.Generator().manual_seed(seed))
+    sparse = SparseMap.from_dense(P)
+    assert torch.equal(sparse.dense(), P)
+    assert torch.equal(sparse.region(region), cut(P, region))
+    assert sparse.probability_box() == Box.from_probability(P)
+
+
+@given(boxes(), st.floats(0, 20), st.floats(-20, 20), st.integers(0, 2**16))
+def test_a_sparse_warp_has_the_bits_of_the_dense_one(box, size, shift, seed):
+    generator = torch.Generator().manual_seed(seed)
+    P = dense(box) * torch.rand(SHAPE, generator=generator)
+    flow = torch.randn(2, *SHAPE, generator=generator) * size + shift
+    warped = SparseMap.from_dense(P).warp(flow, flow_reach(flow))
+    assert torch.equal(warped.dense(), warp(P, flow))
+    assert warped.probability_box() == Box.from_probability(warp(P, flow))
+
+
+def test_the_empty_sparse_map_stays_empty():
+    empty = SparseMap.from_dense(torch.zeros(SHAPE))
+    flow = torch.ones(2, *SHAPE)
+    assert empty.box is None and empty.probability_box() is None
+    assert not empty.dense().any() and not empty.region(Box(1, 1, 4, 4)).any()
+    assert empty.warp(flow, flow_reach(flow)).box is None
+
+
+def test_flow_reach_is_the_extremes_of_both_axes():
+    flow = torch.from_numpy(np.array([[[-1.0, 2.0]], [[3.0, 4.0]]], np.float32))
+    assert flow_reach(flow) == (-1, 2, 3, 4)

@@ -1,0 +1,102 @@
+"""F, optical flow behind one call, and the cache that makes each pair of frames cost once."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from vsreid_lite.flow.dis import PRESETS, DisFlow
+from vsreid_lite.flow.exact import ExactFlow
+from vsreid_lite.flow.files import FloFolder, read_flo, write_flo
+from vsreid_lite.geometry import Reach, flow_reach
+from vsreid_lite.masks import Frame
+
+__all__ = ["CachedFlow", "DisFlow", "ExactFlow", "FloFolder", "FlowEstimator", "get_flow", "read_flo", "write_flo"]
+
+CACHE_BYTES = 384 * 2**20  # about 120 flows of 480 x 854
+
+
+class FlowEstimator(Protocol):
+    """F (section 3.1)."""
+
+    def __call__(self, frames: Sequence[Frame], target: int, source: int) -> Tensor:
+        """(2, H, W), float32, pixels (dx, dy): for each pixel of frame `target`, where it was in frame `source`.
+
+        So warp(P of source, flow) lands on the grid of the target (R3).
+        """
+        ...
+
+
+class CachedFlow:
+    """The flows of one video, each pair computed once per direction, on demand; the least recently used go first.
+
+    estimator: F. frames: N frames (H, W, 3). max_bytes: what the cache may hold; at least the latest flow is kept.
+    device: where the flows lie.
+    """
+
+    def __init__(
+        self,
+        estimator: FlowEstimator,
+        frames: Sequence[Frame],
+        max_bytes: int = CACHE_BYTES,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.estimator, self.frames, self.max_bytes, self.device = estimator, frames, max_bytes, device
+        self._entries: OrderedDict[tuple[int, int], tuple[Tensor, Reach]] = OrderedDict()
+        self._bytes = 0
+
+    def flow(self, target: int, source: int) -> Tensor:
+        """(2, H, W): for each pixel of frame `target`, where it was in frame `source`.
+
+        Raises ValueError when the estimator's flow has not the size of the frames, or is not finite.
+        """
+        return self._entry(target, source)[0]
+
+    def reach(self, target: int, source: int) -> Reach:
+        """The extreme displacements of that flow."""
+        return self._entry(target, source)[1]
+
+    def _entry(self, target: int, source: int) -> tuple[Tensor, Reach]:
+        key = (target, source)
+        if key in self._entries:
+            self._entries.move_to_end(key)
+            return self._entries[key]
+        flow = self.estimator(self.frames, target, source)
+        reach = _check(flow, self.frames[target], target, source)
+        self._entries[key] = flow.to(self.device), reach
+        self._bytes += flow.nbytes
+        while self._bytes > self.max_bytes and len(self._entries) > 1:
+            self._bytes -= self._entries.popitem(last=False)[1][0].nbytes
+        return self._entries[key]
+
+
+def _check(flow: Tensor, frame: Frame, target: int, source: int) -> Reach:
+    what = f"flow of frame {target} towards frame {source}"
+    expected = (2, *frame.shape[:2])
+    if tuple(flow.shape) != expected:
+        raise ValueError(
+            f"{what}: expected {expected}, the size of the frames, found {tuple(flow.shape)}; if the flow was computed "
+            "on frames enlarged to a multiple of 64, resize it back and scale its displacements"
+        )
+    reach = flow_reach(flow)
+    if not torch.tensor(reach).isfinite().all():
+        raise ValueError(f"{what}: expected finite displacements, found NaN or infinity")
+    return reach
+
+
+def get_flow(name: str, frame_names: Sequence[str] | None = None) -> FlowEstimator:
+    """The estimator of a name: "dis", "dis-fast", "dis-ultrafast", or a folder of .flo and .rflo files.
+
+    frame_names: the stems of a video's frames, which name the files of a folder. Raises ValueError for another name.
+    """
+    known = {"dis": "medium", **{f"dis-{preset}": preset for preset in PRESETS}}
+    if name in known:
+        return DisFlow(known[name])
+    if Path(name).is_dir():
+        return FloFolder(name, frame_names)
+    raise ValueError(f"flow {name!r}: expected one of {', '.join(sorted(known))} or a folder of .flo files")
