@@ -38,7 +38,7 @@ def stage(inputs: int, outputs: int, blocks: int = 2, stride: int = 1, dilation:
 
 
 class ASPP(nn.Module):
-    """Atrous spatial pyramid pooling (Chen et al. 2015, the paper's [1]): parallel dilated convolutions and the mean."""
+    """Atrous spatial pyramid pooling (the paper's [1]): parallel dilated convolutions, and the mean."""
 
     def __init__(self, inputs: int, width: int, dilations: tuple[int, ...]) -> None:
         super().__init__()

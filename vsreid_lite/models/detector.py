@@ -44,7 +44,6 @@ class LiteDetector(nn.Module):
         ratios = ((0.5, 1.0, 2.0),) * 2
         self.rcnn = FasterRCNN(
             NarrowPyramid(),
-            num_classes=2,
             min_size=SHORT_SIDE,
             max_size=LONG_SIDE,
             rpn_anchor_generator=AnchorGenerator(((16, 32), (64, 112)), ratios),
@@ -65,9 +64,8 @@ class LiteDetector(nn.Module):
         )
 
     @torch.inference_mode()
-    def __call__(self, frame: Frame) -> list[Box]:  # type: ignore[override]
+    def forward(self, frame: Frame) -> list[Box]:
         """The candidate boxes of a frame (H, W, 3), best first, each at least two pixels wide and high."""
-        self.eval()
         device = next(self.parameters()).device
         image = torch.from_numpy(frame).to(device).permute(2, 0, 1).float() / 255
         corners = self.rcnn([image])[0]["boxes"].round().int().tolist()

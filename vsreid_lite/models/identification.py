@@ -1,4 +1,7 @@
-"""N_reid, the re-identification network (section 3.2), and the OIM loss that trains it (Xiao et al. 2017, the paper's [15])."""
+"""N_reid, the re-identification network (section 3.2), and the OIM loss that trains it.
+
+OIM: Xiao et al. 2017, "Joint detection and identification feature learning for person search", the paper's [15].
+"""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from vsreid_lite.models.backbone import ASPP, convolution, normalise, stage
 class Stream(nn.Module):
     """One stream: image or flow, and the guide, to logits.
 
-    Dilated residual stages at stride 8 and ASPP, as in the paper. Two things are ours (FIDELITY 8 and docs/fidelity.md):
+    Dilated residual stages at stride 8 and ASPP, as in the paper. Two things are ours (docs/fidelity.md):
     the guide enters by a convolution of its own, added to the first layer's output; and the first layer's features
     (stride 2) are shown once more to the last one, because a 128-pixel patch is 16 x 16 at stride 8.
     """

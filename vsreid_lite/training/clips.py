@@ -21,9 +21,10 @@ Mask = NDArray[np.uint8]
 class Clip:
     """Frames (H, W, 3) of one video in pairs of neighbours (0 and 1, 2 and 3, …), and their labels (H, W).
 
-    strangers: for each frame the boxes of bodies that have no label.
+    video: its name; a label of one video is one identity. strangers: for each frame the boxes of unlabelled bodies.
     """
 
+    video: str
     frames: tuple[Frame, ...]
     labels: tuple[Mask, ...]
     strangers: tuple[tuple[Box, ...], ...]
@@ -53,7 +54,7 @@ def _mini_clip(index: int, pairs: int) -> Clip:
         tuple(b for lo, hi in unlabelled if (b := mask_box((r.owner >= lo) & (r.owner < hi))) and b.area > 150)
         for r in rendered
     )
-    return Clip(tuple(r.image for r in rendered), tuple(r.labels for r in rendered), strangers)
+    return Clip(f"mini-train {index}", tuple(r.image for r in rendered), tuple(r.labels for r in rendered), strangers)
 
 
 def real_clips(root: Path, names: list[str], clips: int = 12, pairs: int = 3, height: int = 240) -> list[Clip]:
@@ -72,7 +73,7 @@ def _real_clip(root: Path, name: str, index: int, pairs: int, height: int) -> Cl
     frames = tuple(cv2.resize(np.asarray(sequence.frames[i]), size, interpolation=cv2.INTER_AREA) for i in chosen)
     masks = [sequence.annotations[i] for i in chosen]  # type: ignore[index]
     labels = tuple(cv2.resize(m, size, interpolation=cv2.INTER_NEAREST) for m in masks)  # type: ignore[call-overload]
-    return Clip(frames, labels, ((),) * len(frames))
+    return Clip(name, frames, labels, ((),) * len(frames))
 
 
 def mask_box(mask: NDArray[np.bool_]) -> Box | None:

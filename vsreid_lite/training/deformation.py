@@ -1,7 +1,7 @@
 """Deformed masks as guides (section 3.4): the previous mask as a network meets it at test time, and worse.
 
-The recipe and its constants are MaskTrack's (Perazzi et al. 2017, the paper's [11]). Masks are windows (S, S) around one
-instance, so lengths are given as shares of its size.
+The recipe and its constants are MaskTrack's (Perazzi et al. 2017, the paper's [11]). Masks are windows (S, S) around
+one instance, so lengths are given as shares of its size.
 """
 
 from __future__ import annotations

@@ -111,12 +111,13 @@ class PropagationBatches(Dataset[Batch]):
 def cut_window(image: NDArray, window: tuple[float, float, float, float]) -> NDArray[np.float32]:
     """What `image` (H, W) or (H, W, 3) shows in a window (x0, y0, x1, y1), which may leave it: (S, S) in [0, 1]."""
     x0, y0, x1, y1 = window
-    values = image.astype(np.float32) / (255 if image.ndim == 3 else 1)
-    shrink = max((x1 - x0) / WINDOW, (y1 - y0) / WINDOW)
-    if shrink > 1.5:  # a linear warp would alias
-        values = cv2.blur(values, (round(shrink), round(shrink)))
+    left, top = max(int(x0) - 2, 0), max(int(y0) - 2, 0)
+    part = image[top : max(int(y1) + 3, top + 1), left : max(int(x1) + 3, left + 1)]
+    values = part.astype(np.float32) * np.float32(1 / 255 if image.ndim == 3 else 1)
     sx, sy = (x1 - x0) / WINDOW, (y1 - y0) / WINDOW
-    matrix = np.array([[sx, 0, x0 + sx / 2 - 0.5], [0, sy, y0 + sy / 2 - 0.5]])
+    if max(sx, sy) > 1.5:  # a linear warp would alias
+        values = cv2.blur(values, (max(round(sx), 1), max(round(sy), 1)))
+    matrix = np.array([[sx, 0, x0 - left + sx / 2 - 0.5], [0, sy, y0 - top + sy / 2 - 0.5]])
     return cv2.warpAffine(values, matrix, (WINDOW, WINDOW), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
 
 

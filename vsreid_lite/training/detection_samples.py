@@ -1,0 +1,113 @@
+"""Training samples of N_det and N_reid: whole frames with boxes, and crops with identities."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from vsreid_lite.geometry import Box
+from vsreid_lite.models.identification import CROP
+from vsreid_lite.training.clips import Clip, Frame, Mask, mask_box
+
+SMALLEST = 60  # visible pixels of an instance that a network can be asked for
+STRANGER = -1
+
+Detection = tuple[list[Tensor], list[dict[str, Tensor]]]
+
+
+class DetectionBatches(Dataset[Detection]):
+    """Batch `step`: frames (3, H, W) in [0, 1]; for each the "boxes" (M, 4) and "labels" (M,) of torchvision."""
+
+    def __init__(self, clips: list[Clip], batch: int, seed: int) -> None:
+        self.clips, self.batch, self.seed = clips, batch, seed
+
+    def __getitem__(self, step: int) -> Detection:
+        rng = np.random.default_rng((self.seed, step))
+        images: list[Tensor] = []
+        targets: list[dict[str, Tensor]] = []
+        while len(images) < self.batch:
+            clip = self.clips[int(rng.integers(len(self.clips)))]
+            index = int(rng.integers(len(clip.frames)))
+            boxes = [*instance_boxes(clip.labels[index]).values(), *clip.strangers[index]]
+            image, corners = _jitter_frame(clip.frames[index], boxes, rng)
+            images.append(image)
+            targets.append({"boxes": corners, "labels": torch.ones(len(corners), dtype=torch.int64)})
+        return images, targets
+
+
+class IdentityBatches(Dataset[tuple[Tensor, Tensor]]):
+    """Batch `step`: crops (B, 3, 96, 96) in [0, 1] and identities (B,), -1 for strangers and background.
+
+    Crops of one video come together, so that its look-alikes meet in the loss.
+    """
+
+    def __init__(self, clips: list[Clip], batch: int, seed: int) -> None:
+        self.clips, self.batch, self.seed = clips, batch, seed
+        keys = sorted({(clip.video, label) for clip in clips for label in clip.instances})
+        self.identities = {key: number for number, key in enumerate(keys)}
+
+    def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
+        rng = np.random.default_rng((self.seed, step))
+        crops: list[NDArray[np.float32]] = []
+        names: list[int] = []
+        while len(crops) < self.batch:
+            clip = self.clips[int(rng.integers(len(self.clips)))]
+            for index in rng.choice(len(clip.frames), 2, replace=False):
+                self._add(clip, int(index), rng, crops, names)
+        images = torch.from_numpy(np.stack(crops[: self.batch])).permute(0, 3, 1, 2)
+        return images, torch.tensor(names[: self.batch])
+
+    def _add(
+        self, clip: Clip, index: int, rng: np.random.Generator, crops: list[NDArray[np.float32]], names: list[int]
+    ) -> None:
+        frame = clip.frames[index]
+        height, width = frame.shape[:2]
+        found = [(self.identities[clip.video, label], box) for label, box in instance_boxes(clip.labels[index]).items()]
+        found += [(STRANGER, box) for box in clip.strangers[index]]
+        if rng.random() < 0.3:
+            x, y = int(rng.integers(width - 40)), int(rng.integers(height - 40))
+            found.append((STRANGER, Box(x, y, x + 40, y + 40)))
+        for identity, box in found:
+            crops.append(_augmented_crop(frame, box, rng))
+            names.append(identity)
+
+
+def instance_boxes(labels: Mask) -> dict[int, Box]:
+    """The box of every instance that shows at least 60 pixels in labels (H, W)."""
+    counts = np.bincount(labels.ravel())
+    boxes = {label: mask_box(labels == label) for label in range(1, len(counts)) if counts[label] >= SMALLEST}
+    return {label: box for label, box in boxes.items() if box is not None and min(box.width, box.height) >= 4}
+
+
+def _augmented_crop(frame: Frame, box: Box, rng: np.random.Generator) -> NDArray[np.float32]:
+    height, width = frame.shape[:2]
+    dx, dy = rng.normal(0, 0.07, 2) * box.width, rng.normal(0, 0.07, 2) * box.height
+    x0, x1 = int(np.clip(box.x0 + dx[0], 0, width - 4)), int(np.clip(box.x1 + dx[1], 4, width))
+    y0, y1 = int(np.clip(box.y0 + dy[0], 0, height - 4)), int(np.clip(box.y1 + dy[1], 4, height))
+    part = frame[y0 : max(y1, y0 + 4), x0 : max(x1, x0 + 4)]
+    if rng.random() < 0.5:
+        part = part[:, ::-1]
+    crop = cv2.resize(np.ascontiguousarray(part), (CROP, CROP), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    if rng.random() < 0.3:
+        y, x = rng.integers(0, CROP // 2, 2)
+        crop[y : y + CROP // 3, x : x + CROP // 3] = crop.mean((0, 1))
+    return _jitter_light(crop, rng)
+
+
+def _jitter_frame(frame: Frame, boxes: list[Box], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    image = _jitter_light(frame.astype(np.float32) / 255, rng)
+    corners = np.array([[b.x0, b.y0, b.x1, b.y1] for b in boxes], np.float32).reshape(-1, 4)
+    if rng.random() < 0.5:
+        image = np.ascontiguousarray(image[:, ::-1])
+        corners[:, [0, 2]] = frame.shape[1] - corners[:, [2, 0]]
+    return torch.from_numpy(image).permute(2, 0, 1), torch.from_numpy(corners)
+
+
+def _jitter_light(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    gain = rng.uniform(0.75, 1.25) * rng.uniform(0.92, 1.08, 3).astype(np.float32)
+    noisy = image * gain + rng.normal(0, rng.uniform(0, 0.02), image.shape).astype(np.float32)
+    return np.clip(noisy, 0, 1).astype(np.float32)
