@@ -1,0 +1,97 @@
+"""What the packaging files say of one another: pyproject, lock, environment.yml, citation."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+import vsreid_lite
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+DAVIS_COMMIT = "ac7c43fca936f9722837b7fbd337d284ba37004b"
+NOT_OURS = {"opencv-python", "davis2017"}  # in environment.yml beside what pyproject asks for
+
+
+def direct_requirements() -> dict[str, Requirement]:
+    extras = [line for lines in PROJECT["optional-dependencies"].values() for line in lines]
+    found = [Requirement(line) for line in [*PROJECT["dependencies"], *extras]]
+    return {canonicalize_name(requirement.name): requirement for requirement in found}
+
+
+def locked_versions() -> dict[str, str]:
+    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    pins = [line.split("==") for line in lines if line and not line.startswith("#")]
+    return {canonicalize_name(name): version for name, version in pins}
+
+
+def conda_lines() -> tuple[list[str], list[str]]:
+    dependencies = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
+    from_pip = next(entry["pip"] for entry in dependencies if isinstance(entry, dict))
+    return [entry for entry in dependencies if isinstance(entry, str)], from_pip
+
+
+def conda_requirements() -> dict[str, Requirement]:
+    found = [Requirement(line) for line in conda_lines()[1] if not line.startswith("-e ")]
+    return {canonicalize_name(requirement.name): requirement for requirement in found}
+
+
+@pytest.mark.parametrize("name", sorted(direct_requirements()))
+def test_the_lock_satisfies_pyproject(name: str) -> None:
+    assert direct_requirements()[name].specifier.contains(locked_versions()[name])
+
+
+def test_the_lock_holds_pinned_versions_and_nothing_else() -> None:
+    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    pins = [line for line in lines if not line.startswith("#")]
+    assert all(re.fullmatch(r"[a-z0-9-]+==[0-9][0-9a-z.]*", line) for line in pins)
+    assert list(locked_versions()) == sorted(locked_versions())
+
+
+def test_the_lock_has_the_headless_opencv_alone() -> None:
+    assert [name for name in locked_versions() if name.startswith("opencv")] == ["opencv-python-headless"]
+
+
+def test_the_lock_can_build_the_package_without_the_network() -> None:
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["build-system"]["requires"]
+    for requirement in map(Requirement, build):
+        assert requirement.specifier.contains(locked_versions()[canonicalize_name(requirement.name)])
+
+
+def test_environment_yml_has_what_pyproject_asks_for() -> None:
+    assert set(conda_requirements()) - NOT_OURS == set(direct_requirements())
+    assert "-e ." in conda_lines()[1]
+
+
+def test_environment_yml_has_the_versions_of_the_lock() -> None:
+    locked = locked_versions()
+    ours = {name: requirement for name, requirement in conda_requirements().items() if name not in NOT_OURS}
+    assert {name: str(requirement.specifier) for name, requirement in ours.items()} == {
+        name: f"=={locked[name]}" for name in ours
+    }
+    assert str(conda_requirements()["opencv-python"].specifier) == f"=={locked['opencv-python-headless']}"
+
+
+def test_environment_yml_has_the_official_evaluation_at_its_commit() -> None:
+    assert (conda_requirements()["davis2017"].url or "").endswith(f"davis2017-evaluation@{DAVIS_COMMIT}")
+
+
+def test_environment_yml_has_a_python_that_pyproject_allows() -> None:
+    (python,) = [entry for entry in conda_lines()[0] if entry.startswith("python=")]
+    assert SpecifierSet(PROJECT["requires-python"]).contains(python.removeprefix("python="))
+
+
+def test_one_version_everywhere() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert vsreid_lite.__version__ == PROJECT["version"] == str(citation["version"])
+
+
+def test_the_citation_asks_for_the_paper_first() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["preferred-citation"]["title"] == "Video Object Segmentation with Re-identification"
+    assert list(citation).index("preferred-citation") < list(citation).index("title")
