@@ -90,8 +90,10 @@ def fetch_archive(archive: Archive, destination: Path | str) -> Path:
     _fetch_verified(archive, file)
     try:
         unpack(file, folder)
-    finally:
+    except ValueError:
         file.unlink()
+        raise
+    file.unlink()  # after Ctrl-C or on a full disk it stays instead, for the next run
     return folder
 
 
@@ -154,8 +156,8 @@ def _fetch_verified(archive: Archive, file: Path) -> None:
             return
     raise FileNotFoundError(
         f"{file}: expected {archive.name} from one of its sources, found none ({'; '.join(failures)}). Run the "
-        f"command again to resume; or get {archive.file} ({archive.size}) elsewhere, put the file here: {file}, and run it"
-        " again"
+        f"command again to resume; or get {archive.file} ({archive.size}) elsewhere, put the file here: {file}, "
+        "and run it again"
     )
 
 

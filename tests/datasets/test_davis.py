@@ -1,0 +1,131 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from vsreid_lite.datasets.davis import davis_folders, list_sequences, load_davis
+from vsreid_lite.masks import write_mask
+
+SHAPE = (6, 8)
+
+
+def labels(*values):
+    result = np.zeros(SHAPE, np.uint8)
+    for row, value in enumerate(values):
+        result[row, :3] = value
+    return result
+
+
+def write_davis(root, masks, year=2017, listed=None, split="val"):
+    """A DAVIS root. masks: for each sequence the list of its masks, None where a frame has none."""
+    for name, of_frames in masks.items():
+        for i, mask in enumerate(of_frames):
+            (root / "JPEGImages" / "480p" / name).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.zeros((*SHAPE, 3), np.uint8)).save(root / f"JPEGImages/480p/{name}/{i:05d}.jpg")
+            if mask is not None:
+                write_mask(root / f"Annotations/480p/{name}/{i:05d}.png", mask)
+    (root / "ImageSets" / str(year)).mkdir(parents=True, exist_ok=True)
+    (root / "ImageSets" / str(year) / f"{split}.txt").write_text("\n".join(listed or masks) + "\n")
+    return root
+
+
+def test_2017_void_is_background_and_labels_stay(tmp_path):
+    root = write_davis(tmp_path, {"judo": [labels(1, 2, 255), labels(2, 255)]})
+    sequence = load_davis(root, 2017, "judo")
+    assert (sequence.name, sequence.labels, sequence.N) == ("judo", (1, 2), 2)
+    np.testing.assert_array_equal(sequence.first_mask, labels(1, 2))
+    np.testing.assert_array_equal(sequence.annotations[1], labels(2))
+
+
+def test_2016_255_is_the_instance(tmp_path):
+    root = write_davis(tmp_path, {"cows": [labels(255), labels()]}, year=2016)
+    sequence = load_davis(root, 2016, "cows")
+    assert sequence.labels == (1,)
+    np.testing.assert_array_equal(sequence.first_mask, labels(1))
+    assert not sequence.annotations[1].any()
+
+
+def test_2016_unites_the_instances_of_2017(tmp_path):
+    root = write_davis(tmp_path, {"bmx": [labels(1, 2)]}, year=2016)
+    np.testing.assert_array_equal(load_davis(root, 2016, "bmx").first_mask, labels(1, 1))
+
+
+def test_2016_takes_the_rgb_masks_of_its_first_release(tmp_path):
+    root = write_davis(tmp_path, {"bear": [labels(255)]}, year=2016)
+    Image.fromarray(labels(255)).convert("RGBA").save(root / "Annotations/480p/bear/00000.png")
+    np.testing.assert_array_equal(load_davis(root, 2016, "bear").first_mask, labels(1))
+
+
+def test_test_dev_has_a_mask_for_the_first_frame_only(tmp_path):
+    root = write_davis(tmp_path, {"gym": [labels(1), None, None]}, split="test-dev")
+    assert list_sequences(root, 2017, "test-dev") == ["gym"]
+    sequence = load_davis(root, 2017, "gym")
+    np.testing.assert_array_equal(sequence.annotations[0], labels(1))
+    assert list(sequence.annotations[1:]) == [None, None]
+
+
+@pytest.mark.parametrize(
+    "place", ["", "DAVIS", "2017", "2017/trainval", "2017/DAVIS", "davis-2017-trainval-480p/DAVIS"]
+)
+def test_the_layout_is_found_from_the_root(tmp_path, place):
+    write_davis(tmp_path / place, {"judo": [labels(1)]})
+    assert davis_folders(tmp_path, 2017)[0] == tmp_path / place
+    assert list_sequences(tmp_path, 2017) == ["judo"]
+    assert load_davis(tmp_path, 2017, "judo").N == 1
+
+
+def test_trainval_and_test_dev_may_lie_side_by_side(tmp_path):
+    write_davis(tmp_path / "2017/trainval", {"judo": [labels(1)]})
+    write_davis(tmp_path / "2017/test-dev", {"gym": [labels(1), None]}, split="test-dev")
+    assert list_sequences(tmp_path, 2017, "test-dev") == ["gym"]
+    assert load_davis(tmp_path, 2017, "gym").N == 2
+
+
+def test_the_lists_of_the_first_release_hold_paths(tmp_path):
+    root = write_davis(tmp_path, {"bear": [labels(255)] * 2}, year=2016)
+    (root / "ImageSets/2016").rename(root / "ImageSets/480p")
+    lines = [f"/JPEGImages/480p/bear/{i:05d}.jpg /Annotations/480p/bear/{i:05d}.png" for i in range(2)]
+    (root / "ImageSets/480p/val.txt").write_text("\n".join(lines))
+    assert list_sequences(root, 2016) == ["bear"]
+
+
+def test_missing_sequences_are_named_and_the_others_offered(tmp_path):
+    root = write_davis(tmp_path, {"cows": [labels(1)]}, listed=["bear", "cows", "dog"])
+    with pytest.warns(UserWarning, match="2 of 3 sequences are left out.*: bear, dog"):
+        assert list_sequences(root, 2017) == ["cows"]
+
+
+def test_errors_name_path_expected_and_found(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere: expected DAVIS 2017 .* found nothing.*vsreid download"):
+        davis_folders(tmp_path / "nowhere", 2017)
+    with pytest.raises(ValueError, match="expected DAVIS of 2016 or 2017, found 2018"):
+        davis_folders(tmp_path, 2018)
+    root = write_davis(tmp_path, {"cows": [labels(1)], "void": [labels(255)], "bare": [None]})
+    with pytest.raises(FileNotFoundError, match=r"test-dev\.txt: expected the list of split test-dev, found \['val'\]"):
+        list_sequences(root, 2017, "test-dev")
+    with pytest.raises(FileNotFoundError, match="no list at all"):
+        list_sequences(root, 2016)
+    with pytest.raises(FileNotFoundError, match="dog: expected a sequence of DAVIS 2017.*there are bare, cows, void"):
+        load_davis(root, 2017, "dog")
+    with pytest.raises(FileNotFoundError, match=r"00000\.png: expected the mask of the first frame"):
+        load_davis(root, 2017, "bare")
+    with pytest.raises(ValueError, match=r"00000\.png: expected an instance.* background only"):
+        load_davis(root, 2017, "void")
+    (root / "ImageSets/2017/val.txt").write_text("bear\n")
+    with pytest.raises(FileNotFoundError, match="expected the sequences of .* found none of 1"):
+        list_sequences(root, 2017)
+
+
+@pytest.mark.parametrize("year", [2016, 2017])
+def test_a_mask_of_another_size_is_named(tmp_path, year):
+    root = write_davis(tmp_path, {"cows": [labels(1), labels(1)]})
+    write_mask(root / "Annotations/480p/cows/00001.png", labels(1)[1:])
+    with pytest.raises(ValueError, match=r"00001\.png: expected a mask of 8 x 6 pixels.*found 8 x 5 pixels"):
+        load_davis(root, year, "cows")
+
+
+def test_real_sequences(davis_root):
+    names = list_sequences(davis_root, 2016)
+    assert "blackswan" in names
+    sequence = load_davis(davis_root, 2016, "blackswan")
+    assert (sequence.N, sequence.shape, sequence.labels) == (50, (480, 854), (1,))
+    assert all(np.array_equal(np.unique(mask), [0, 1]) for mask in sequence.annotations)
