@@ -58,14 +58,9 @@ def sequence_names(source: Source) -> list[str]:
 def load_truth(source: Source, name: str) -> LabelFrames:
     """All frames of one sequence of the reference, in natural order; at least 3, as the first and last do not count."""
     if isinstance(source, Mapping):
-        truth = _from_array(source[name], name)
-        what = f"sequence {name}"
+        truth, what = _from_array(source[name], name), f"sequence {name}"
     else:
-        folder = existing_folder(Path(source) / name)
-        files = sorted((path for path in folder.glob("*.png") if path.name[0] != "."), key=_natural)
-        first = [read_labels(path) for path in files[:1]]
-        truth = LabelFrames([*first, *files[1:]], first[0].shape if first else (), *_names(files))
-        what = str(folder)
+        truth, what = _from_folder(existing_folder(Path(source) / name)), str(Path(source) / name)
     if len(truth) < 3:
         raise ValueError(f"{what}: expected at least 3 frames, as the first and last do not count, found {len(truth)}")
     return truth
@@ -110,6 +105,14 @@ def existing_folder(path: str | Path) -> Path:
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: there is no such folder")
     return folder
+
+
+def _from_folder(folder: Path) -> LabelFrames:
+    files = sorted((path for path in folder.glob("*.png") if path.name[0] != "."), key=_natural)
+    if not files:
+        raise ValueError(f"{folder}: expected the indexed PNGs of one sequence, found none")
+    first = read_labels(files[0])
+    return LabelFrames([first, *files[1:]], first.shape, *_names(files))
 
 
 def _names(files: list[Path]) -> tuple[list[str], list[str]]:

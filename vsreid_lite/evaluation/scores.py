@@ -38,8 +38,8 @@ class Statistics:
 def decay(values: Values) -> float:
     """Mean of the first of four bins minus the mean of the last; `values` is (n,), n >= 1.
 
-    Neighbouring bins share the frame at their edge. The official program keeps the edges as uint8, which wraps round
-    when more than 256 frames are counted: from there on its decay is wrong, and this one is right.
+    Neighbouring bins share the frame at their edge. The official program keeps the edges as uint8, which wrap round
+    when more than 256 frames are counted (255 with numpy 2): from there on its decay is wrong, and this one is right.
     """
     edges = np.round(np.linspace(1, len(values), DECAY_BINS + 1) + 1e-10).astype(int) - 1
     return float(np.mean(values[: edges[1] + 1]) - np.mean(values[edges[-2] : edges[-1] + 1]))
