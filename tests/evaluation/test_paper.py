@@ -1,0 +1,69 @@
+"""The tables of the paper: all printed values are there, and their arithmetic holds, with one known exception."""
+
+import pytest
+
+from vsreid_lite.evaluation import paper
+from vsreid_lite.evaluation.scores import Statistics
+
+
+def test_table1_is_as_printed():
+    baseline, box, flow, reid, scales = paper.table1()
+    assert baseline == paper.AblationRow("baseline[11]", 0.509, 0.526, 0.517, None)
+    assert box == paper.AblationRow("+ full-image to bbox", 0.532, 0.577, 0.555, 0.038)
+    assert flow == paper.AblationRow("+ flow-stream", 0.568, 0.600, 0.584, 0.007)
+    assert reid == paper.AblationRow("+ re-id module", 0.633, 0.670, 0.652, 0.068)
+    assert scales == paper.AblationRow("+ multi-scale testing", 0.644, 0.678, 0.661, 0.009)
+
+
+def test_the_one_wrong_boost_is_that_of_the_flow_stream():
+    assert paper.boost_errata(paper.table1()) == [paper.Erratum("+ flow-stream", 0.007, 0.029)]
+
+
+def test_printed_boosts_sum_to_less_than_the_real_gain():
+    rows = paper.table1()
+    printed = sum(row.boost for row in rows if row.boost is not None)
+    recomputed = sum(boost for boost in paper.boosts([row.global_mean for row in rows]) if boost is not None)
+    assert printed == pytest.approx(0.122)
+    assert recomputed == pytest.approx(rows[-1].global_mean - rows[0].global_mean) == pytest.approx(0.144)
+
+
+def test_the_text_of_section_4_1_quotes_the_table():
+    baseline, box, flow, reid, _ = paper.table1()
+    assert (box.boost, reid.boost) == (0.038, 0.068)  # "increases by 3.8%", "by 6.8%"
+    assert box.F_mean - baseline.F_mean == pytest.approx(0.051)  # "a significant improvement of 5.1%"
+
+
+def test_table2_has_22_entries_in_order_of_their_global_mean():
+    entries = paper.table2()
+    assert [entry.ranking for entry in entries] == list(range(1, 23))
+    means = [entry.global_mean for entry in entries]
+    assert means == sorted(means, reverse=True)
+    assert entries[0] == paper.ChallengeEntry(
+        "Ours", 1, 69.9, Statistics(67.9, 74.6, 22.5), Statistics(71.9, 79.1, 24.1)
+    )
+    assert entries[-1] == paper.ChallengeEntry(
+        "Team5", 22, 11.2, Statistics(11.8, 7.3, 14.0), Statistics(10.6, 3.0, 12.6)
+    )
+
+
+def test_ours_wins_by_more_than_two_points_as_section_4_2_says():
+    ours, second = paper.table2()[:2]
+    assert ours.global_mean - second.global_mean > 2
+    assert ours.J.mean == max(entry.J.mean for entry in paper.table2())
+    assert ours.F.mean == max(entry.F.mean for entry in paper.table2())
+
+
+@pytest.mark.parametrize("table", [paper.table1, paper.table2])
+def test_global_means_are_the_mean_of_J_and_F(table):
+    assert paper.global_mean_errata(table()) == []
+
+
+def test_a_wrong_global_mean_is_found():
+    assert paper.global_mean_errata([paper.AblationRow("row", 0.5, 0.6, 0.56, None)]) == [
+        paper.Erratum("row", 0.56, 0.55)
+    ]
+
+
+def test_boosts_of_no_row_and_of_one_row():
+    assert paper.boosts([]) == []
+    assert paper.boosts([0.5]) == [None]
