@@ -1,0 +1,277 @@
+"""J, F, recall and decay: the official numbers, a peer's, hand calculations, and the laws that hold for all masks."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from skimage.morphology import disk
+from vos_benchmark.benchmark import VideoEvaluator
+
+from tests.evaluation.samples import frames, rectangle, write
+from vsreid_lite.evaluation import Scores, evaluate, metrics, score_instance, score_sequence
+from vsreid_lite.evaluation.labels import read_labels
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "metrics"
+EXACT = 1e-9
+
+
+@pytest.fixture(scope="module")
+def golden() -> Scores:
+    return evaluate(GOLDEN / "reference", GOLDEN / "predicted")
+
+
+# The official program
+
+
+def test_golden_values_of_each_instance(golden):
+    official = json.loads((GOLDEN / "official.json").read_text())
+    ours = golden.to_json()["instances"]
+    assert set(ours) == set(official["objects"])
+    for name, entry in official["objects"].items():
+        for measure in "JF":
+            for key in ("mean", "recall", "decay", "per_frame"):
+                np.testing.assert_allclose(ours[name][measure][key], entry[measure][key], rtol=0, atol=EXACT)
+
+
+def test_golden_global_values(golden):
+    official = json.loads((GOLDEN / "official.json").read_text())["global"]
+    ours = golden.to_json()["global"]
+    for measure in "JF":
+        for theirs, key in (("M", "mean"), ("R", "recall"), ("D", "decay")):
+            assert ours[measure][key] == pytest.approx(official[measure][theirs], abs=EXACT)
+    assert ours["global-mean"] == pytest.approx(official["J&F-Mean"], abs=EXACT)
+
+
+def test_official_program_where_it_is_installed():
+    reason = "davis2017-evaluation is not on the package index; environment.yml installs it"
+    official = pytest.importorskip("davis2017.metrics", reason=reason)
+    truth = np.stack([read_labels(path) for path in sorted((GOLDEN / "reference" / "judo").glob("*.png"))])
+    predicted = np.stack([read_labels(path) for path in sorted((GOLDEN / "predicted" / "judo").glob("*.png"))])
+    for k in (1, 2):
+        J, F = score_instance(truth == k, predicted == k)
+        np.testing.assert_allclose(J, official.db_eval_iou(truth == k, predicted == k), rtol=0, atol=EXACT)
+        np.testing.assert_allclose(F, official.db_eval_boundary(truth == k, predicted == k), rtol=0, atol=EXACT)
+
+
+# vos-benchmark, a peer
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in (GOLDEN / "reference").iterdir()))
+def test_vos_benchmark_agrees(golden, name):
+    _, J, F = VideoEvaluator(str(GOLDEN / "reference"), str(GOLDEN / "predicted"))(name)
+    for k in J:
+        scores = golden.instances[f"{name}_{k}"]
+        assert scores.J.mean() == pytest.approx(J[k] / 100, abs=EXACT)
+        assert scores.F.mean() == pytest.approx(F[k] / 100, abs=EXACT)
+
+
+def test_vos_benchmark_does_not_score_frames_before_a_reappearance(tmp_path):
+    """There an instance begins with the first counted frame that shows it in truth or prediction."""
+    truth = frames(1, 0, 0, 1, 1, 1)
+    predicted = frames(1, 0, 0, 1, 0, 1)
+    write(tmp_path / "truth", {"a": truth})
+    write(tmp_path / "predicted", {"a": predicted})
+    _, J, _ = VideoEvaluator(str(tmp_path / "truth"), str(tmp_path / "predicted"))("a")
+    ours = evaluate(tmp_path / "truth", tmp_path / "predicted").instances["a_1"]
+    assert ours.J.tolist() == [1, 1, 1, 0]  # both empty, both empty, found, lost
+    assert J[1] / 100 == pytest.approx(1 / 2)  # the last two only
+    assert ours.J[2:].mean() == pytest.approx(1 / 2)
+
+
+# Hand calculations
+
+
+def test_J_of_two_shifted_squares():
+    assert metrics.region(rectangle(2, 2, 6, 6), rectangle(4, 2, 8, 6)) == 8 / 24
+
+
+def test_a_boundary_lies_half_a_pixel_towards_the_origin():
+    expected = rectangle(4, 4, 6, 6)
+    np.testing.assert_array_equal(metrics.boundary_pixels(rectangle(5, 5, 6, 6)), expected)
+
+
+def test_the_last_row_and_column_have_only_the_boundary_along_them():
+    corner = metrics.boundary_pixels(rectangle(17, 17, 20, 20))
+    expected = np.zeros((20, 20), dtype=bool)
+    expected[16, 16:] = expected[16:, 16] = True
+    np.testing.assert_array_equal(corner, expected)
+
+
+def test_F_of_one_pixel_moved_by_two():
+    assert metrics.boundary_radius((20, 20)) == 1
+    truth = rectangle(5, 5, 6, 6)  # boundary: columns 4 and 5
+    J, F = score_instance(np.stack([truth] * 3), np.stack([rectangle(x, 5, x + 1, 6) for x in (5, 7, 8)]))
+    assert J.tolist() == [1, 0, 0]
+    assert F.tolist() == [1, 1 / 2, 0]  # columns 6, 7: half of each boundary is found; columns 7, 8: none
+
+
+def test_F_weighs_precision_and_recall():
+    truth, predicted = rectangle(2, 2, 5, 5), rectangle(2, 2, 5, 5) | rectangle(12, 12, 15, 15)
+    precision, recall = 12 / 24, 1
+    assert metrics.boundary(truth, predicted, radius=1) == pytest.approx(2 * precision * recall / (precision + recall))
+
+
+@pytest.mark.parametrize(("shape", "radius"), [((480, 854), 8), ((240, 427), 4), ((1080, 1920), 18), ((1, 1), 1)])
+def test_boundary_radius(shape, radius):
+    assert metrics.boundary_radius(shape) == radius
+
+
+def test_empty_masks():
+    empty, square = rectangle(0, 0, 0, 0), rectangle(3, 3, 9, 9)
+    assert metrics.score_frame(empty, empty) == (1, 1)
+    assert metrics.score_frame(empty, square) == (0, 0)
+    assert metrics.score_frame(square, empty) == (0, 0)
+
+
+def test_a_mask_that_fills_the_frame_has_no_boundary():
+    full = rectangle(0, 0, 20, 20)
+    assert metrics.score_frame(full, full) == (1, 1)
+    assert metrics.score_frame(full, rectangle(3, 3, 9, 9)) == (36 / 400, 0)
+    assert metrics.score_frame(full, rectangle(0, 0, 0, 0)) == (0, 1)
+
+
+# Laws
+
+
+def masks(count: int) -> st.SearchStrategy[list[np.ndarray]]:
+    shapes = st.tuples(st.integers(1, 24), st.integers(1, 24))
+    return shapes.flatmap(
+        lambda shape: st.lists(arrays(bool, shape, elements=st.booleans()), min_size=count, max_size=count)
+    )
+
+
+def sparse(masks: list[np.ndarray]) -> list[np.ndarray]:
+    """Each mask kept in a corner of its own, so that boxes, empty rows and the border all occur."""
+    return [mask & (np.add.outer(*map(np.arange, mask.shape)) % (i + 2) < 1) for i, mask in enumerate(masks)]
+
+
+def slow_boundary_pixels(mask: np.ndarray) -> np.ndarray:
+    """(n, 2): (y, x) of each pixel whose 2 x 2 block, cut at the image's end, holds both values."""
+    blocks = {(y, x): mask[y : y + 2, x : x + 2] for y, x in np.ndindex(mask.shape)}
+    return np.array([at for at, block in blocks.items() if block.any() and not block.all()]).reshape(-1, 2)
+
+
+def slow_F(truth: np.ndarray, predicted: np.ndarray, radius: int) -> float:
+    a, b = slow_boundary_pixels(truth), slow_boundary_pixels(predicted)
+    if not len(a) or not len(b):
+        return float(len(a) == len(b))
+    near = ((a[:, None] - b[None]) ** 2).sum(axis=-1) <= radius**2
+    recall, precision = near.any(axis=1).mean(), near.any(axis=0).mean()
+    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+@settings(max_examples=100, deadline=None)
+@given(masks(2), st.integers(1, 9), st.booleans())
+def test_F_is_that_of_the_definition(pair, radius, thinned):
+    truth, predicted = sparse(pair) if thinned else pair
+    assert metrics.boundary(truth, predicted, radius) == pytest.approx(slow_F(truth, predicted, radius), abs=1e-12)
+
+
+@settings(max_examples=100, deadline=None)
+@given(masks(2), st.integers(0, 12), st.integers(0, 12), st.integers(0, 12), st.integers(0, 12))
+def test_nothing_is_lost_by_cropping(pair, left, top, right, bottom):
+    truth, predicted = (np.pad(mask, ((top, bottom), (left, right))) for mask in pair)
+    radius = metrics.boundary_radius(truth.shape)
+    expected = metrics.region(truth, predicted), metrics.boundary(truth, predicted, radius)
+    assert metrics.score_frame(truth, predicted) == pytest.approx(expected, abs=1e-12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(masks(1), st.integers(1, 12))
+def test_dilation_is_that_of_the_official_disk(mask, radius):
+    stride = mask[0].shape[1] + radius
+    expected = cv2.dilate(mask[0].astype(np.uint8), disk(radius))
+    grown = metrics.dilate(metrics.as_bits(mask[0], stride), radius, stride)
+    everywhere = metrics.as_bits(np.ones_like(mask[0]), stride)
+    assert grown & everywhere == metrics.as_bits(expected.astype(bool), stride)
+
+
+@settings(max_examples=60, deadline=None)
+@given(masks(2))
+def test_both_measures_are_symmetric_and_bounded(pair):
+    forward, backward = metrics.score_frame(*pair), metrics.score_frame(*reversed(pair))
+    assert forward == pytest.approx(backward)
+    assert all(0 <= value <= 1 for value in forward)
+
+
+@settings(max_examples=60, deadline=None)
+@given(masks(1))
+def test_a_perfect_prediction_scores_one(mask):
+    assert metrics.score_frame(mask[0], mask[0].copy()) == (1, 1)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    arrays(np.uint8, (5, 12, 14), elements=st.integers(0, 3)), arrays(np.uint8, (5, 12, 14), elements=st.integers(0, 3))
+)
+def test_renumbering_the_instances_changes_nothing_but_their_names(truth, predicted):
+    order = np.array([0, 3, 1, 2], dtype=np.uint8)
+    before = score_sequence("a", truth, predicted, 3)
+    after = score_sequence("a", order[truth], order[predicted], 3)
+    for k in (1, 2, 3):
+        assert before[f"a_{k}"].to_json() == after[f"a_{order[k]}"].to_json()
+
+
+# The protocol
+
+
+def test_the_first_and_the_last_frame_do_not_count(tmp_path):
+    truth = frames(1, 1, 1, 1)
+    write(tmp_path / "truth", {"a": truth})
+    write(tmp_path / "predicted", {"a": truth})
+    for unread in ("00000.png", "00003.png"):
+        (tmp_path / "predicted" / "a" / unread).unlink()
+    scores = evaluate(tmp_path / "truth", tmp_path / "predicted")
+    assert scores.instances["a_1"].J.tolist() == [1, 1]
+    truth_and_wrong_ends = truth.copy()
+    truth_and_wrong_ends[[0, -1]] = 9
+    assert evaluate({"a": truth}, {"a": truth_and_wrong_ends}).global_mean == 1
+
+
+def test_void_in_the_truth_is_background():
+    truth = frames(1, 1, 1, 1)
+    void = truth.copy()
+    void[:, 15:] = 255
+    predicted = truth.copy()
+    predicted[1, 15:] = 1
+    assert list(evaluate({"a": void}, {"a": predicted}).instances) == ["a_1"]
+    assert evaluate({"a": void}, {"a": predicted}).to_json() == evaluate({"a": truth}, {"a": predicted}).to_json()
+
+
+def test_instances_are_those_of_the_first_true_frame_and_a_missing_label_is_empty():
+    truth = frames(1, 1, 1, 1, label=3)
+    truth[1:, 0, 0] = 5  # appears later: not scored
+    scores = evaluate({"a": truth}, {"a": np.zeros_like(truth)})
+    assert list(scores.instances) == ["a_1", "a_2", "a_3"]
+    assert [instance.J.tolist() for instance in scores.instances.values()] == [[1, 1], [1, 1], [0, 0]]
+
+
+def test_global_means_are_over_instances_not_sequences():
+    one, three = frames(1, 1, 1), frames(1, 1, 1, label=3)
+    scores = evaluate({"a": one, "b": three}, {"a": np.zeros_like(one), "b": three})
+    assert scores.J.mean == scores.F.mean == scores.global_mean == 3 / 4
+
+
+def test_recall_counts_values_above_one_half():
+    truth = frames(*[1] * 6)
+    predicted = truth.copy()
+    predicted[1, :, :] = 0
+    predicted[2] = rectangle(5, 5, 12, 19) * np.uint8(1)  # J is exactly one half
+    scores = evaluate({"a": truth}, {"a": predicted})
+    assert scores.instances["a_1"].J.tolist() == [0, 1 / 2, 1, 1]
+    assert scores.J.recall == 2 / 4
+
+
+def test_folders_and_arrays_score_alike(tmp_path):
+    rng = np.random.default_rng(0)
+    truth = {"a": rng.integers(0, 3, (5, 30, 41)), "b": rng.integers(0, 2, (4, 16, 9))}
+    predicted = {"a": rng.integers(0, 3, (5, 30, 41)), "b": rng.integers(0, 2, (4, 16, 9))}
+    folders = write(tmp_path / "truth", truth), write(tmp_path / "predicted", predicted)
+    in_memory = evaluate(truth, predicted).to_json()
+    assert evaluate(*folders).to_json() == in_memory
+    assert evaluate(str(folders[0]), predicted).to_json() == evaluate(truth, str(folders[1])).to_json() == in_memory
