@@ -98,9 +98,6 @@ def test_the_citation_asks_for_the_paper_first() -> None:
     assert list(citation).index("preferred-citation") < list(citation).index("title")
 
 
-@pytest.mark.xfail(
-    reason="the scenes use moon, whose licence nobody states: exchange it for clock or retina", strict=True
-)
 def test_the_data_page_names_source_and_licence_of_every_photo() -> None:
     page = (ROOT / "data" / "README.md").read_text(encoding="utf-8")
     rows = [line.split("|")[1:4] for line in page.splitlines() if line.startswith("| `")]

@@ -194,7 +194,7 @@ def _wander(rng: np.random.Generator, order: int, size: float) -> tuple[Array, A
 
 
 def _fast(rng: np.random.Generator, order: int, size: float) -> tuple[Array, Array]:
-    times = np.arange(0, FRAMES + 4, 5)
+    times = np.arange(0.0, FRAMES + 4, 5)
     return times, np.array([_spot(rng, 0.42) for _ in times])
 
 

@@ -1,13 +1,14 @@
 """A layered renderer of articulated, textured, deforming instances, with exact masks and exact flow.
 
-Every surface point has a canonical position u on its part; a part's forward map takes u to the frame at any time, and its
-inverse takes a pixel back. So the flow of a pixel of frame j towards frame i is forward_i(inverse_j(x)) - x, whatever
-hides the point there.
+Every surface point has a canonical position u on its part; a part's forward map takes u to the frame at any time, and
+its inverse takes a pixel back. So the flow of a pixel of frame j towards frame i is forward_i(inverse_j(x)) - x,
+whatever hides the point there.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from vsreid_lite.datasets.textures import Image
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating[Any]]
 BACKGROUND = -1
 INVERSE_STEPS = 12  # fixed-point steps of the inverse deformation: it contracts by at least 0.3 a step
 

@@ -12,7 +12,18 @@ from skimage import data
 Image = NDArray[np.float32]  # (H, W, 3), RGB in [0, 1]
 
 # Public domain or CC0, and inside scikit-image's wheel: data/README.md has source and licence of each.
-PHOTOS = ("astronaut", "camera", "chelsea", "coffee", "rocket", "hubble_deep_field", "brick", "grass", "gravel", "moon")
+PHOTOS = (
+    "astronaut",
+    "camera",
+    "chelsea",
+    "coffee",
+    "clock",
+    "hubble_deep_field",
+    "brick",
+    "grass",
+    "gravel",
+    "retina",
+)
 
 
 @lru_cache(maxsize=len(PHOTOS))
@@ -72,7 +83,7 @@ def random_colour(rng: np.random.Generator) -> NDArray[np.float32]:
 
 def skin(rng: np.random.Generator, mean: NDArray[np.float32], size: int = 128) -> Image:
     """The surface of an instance (size, size, 3) whose mean colour is near `mean`: its identity is in the pattern."""
-    if rng.random() < 0.5:
+    if rng.random() < 0.6:
         source = photo_crop(rng, (size, size), 0.15)
         image = source @ _random_colour_mix(rng)
     else:

@@ -1,4 +1,4 @@
-"""Online adaptation: N_mp fine-tuned on the first frame of one sequence. A row of Table 1 that is ours (FIDELITY 26)."""
+"""Online adaptation: N_mp fine-tuned on the first frame of one sequence. A row of Table 1 that is ours."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def _real_clip(root: Path, name: str, index: int, pairs: int, height: int) -> Cl
     size = (round(sequence.shape[1] * height / sequence.shape[0]), height)
     frames = tuple(cv2.resize(np.asarray(sequence.frames[i]), size, interpolation=cv2.INTER_AREA) for i in chosen)
     masks = [sequence.annotations[i] for i in chosen]  # type: ignore[index]
-    labels = tuple(cv2.resize(m, size, interpolation=cv2.INTER_NEAREST) for m in masks)  # type: ignore[call-overload]
+    labels = tuple(cv2.resize(m, size, interpolation=cv2.INTER_NEAREST) for m in masks)
     return Clip(name, frames, labels, ((),) * len(frames))
 
 

@@ -99,7 +99,7 @@ def _augmented_crop(frame: Frame, box: Box, rng: np.random.Generator) -> NDArray
 
 
 def _jitter_frame(frame: Frame, boxes: list[Box], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    image = _jitter_light(frame.astype(np.float32) / 255, rng)
+    image = _jitter_light(frame.astype(np.float32) / np.float32(255), rng)
     corners = np.array([[b.x0, b.y0, b.x1, b.y1] for b in boxes], np.float32).reshape(-1, 4)
     if rng.random() < 0.5:
         image = np.ascontiguousarray(image[:, ::-1])
@@ -108,6 +108,6 @@ def _jitter_frame(frame: Frame, boxes: list[Box], rng: np.random.Generator) -> t
 
 
 def _jitter_light(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    gain = rng.uniform(0.75, 1.25) * rng.uniform(0.92, 1.08, 3).astype(np.float32)
+    gain = np.float32(rng.uniform(0.75, 1.25)) * rng.uniform(0.92, 1.08, 3).astype(np.float32)
     noisy = image * gain + rng.normal(0, rng.uniform(0, 0.02), image.shape).astype(np.float32)
     return np.clip(noisy, 0, 1).astype(np.float32)
