@@ -14,6 +14,7 @@ class PropagationConfig:
     use_box: bool = True  # Table 1, row 2: a patch of the instance instead of the full image
     scales: tuple[float, ...] = (1.0,)  # Table 1, row 5: multi-scale testing
     flip: bool = False  # the release's augmentation instead
+    autocast: bool = True  # bfloat16 on a GPU; a CPU always computes in float32
 
 
 @dataclass(frozen=True)

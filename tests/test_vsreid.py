@@ -1,0 +1,358 @@
+"""The engine against the printed algorithms, bit by bit, and the laws of the loop and its checkpoints."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.stubs import (
+    SQUARE,
+    CopyGuide,
+    ListedDetector,
+    ListedScores,
+    NeverSeesAnything,
+    RandomFlow,
+    ZeroFlow,
+    blank_frames,
+    random_networks,
+    random_sequence,
+    square_mask,
+)
+from vsreid_lite.config import Config, PropagationConfig, ReidConfig
+from vsreid_lite.geometry import Box, SparseMap
+from vsreid_lite.models import Networks
+from vsreid_lite.reference import merge_as_printed, segment_as_printed
+from vsreid_lite.sequence import Sequence
+from vsreid_lite.vsreid import merge, segment
+
+CONFIG = Config(device="cpu", propagation=PropagationConfig(patch=16))
+THOROUGH = settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+
+runs = st.builds(
+    dict,
+    seed=st.integers(0, 2**16),
+    N=st.integers(1, 8),
+    K=st.integers(1, 4),
+    shape=st.tuples(st.integers(9, 25), st.integers(9, 25)),
+    config=st.builds(
+        lambda patch, use_box, scales, flip, enlarge, rho_reid, rho_occ: dataclasses.replace(
+            CONFIG,
+            propagation=PropagationConfig(patch, enlarge, use_box, scales, flip),
+            matching=ReidConfig(rho_reid, rho_occ, proposals=3),
+        ),
+        patch=st.sampled_from([8, 13, 16]),
+        use_box=st.sampled_from([True, True, True, False]),
+        scales=st.sampled_from([(1.0,), (0.75, 1.0, 1.5)]),
+        flip=st.booleans(),
+        enlarge=st.sampled_from([0.0, 0.15, 0.5]),
+        rho_reid=st.sampled_from([-1.0, -0.2, 0.3, 0.8]),
+        rho_occ=st.sampled_from([0.1, 0.3, 1.01]),
+    ),
+)
+
+
+def run(seed, N, K, shape, config, run_segment=segment, **options):
+    sequence = random_sequence(seed, N, K, shape)
+    return run_segment(sequence, random_networks(seed), config, RandomFlow(seed), **options)
+
+
+def assert_equal_runs(ours, theirs):
+    assert ours.retrievals == theirs.retrievals
+    assert [r.updated for r in ours.rounds] == [r.updated for r in theirs.rounds]
+    for a, b in zip(ours.rounds, theirs.rounds, strict=True):
+        assert np.array_equal(a.start, b.start)
+    assert np.array_equal(ours.start, theirs.start)
+    for a, b in zip(ours.snapshots, theirs.snapshots, strict=True):
+        assert all(
+            torch.equal(p.dense(), q.dense()) for P, Q in zip(a, b, strict=True) for p, q in zip(P, Q, strict=True)
+        )
+    assert all(np.array_equal(a, b) for a, b in zip(ours.masks, theirs.masks, strict=True))
+
+
+@THOROUGH
+@given(runs)
+def test_the_engine_is_the_printed_algorithm(arguments):
+    ours = run(**arguments, keep_maps=True)
+    assert_equal_runs(ours, run(**arguments, run_segment=segment_as_printed))
+
+
+def test_the_random_runs_are_worth_comparing():
+    """They have many rounds, and maps that vanish beside maps that stay."""
+    results = [run(seed, 8, 3, (20, 24), CONFIG, keep_maps=True) for seed in range(12)]
+    assert max(len(result.rounds) for result in results) >= 5
+    empty = [map_.box is None for result in results for maps in result.snapshots[0] for map_ in maps]
+    assert len(empty) / 20 < sum(empty) < len(empty) * 3 / 4
+
+
+@THOROUGH
+@given(runs)
+def test_each_frame_and_instance_starts_at_most_once_and_the_loop_ends(arguments):
+    result = run(**arguments)
+    starts = [(r.frame, r.instance) for r in result.retrievals]
+    assert len(set(starts)) == len(starts) <= max(arguments["N"] - 1, 0) * result.start.shape[1]
+    assert all(frame > 0 for frame, _ in starts)
+
+
+@THOROUGH
+@given(runs)
+def test_after_any_history_the_checkpoint_is_the_nearest_start_and_ties_go_to_the_older(arguments):
+    result = run(**arguments)
+    starts = {k: [0] for k in range(result.start.shape[1])}
+    for round in result.rounds:
+        starts[round.retrieval.instance].append(round.retrieval.frame)
+        for k, of_k in starts.items():
+            for i in range(arguments["N"]):
+                nearest = min(of_k, key=lambda s: abs(s - i))  # min keeps the first, which is the oldest
+                assert round.start[i, k] == (0 if i == 0 else nearest)
+
+
+@THOROUGH
+@given(runs)
+def test_a_round_changes_one_interval_of_one_instance(arguments):
+    result = run(**arguments, keep_maps=True)
+    for before, after, round in zip(result.snapshots, result.snapshots[1:], result.rounds, strict=False):
+        k = round.retrieval.instance
+        assert list(round.updated) == list(range(round.updated[0], round.updated[-1] + 1))
+        assert round.retrieval.frame in round.updated and 0 not in round.updated
+        changed = {(i, j) for i, P in enumerate(after) for j, p in enumerate(P) if p is not before[i][j]}
+        assert changed == {(i, k) for i in round.updated}
+
+
+@given(st.integers(2, 14).flatmap(lambda N: st.tuples(st.just(N), st.permutations(range(1, N)))))
+def test_skip_equals_break(history):
+    """The printed sweeps skip frames; after the first they skip, they skip all the rest."""
+    N, starts = history
+    c = np.zeros(N, int)
+    for centre in starts:
+        c[centre] = centre
+        for sweep in (range(centre + 1, N), range(centre - 1, 0, -1)):
+            may = [abs(c[i] - i) > abs(centre - i) for i in sweep]
+            assert may == sorted(may, reverse=True)
+            for i, allowed in zip(sweep, may, strict=True):
+                c[i] = centre if allowed else c[i]
+
+
+@THOROUGH
+@given(runs, st.randoms(use_true_random=False))
+def test_the_order_of_the_instances_does_not_matter(arguments, random):
+    sequence = random_sequence(*(arguments[name] for name in ("seed", "N", "K", "shape")))
+    order = random.sample(range(sequence.K), sequence.K)  # instance k becomes instance order[k]
+    relabelled = np.zeros_like(sequence.first_mask)
+    for k, label in enumerate(sequence.labels):
+        relabelled[sequence.first_mask == label] = sequence.labels[order[k]]
+    networks, F = random_networks(arguments["seed"]), RandomFlow(arguments["seed"])
+    other = dataclasses.replace(sequence, first_mask=relabelled)
+    ours, theirs = (segment(s, networks, arguments["config"], F, keep_maps=True) for s in (sequence, other))
+    for k in range(sequence.K):
+        assert [(r.box, r.score, r.frame) for r in ours.retrievals if r.instance == k] == [
+            (r.box, r.score, r.frame) for r in theirs.retrievals if r.instance == order[k]
+        ]
+        assert np.array_equal(ours.start[:, k], theirs.start[:, order[k]])
+        for P, Q in zip(ours.probabilities, theirs.probabilities, strict=True):
+            assert torch.equal(P[k].dense(), Q[order[k]].dense())
+
+
+FAR = Box(18, 8, 26, 16)
+
+
+def listed(N, scores, candidates, boxes=(SQUARE,), network=None, values=None, labels=None):
+    """A sequence of grey frames with networks whose every answer is written down."""
+    sequence = Sequence("listed", blank_frames(N, values=values), square_mask(boxes=boxes, labels=labels))
+    detector = ListedDetector(candidates)
+    return sequence, Networks(network or CopyGuide(), detector, ListedScores(scores, list(boxes)))
+
+
+@pytest.mark.parametrize("run_segment", [segment, segment_as_printed])
+def test_figure_3_only_frames_4_5_and_6_change(run_segment):
+    sequence, networks = listed(6, {(5, 0): 0.9}, {5: [FAR]})
+    result = run_segment(sequence, networks, CONFIG, ZeroFlow())
+    assert [c + 1 for c in result.start[:, 0]] == [1, 1, 1, 6, 6, 6]
+    assert result.rounds[0].updated == (3, 4, 5)
+    assert [Box.from_probability(torch.from_numpy(mask)) for mask in result.masks] == [SQUARE] * 3 + [FAR] * 3
+
+
+@pytest.mark.parametrize("run_segment", [segment, segment_as_printed])
+def test_the_recovered_frame_and_the_whole_video_share_a_retrieval(run_segment):
+    sequence, networks = listed(5, {(2, 0): 0.75}, {2: [FAR]})
+    result = run_segment(sequence, networks, CONFIG, ZeroFlow())
+    assert result.retrievals[0].box == FAR and result.retrievals[0].score == pytest.approx(0.75)
+    assert (result.retrievals[0].frame, result.retrievals[0].instance) == (2, 0)
+    assert result.start[:, 0].tolist() == [0, 0, 2, 2, 2]  # frame 1 is as near to 0, which is older
+
+
+def test_without_r1_the_loop_can_repeat_itself():
+    sequence, networks = listed(4, {(2, 0): 0.9}, {2: [FAR]}, network=NeverSeesAnything())
+    endless = segment_as_printed(sequence, networks, CONFIG, ZeroFlow(), repair_r1=False, max_rounds=7)
+    assert len(endless.rounds) == 7 and len(set(endless.retrievals)) == 1
+    repaired = segment_as_printed(sequence, networks, CONFIG, ZeroFlow(), max_rounds=7)
+    assert len(repaired.rounds) == 1
+
+
+@pytest.mark.parametrize("run_segment", [segment, segment_as_printed])
+def test_the_highest_score_goes_first_then_the_first_frame_then_the_first_instance(run_segment):
+    boxes = (SQUARE, Box(0, 14, 6, 20))
+    scores = {(1, 0): 0.6, (2, 1): 0.6, (3, 0): 0.8, (3, 1): 0.6, (1, 1): 0.6}
+    sequence, networks = listed(5, scores, {i: [FAR] for i in (1, 2, 3)}, boxes, NeverSeesAnything())
+    result = run_segment(sequence, networks, CONFIG, ZeroFlow())
+    assert [(r.frame, r.instance) for r in result.retrievals] == [(3, 0), (1, 0), (1, 1), (2, 1), (3, 1)]
+
+
+def both(sequence, networks, config=CONFIG, flow=None):
+    """The engine's result, after it was compared with the reference's."""
+    flow = flow or ZeroFlow()
+    ours = segment(sequence, networks, config, flow, keep_maps=True)
+    assert_equal_runs(ours, segment_as_printed(sequence, networks, config, flow))
+    return ours
+
+
+def test_one_frame():
+    result = both(*listed(1, {}, {0: [FAR]}))
+    assert len(result.masks) == 1 and np.array_equal(result.masks[0], square_mask()) and not result.rounds
+
+
+def test_two_frames_recover_the_last_one_with_its_previous_neighbour():
+    asked = []
+
+    class Spy(ZeroFlow):
+        def __call__(self, frames, target, source):
+            asked.append((target, source))
+            return super().__call__(frames, target, source)
+
+    result = both(*listed(2, {(1, 0): 0.9}, {1: [FAR]}), flow=Spy())
+    assert Box.from_probability(torch.from_numpy(result.masks[1])) == FAR
+    assert set(asked) == {(1, 0)}
+
+
+def test_an_instance_absent_from_frame_1_is_named():
+    with pytest.raises(ValueError, match="instance 7 is absent from the first mask"):
+        Sequence("absent", blank_frames(2), square_mask(), labels=(1, 7))
+
+
+def test_an_instance_that_fills_the_frame():
+    sequence, networks = listed(3, {}, {}, boxes=(Box(0, 0, 30, 20),))
+    assert all(mask.all() for mask in both(sequence, networks).masks)
+
+
+def test_labels_need_not_be_contiguous():
+    sequence, networks = listed(3, {}, {}, boxes=(SQUARE, FAR), labels=(200, 3))
+    networks = dataclasses.replace(networks, identification=ListedScores({}, [FAR, SQUARE]))
+    for mask in both(sequence, networks).masks:
+        assert np.array_equal(mask, sequence.first_mask)
+
+
+def test_twenty_instances():
+    boxes = tuple(Box(6 * (k % 5), 5 * (k // 5), 6 * (k % 5) + 4, 5 * (k // 5) + 4) for k in range(20))
+    network = CopyGuide()
+    sequence, networks = listed(3, {(2, 7): 0.9}, {2: [Box(25, 0, 30, 20)]}, boxes, network)
+    result = segment(sequence, networks, CONFIG, ZeroFlow())
+    assert np.array_equal(result.masks[1], sequence.first_mask)
+    assert [(r.frame, r.instance) for r in result.retrievals] == [(2, 7)]
+    assert network.batches == [20, 20, 1]
+    both(sequence, networks)
+
+
+def test_no_candidate_at_all_is_no_retrieval():
+    sequence, networks = listed(3, {(1, 0): 0.9, (2, 0): 0.9}, {})
+    assert not both(sequence, networks).rounds
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 17), (5, 3), (31, 47)])
+def test_odd_sizes(shape):
+    mask = np.zeros(shape, np.uint8)
+    mask[: shape[0] // 2 + 1, : shape[1] // 2 + 1] = 1
+    sequence = Sequence("odd", blank_frames(3, shape), mask)
+    result = both(sequence, Networks(CopyGuide()))
+    assert [m.shape for m in result.masks] == [shape] * 3 and result.masks[2].any()
+    both(sequence, Networks(CopyGuide()), flow=RandomFlow(1))
+
+
+def test_a_mask_that_vanishes_stays_away_without_reid_and_returns_with_it():
+    values = [200, 200, 0, 200, 200]
+    sequence, networks = listed(5, {(3, 0): 0.9}, {3: [SQUARE]}, values=values)
+    without = both(sequence, networks, dataclasses.replace(CONFIG, reid=False))
+    assert [mask.any() for mask in without.masks] == [True, True, False, False, False]
+    result = both(sequence, networks)
+    assert [mask.any() for mask in result.masks] == [True, True, False, True, True]
+    assert result.retrievals[0].frame == 3
+
+
+def test_a_frame_with_nobody_costs_no_network_and_no_flow():
+    asked = []
+
+    class Spy(ZeroFlow):
+        def __call__(self, frames, target, source):
+            asked.append((target, source))
+            return super().__call__(frames, target, source)
+
+    network = CopyGuide()
+    sequence, _ = listed(6, {}, {}, values=[200, 0, 200, 200, 200, 200])
+    segment(sequence, Networks(network), CONFIG, Spy())
+    assert network.batches == [1] and asked[:1] == [(1, 0)] and len(asked) <= 2
+
+
+def test_every_network_and_flow_is_asked_once_a_frame():
+    sequence, networks = listed(6, {(2, 0): 0.8, (5, 0): 0.9}, {2: [FAR], 5: [FAR]}, network=NeverSeesAnything())
+    asked = []
+
+    class Spy(ZeroFlow):
+        def __call__(self, frames, target, source):
+            asked.append((target, source))
+            return super().__call__(frames, target, source)
+
+    assert len(segment(sequence, networks, CONFIG, Spy()).rounds) == 2
+    assert networks.detector.calls == 5 and networks.identification.calls == 1 + 2
+    assert len(asked) == len(set(asked))
+
+
+def test_both_sweeps_of_a_recovery_go_as_one_batch():
+    network = CopyGuide()
+    sequence, networks = listed(9, {(6, 0): 0.9}, {6: [FAR]}, network=network)
+    result = segment(sequence, networks, CONFIG, ZeroFlow())
+    assert result.rounds[0].updated == (4, 5, 6, 7, 8)
+    assert network.batches == [1] * 8 + [1, 2, 2]
+
+
+def test_records_are_the_making_of_the_maps():
+    sequence, networks = listed(6, {(5, 0): 0.9}, {5: [FAR]})
+    result = segment(sequence, networks, CONFIG, ZeroFlow(), keep_maps=True, record=True)
+    assert {i for i, _ in result.records} == {1, 2, 3, 4, 5}
+    assert [record.round for record in result.records[4, 0]] == [0, 1]
+    assert [record.round for record in result.records[2, 0]] == [0]
+    made = result.records[1, 0][0].propagation
+    assert made.box == SQUARE.enlarge(0.15, (20, 30)) and made.patch.shape == (16, 16)
+    assert torch.equal(made.guided.dense(), result.snapshots[0][0][0].dense())
+    assert result.records[5, 0][1].propagation.box == FAR
+    some = segment(sequence, networks, CONFIG, ZeroFlow(), record={(4, 0)})
+    assert set(some.records) == {(4, 0)} and len(some.records[4, 0]) == 2
+
+
+def test_a_flow_of_another_size_is_refused():
+    sequence, networks = listed(2, {}, {})
+    with pytest.raises(ValueError, match="flow of frame 1 towards frame 0"):
+        segment(sequence, networks, CONFIG, lambda frames, target, source: torch.zeros(2, 64, 64))
+
+
+@given(st.integers(0, 2**16), st.integers(1, 5))
+def test_the_merge_is_the_printed_formula(seed, K):
+    generator = torch.Generator().manual_seed(seed)
+    P = (torch.rand(K, 7, 9, generator=generator) * 8).round() / 8  # a grid, so that there are ties
+    P[:, :2], P[0, :, 5:] = 0, 0
+    labels = tuple(range(3, 3 + K))
+    assert np.array_equal(merge([SparseMap.from_dense(p) for p in P], labels), merge_as_printed(P, labels))
+
+
+def test_merge_by_hand():
+    P = torch.tensor([[0.5, 0.6, 0.7, 0.3, 0.0, 1.0], [0.0, 0.6, 0.8, 0.3, 0.0, 1.0]])[:, None]
+    # background: 0.5 (a tie, the lowest label wins), 0.16, 0.06, 0.49, 1, 0; equal instances: the lower label
+    expected = np.array([[0, 4, 9, 0, 0, 4]], np.uint8)
+    assert np.array_equal(merge([SparseMap.from_dense(p) for p in P], (4, 9)), expected)
+    assert np.array_equal(merge_as_printed(P, (4, 9)), expected)
+
+
+def test_progress_goes_to_stderr(capsys):
+    segment(*listed(3, {(1, 0): 0.9}, {1: [FAR]}), CONFIG, ZeroFlow(), progress=True)
+    captured = capsys.readouterr()
+    assert "propagation" in captured.err and not captured.out

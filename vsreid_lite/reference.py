@@ -1,0 +1,146 @@
+"""Algorithms 1-3 as printed, line by line, with repairs R1-R4: the oracle of the engine, and a page to teach from.
+
+Slow and obvious: nothing is cached, every map is a full frame, every network sees one instance at a time. The line
+numbers in the margin are those of Algorithm 3 in the camera-ready paper; Algorithms 1 and 2 carry theirs in
+`propagation.py` and `reidentification.py`. Frames and instances count from 0 here, from 1 there.
+
+R1, line 22: c at the recovered frame is set to that frame; the paper never sets it, and may retrieve it for ever.
+R2, line 20: the flow of the last frame is taken towards its previous neighbour, having no next one.
+R3, Algorithm 1: the flow lives on the grid of the frame that is predicted, towards the frame whose map is warped.
+R4, empty cases: an empty map stays empty, no candidate is no retrieval, no template is an error naming the instance.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vsreid_lite.config import Config
+from vsreid_lite.flow import FlowEstimator
+from vsreid_lite.geometry import SparseMap, cut, paste
+from vsreid_lite.masks import Mask
+from vsreid_lite.models import Networks
+from vsreid_lite.propagation import Region, predict_patches, propagate_mask, to_image
+from vsreid_lite.reidentification import Retrieval, Starts, reidentify, template_box
+from vsreid_lite.result import Maps, Result, Round
+from vsreid_lite.sequence import Sequence
+
+
+@torch.inference_mode()
+def segment_as_printed(
+    sequence: Sequence,
+    networks: Networks,
+    config: Config,
+    flow: FlowEstimator,
+    repair_r1: bool = True,
+    max_rounds: int | None = None,
+) -> Result:
+    """Algorithm 3 on the CPU. As `vsreid.segment`, and much slower. Keeps its maps.
+
+    repair_r1: without it the loop may never end. max_rounds: stop the loop after so many rounds.
+    """
+    run = _Run(sequence, networks, config, flow)
+    began = time.perf_counter()
+    run.initialise()  # lines 2-9
+    snapshots = [run.maps()]
+    rounds: list[Round] = []
+    while config.reid and (max_rounds is None or len(rounds) < max_rounds):  # line 10: loop
+        start_of_round = time.perf_counter()
+        retrieval = run.retrieve()  # lines 11-16
+        if retrieval is None:  # line 17
+            break  # line 18
+        run.recover(retrieval, repair_r1)  # lines 20-22
+        updated = run.propagate(retrieval)  # lines 23-30
+        rounds.append(Round(retrieval, updated, run.c.copy(), time.perf_counter() - start_of_round))
+        snapshots.append(run.maps())
+    masks = [merge_as_printed(P_i, sequence.labels) for P_i in run.P]  # line 31 and section 3.3
+    return Result(
+        sequence.name, sequence.labels, masks, rounds, run.c, {"total": time.perf_counter() - began}, snapshots
+    )
+
+
+class _Run:
+    """The variables of Algorithm 3: P[i, k], c[i, k] and t[k]."""
+
+    def __init__(self, sequence: Sequence, networks: Networks, config: Config, flow: FlowEstimator) -> None:
+        self.I, self.labels = list(sequence.frames), sequence.labels
+        self.networks, self.config, self.F = networks, config, flow
+        self.N, self.K = sequence.N, sequence.K  # lines 2-3
+        self.P = torch.zeros(self.N, self.K, *sequence.shape)
+        self.P[0] = sequence.first_probabilities()
+        self.c: Starts = np.zeros((self.N, self.K), np.int64)  # line 9
+        self.t: list[Tensor] = []
+
+    def initialise(self) -> None:
+        N, K, P = self.N, self.K, self.P
+        for k in range(K):  # line 4
+            self.t.append(self._template(k))  # line 5
+        for i in range(1, N):  # line 6
+            for k in range(K):  # line 7
+                P[i, k] = self._M_mp(i - 1, i, k)  # line 8
+                self.c[i, k] = 0  # line 9
+
+    def retrieve(self) -> Retrieval | None:
+        best, s_hat = None, -1.0  # line 11
+        for i in range(1, self.N):  # line 12
+            for k in range(self.K):  # line 13
+                found = self._M_reid(i, k)  # line 14
+                if found and found.score > s_hat and self.c[i, k] != i:  # line 15
+                    best, s_hat = found, found.score  # line 16
+        return None if s_hat < 0 else best  # lines 17-18
+
+    def recover(self, retrieval: Retrieval, repair_r1: bool) -> None:
+        x, i, k = retrieval.box, retrieval.frame, retrieval.instance
+        f = self.F(self.I, i, i + 1 if i + 1 < self.N else i - 1)  # line 20, R2
+        b = template_box(self.P[0, k], self.labels[k])  # line 21
+        region = Region(cut(to_image(self.I[i]), x), cut(f, x), cut(self.P[0, k][None], b))
+        patch = predict_patches([region], self.networks.propagation, self.config.propagation)[0]
+        self.P[i, k] = paste(patch, x, (self.P.shape[2], self.P.shape[3])).clamp(0, 1)  # lines 20 and 22
+        if repair_r1:
+            self.c[i, k] = i  # R1
+
+    def propagate(self, retrieval: Retrieval) -> tuple[int, ...]:
+        c, i_hat, k = self.c, retrieval.frame, retrieval.instance
+        updated = [i_hat]
+        for i in range(i_hat + 1, self.N):  # line 23: forward
+            if abs(c[i, k] - i) > abs(i_hat - i):  # line 24
+                self.P[i, k] = self._M_mp(i - 1, i, k)  # line 25
+                c[i, k] = i_hat  # line 26
+                updated.append(i)
+        for i in range(i_hat - 1, 0, -1):  # line 27: backward
+            if abs(c[i, k] - i) > abs(i_hat - i):  # line 28
+                self.P[i, k] = self._M_mp(i + 1, i, k)  # line 29
+                c[i, k] = i_hat  # line 30
+                updated.append(i)
+        return tuple(sorted(updated))
+
+    def maps(self) -> Maps:
+        return [[SparseMap.from_dense(P_ik) for P_ik in P_i] for P_i in self.P]
+
+    def _template(self, k: int) -> Tensor:
+        box = template_box(self.P[0, k], self.labels[k])
+        identification = self.networks.identification
+        return torch.zeros(0) if identification is None else identification.embed(self.I[0], [box])[0]
+
+    def _M_mp(self, i: int, j: int, k: int) -> Tensor:
+        flow = self.F(self.I, j, i)  # R3
+        return propagate_mask(self.I[j], flow, self.P[i, k], self.networks.propagation, self.config.propagation)
+
+    def _M_reid(self, i: int, k: int) -> Retrieval | None:
+        detector, identification = self.networks.detector, self.networks.identification
+        if detector is None or identification is None:
+            return None
+        return reidentify(self.I[i], self.P[i, k], self.t[k], detector, identification, self.config.matching, i, k)
+
+
+def merge_as_printed(P: Tensor, labels: tuple[int, ...]) -> Mask:
+    """M_i(l), section 3.3: maps (K, H, W) in [0, 1] to labels (H, W). In float64; ties go to the lowest label."""
+    P = P.double()
+    background = math.prod(1 - P_k for P_k in P)
+    Z = background + sum(P_k for P_k in P)
+    values = torch.stack([background / Z, *(P_k / Z for P_k in P)])
+    return np.array([0, *labels], np.uint8)[values.argmax(0).numpy()]

@@ -1,0 +1,87 @@
+"""What a run of VS-ReID leaves behind: masks, rounds, checkpoints, times and, on request, every map and its making."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vsreid_lite.geometry import SparseMap
+from vsreid_lite.masks import Mask
+from vsreid_lite.propagation import Propagation
+from vsreid_lite.reidentification import Retrieval, Starts
+
+Maps = list[list[SparseMap]]  # P[i][k]
+
+
+@dataclass(frozen=True, eq=False)
+class Round:
+    """One turn of Algorithm 3's loop: retrieve, recover, propagate both ways.
+
+    updated: the frames whose map the round wrote, ascending; one interval around the retrieval's frame.
+    start: the checkpoints c_{i,k} after the round, (N, K). seconds: what the round took.
+    """
+
+    retrieval: Retrieval
+    updated: tuple[int, ...]
+    start: Starts
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Record:
+    """How one map came about. round: 0 for the initial propagation, r for `rounds[r - 1]`."""
+
+    round: int
+    propagation: Propagation
+
+
+@dataclass(eq=False)
+class Result:
+    """The masks of a sequence, and how they came about.
+
+    labels: instance k has label `labels[k]` in the masks. masks: N label masks (H, W), uint8. rounds: in order.
+    start: the last checkpoints c_{i,k}, (N, K). seconds: of "initial", "candidates", "rounds", "merge" and "total".
+    snapshots: on request, the maps P[i][k] after the initial propagation and after each round.
+    records: on request, for each (frame, instance) the makings of its maps, the last of which is the one that stands.
+    """
+
+    name: str
+    labels: tuple[int, ...]
+    masks: list[Mask]
+    rounds: list[Round]
+    start: NDArray[np.int64]
+    seconds: dict[str, float]
+    snapshots: list[Maps] = field(default_factory=list)
+    records: dict[tuple[int, int], list[Record]] = field(default_factory=dict)
+
+    @property
+    def retrievals(self) -> list[Retrieval]:
+        """The retrieval of each round."""
+        return [round.retrieval for round in self.rounds]
+
+    @property
+    def probabilities(self) -> Maps:
+        """The final maps P[i][k]. Raises ValueError where the run did not keep them."""
+        if not self.snapshots:
+            raise ValueError("this run kept no probability maps: call segment(..., keep_maps=True)")
+        return self.snapshots[-1]
+
+    def to_json(self) -> dict[str, object]:
+        """Rounds, retrievals, checkpoints and times, in plain values. Frames and instances count from 0."""
+        return {
+            "sequence": self.name,
+            "frames": len(self.masks),
+            "labels": list(self.labels),
+            "rounds": [_round_to_json(round) for round in self.rounds],
+            "checkpoints": self.start.tolist(),
+            "seconds": self.seconds,
+        }
+
+
+def _round_to_json(round: Round) -> dict[str, object]:
+    r = round.retrieval
+    box = [r.box.x0, r.box.y0, r.box.x1, r.box.y1]
+    retrieval = {"box": box, "score": r.score, "frame": r.frame, "instance": r.instance}
+    return {"retrieval": retrieval, "updated": list(round.updated), "seconds": round.seconds}
