@@ -46,6 +46,7 @@ def test_a_box_is_half_open():
         Box(2, 1, 2, 3)
 
 
+@settings(deadline=None)
 @given(boxes())
 def test_the_box_of_a_map_is_the_box_it_was_drawn_with(box):
     assert Box.from_probability(dense(box)) == box
@@ -65,6 +66,7 @@ def test_enlarge_grows_each_side_by_its_share_and_clips():
     assert Box(40, 40, 60, 50).enlarge(0, (100, 100)) == Box(40, 40, 60, 50)
 
 
+@settings(deadline=None)
 @given(boxes(), boxes())
 def test_iou_counts_pixels(a, b):
     A, B = dense(a).bool(), dense(b).bool()
@@ -72,6 +74,7 @@ def test_iou_counts_pixels(a, b):
     assert iou(a, a) == 1
 
 
+@settings(deadline=None)
 @given(boxes(), st.floats(0, 1, width=32), st.integers(1, 40))
 def test_crop_then_paste_of_a_constant_is_that_constant_inside_the_box(box, value, size):
     patch = crop(torch.full((1, *SHAPE), value), box, size)
@@ -109,13 +112,14 @@ def test_a_crop_that_leaves_the_image_is_refused(box):
         crop(torch.zeros(1, *SHAPE), box, 4)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 2**16))
 def test_zero_flow_is_the_identity_bit_for_bit(height, width, seed):
     P = torch.rand(2, height, width, generator=torch.Generator().manual_seed(seed))
     assert torch.equal(warp(P, torch.zeros(2, height, width)), P)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.integers(2, 40), st.integers(2, 40), st.floats(0, 60), st.integers(0, 2**16))
 def test_warp_is_grid_sample(height, width, size, seed):
     generator = torch.Generator().manual_seed(seed)
@@ -153,6 +157,7 @@ def test_warp_bears_displacements_without_measure():
     assert not warp(torch.ones(SHAPE), flow).any()
 
 
+@settings(deadline=None)
 @given(boxes(), boxes(), st.integers(0, 2**16))
 def test_a_sparse_map_is_exact(box, region, seed):
     P = dense(box) * torch.rand(SHAPE, generator=torch.Generator().manual_seed(seed))
@@ -162,6 +167,7 @@ def test_a_sparse_map_is_exact(box, region, seed):
     assert sparse.probability_box() == Box.from_probability(P)
 
 
+@settings(deadline=None)
 @given(boxes(), st.floats(0, 20), st.floats(-20, 20), st.integers(0, 2**16))
 def test_a_sparse_warp_has_the_bits_of_the_dense_one(box, size, shift, seed):
     generator = torch.Generator().manual_seed(seed)

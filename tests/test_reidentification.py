@@ -1,0 +1,145 @@
+"""Algorithm 2: the best candidate only, both thresholds, and the same for a whole video without networks."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.stubs import SQUARE, ListedDetector, RandomDetector, RandomIdentification, blank_frames
+from vsreid_lite.config import ReidConfig
+from vsreid_lite.geometry import Box, iou
+from vsreid_lite.reidentification import (
+    Candidates,
+    cosine_similarity,
+    embed_templates,
+    find_candidates,
+    overlaps,
+    reidentify,
+    template_box,
+)
+
+FAR, NEAR = Box(18, 8, 26, 16), Box(5, 4, 13, 12)
+FRAMES = blank_frames(4)
+TEMPLATE = torch.tensor([1.0, 0.0])
+
+
+class ScoreByBox:
+    """Cosine with TEMPLATE written down for each box."""
+
+    def __init__(self, scores):
+        self.scores = scores
+
+    def embed(self, frame, boxes):
+        s = torch.tensor([self.scores[box] for box in boxes])
+        return torch.stack([s, (1 - s * s).sqrt()], 1)
+
+
+def found(scores, config=None, P=None, boxes=None):
+    detector = ListedDetector({0: list(scores) if boxes is None else boxes})
+    P = square() if P is None else P
+    return reidentify(FRAMES[0], P, TEMPLATE, detector, ScoreByBox(scores), config or ReidConfig(), i=3, k=2)
+
+
+def square():
+    P = torch.zeros(20, 30)
+    P[4:12, 4:12] = 1
+    return P
+
+
+def test_the_candidate_most_like_the_template_is_returned():
+    retrieval = found({FAR: 0.9, Box(0, 0, 2, 2): 0.6})
+    assert retrieval.box == FAR and retrieval.score == pytest.approx(0.9)
+    assert (retrieval.frame, retrieval.instance) == (3, 2)
+
+
+def test_a_candidate_must_be_more_like_the_template_than_rho_reid():
+    assert found({FAR: 0.5}) is None
+    assert found({FAR: 0.5001}).box == FAR
+
+
+def test_a_candidate_where_the_instance_already_is_is_unnecessary():
+    assert found({NEAR: 0.9}) is None
+    assert found({NEAR: 0.9}, P=torch.zeros(20, 30)).box == NEAR
+    assert iou(NEAR, SQUARE) == 56 / 72
+    assert found({NEAR: 0.9}, ReidConfig(rho_occ=56 / 72)) is None
+    assert found({NEAR: 0.9}, ReidConfig(rho_occ=0.78)).box == NEAR
+
+
+def test_only_the_best_candidate_is_tried():
+    assert found({NEAR: 0.9, FAR: 0.8}) is None
+
+
+def test_no_candidate_is_no_retrieval():
+    assert found({}) is None
+
+
+def test_of_equal_candidates_the_detectors_first_wins_and_proposals_are_limited():
+    assert found({FAR: 0.75, Box(0, 0, 2, 2): 0.75}).box == FAR
+    few = ReidConfig(proposals=1)
+    assert found({FAR: 0.6, Box(0, 0, 2, 2): 0.9}, few).box == FAR
+
+
+def test_cosine_similarity_is_that_of_numpy_whatever_the_length_and_the_company():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(5, 7)), rng.normal(size=(3, 7))
+    expected = (a @ b.T) / np.linalg.norm(a, axis=1)[:, None] / np.linalg.norm(b, axis=1)
+    ours = cosine_similarity(torch.from_numpy(a), torch.from_numpy(b))
+    assert ours.dtype == np.float32 and np.allclose(ours, expected, atol=1e-6)
+    alone = cosine_similarity(torch.from_numpy(a[2:3]), torch.from_numpy(b[1:2]))
+    assert alone[0, 0] == ours[2, 1]
+    assert cosine_similarity(torch.ones(1, 3), torch.ones(1, 3)).item() == 1
+
+
+def test_a_template_needs_an_instance():
+    assert template_box(square(), 1) == SQUARE
+    with pytest.raises(ValueError, match="instance 5 is absent"):
+        template_box(torch.zeros(20, 30), 5)
+
+
+boxes = st.tuples(st.integers(0, 8), st.integers(0, 8), st.integers(1, 8), st.integers(1, 8)).map(
+    lambda b: Box(b[0], b[1], b[0] + b[2], b[1] + b[3])
+)
+
+
+@settings(deadline=None)
+@given(boxes, boxes)
+def test_overlaps_is_iou_and_zero_for_a_missing_box(a, b):
+    A, B = (np.array([[box.x0, box.y0, box.x1, box.y1], [0, 0, 0, 0]]) for box in (a, b))
+    assert overlaps(A, B).tolist() == [iou(a, b), 0]
+    assert overlaps(A, B[::-1]).tolist() == [0, 0]
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**16), st.sampled_from([-1.0, 0.0, 0.3, 0.9]), st.sampled_from([0.1, 0.5, 1.01]))
+def test_a_retrieval_is_the_printed_loop(seed, rho_reid, rho_occ):
+    """Lines 11-18 of Algorithm 3 over `reidentify`, against arithmetic on the table of candidates."""
+    config = ReidConfig(rho_reid, rho_occ, proposals=3)
+    rng = np.random.default_rng(seed)
+    N, K = 4, 2
+    start = rng.integers(0, N, (N, K))
+    P = torch.zeros(N, K, 20, 30)
+    current = np.zeros((N, K, 4), np.int64)
+    for i, k in np.ndindex(N, K):
+        if rng.random() < 0.7:
+            box = RandomDetector(seed + 1 + i * K + k)(FRAMES[i])[:1] or [SQUARE]
+            P[i, k, box[0].y0 : box[0].y1, box[0].x0 : box[0].x1] = 1
+            current[i, k] = box[0].x0, box[0].y0, box[0].x1, box[0].y1
+    detector, identification = RandomDetector(seed), RandomIdentification(seed)
+    templates = embed_templates(FRAMES[0], [SQUARE, FAR], identification)
+    best, s_hat = None, -1.0
+    for i in range(1, N):
+        for k in range(K):
+            r = reidentify(FRAMES[i], P[i, k], templates[k], detector, identification, config, i, k)
+            if r and r.score > s_hat and start[i, k] != i:
+                best, s_hat = r, r.score
+    candidates = find_candidates(FRAMES, templates, detector, identification, config)
+    assert candidates.retrieve(current, start, config) == (None if s_hat < 0 else best)
+
+
+def test_a_video_without_candidates_or_with_one_frame_has_no_retrieval():
+    nobody = find_candidates(FRAMES, torch.ones(1, 2), ListedDetector({}), ScoreByBox({}), ReidConfig())
+    assert nobody.scores.max() == -np.inf
+    assert nobody.retrieve(np.zeros((4, 1, 4), np.int64), np.zeros((4, 1), np.int64), ReidConfig()) is None
+    one = Candidates(np.zeros((1, 1, 4), np.int64), np.ones((1, 1), np.float32))
+    assert one.retrieve(np.zeros((1, 1, 4), np.int64), np.zeros((1, 1), np.int64), ReidConfig()) is None
