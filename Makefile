@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 .PHONY: help setup reproduce test lab figures benchmark clean
 
 help:
-	@echo "make reproduce   Table 1 on the mini benchmark: printed, figures/table1.png, runs/mini"
+	@echo "make reproduce   Table 1 on the mini benchmark: printed, figures/table1.png, runs/mini-lite"
 	@echo "make test        lint, types and all tests"
 	@echo "make lab         JupyterLab on the notebooks"
 	@echo "make figures     the figures of the README and the notebooks"
@@ -28,7 +28,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $@
 
 reproduce: $(STAMP)
-	.venv/bin/vsreid ablation --dataset mini --output runs/mini
+	.venv/bin/vsreid ablation --dataset mini
 	.venv/bin/vsreid figures
 
 # Two test processes of one thread each: the second core is worth more there than inside torch.

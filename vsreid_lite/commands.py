@@ -21,18 +21,16 @@ if TYPE_CHECKING:
 
 def segment_video(options: argparse.Namespace) -> None:
     """`vsreid segment`: masks of a folder of frames or a video, from the mask of the first frame."""
+    from vsreid_lite.api import segment
     from vsreid_lite.masks import read_palette, write_mask
-    from vsreid_lite.models.loading import load_networks
     from vsreid_lite.sequence import load_sequence
     from vsreid_lite.video import frame_rate, write_overlay_video
-    from vsreid_lite.vsreid import segment
 
     sequence = load_sequence(options.input, options.first_mask)
     output = _result_folder(options.output, options.input)
     config = _config(options)
-    networks = load_networks(config)
     print(f"{sequence.name}: {sequence.N} frames, {sequence.K} instances, {sequence.shape[1]} x {sequence.shape[0]}")
-    result = segment(sequence, networks, config, progress=True)
+    result = segment(sequence, config, progress=True)
     palette = read_palette(options.first_mask)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.", suffix=".part") as folder:
         for name, mask in zip(sequence.frame_names, result.masks, strict=True):
@@ -100,7 +98,7 @@ def render_benchmark(options: argparse.Namespace) -> None:
         first = options.seed * len(CHALLENGES)
         indices = range(first, first + (options.count or len(CHALLENGES)))
         sequences = (mini_sequence(options.split, index) for index in tqdm(indices, desc="rendering"))
-    names = write_benchmark(options.output, sequences, options.split)
+    names = write_benchmark(sequences, options.output, options.split)
     print(f"{len(names)} sequences: {options.output}")
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
+from vsreid_lite.datasets.composite import CompositeSequence, composite_sequences
 from vsreid_lite.datasets.davis import list_sequences, load_davis
+from vsreid_lite.datasets.frozen import MINI
 from vsreid_lite.sequence import Sequence
 
-MINI_ROOT = Path(__file__).resolve().parents[2] / "data" / "mini"
 DATASETS = ("mini", "composite", "davis-2016", "davis-2017")
 
 
@@ -23,17 +25,13 @@ class Benchmark:
     def load(self, name: str) -> Sequence:
         """The sequence `name` with its annotations."""
         if self.dataset == "composite":
-            from vsreid_lite.datasets.composite import composite_sequence
-
-            return composite_sequence(self.root, name)
+            return _composites(self.root)[name]
         return load_davis(self.root, 2016 if self.dataset == "davis-2016" else 2017, name)
 
     def sources(self, name: str) -> tuple[str, ...]:
         """The real sequences inside `name`: none for mini."""
         if self.dataset == "composite":
-            from vsreid_lite.datasets.composite import composite_sources
-
-            return composite_sources(self.root, name)
+            return _composites(self.root)[name].sources
         return () if self.dataset == "mini" else (name,)
 
 
@@ -46,7 +44,7 @@ def open_benchmark(dataset: str, root: Path | None = None, names: tuple[str, ...
     if dataset not in DATASETS:
         raise ValueError(f"dataset: expected one of {', '.join(DATASETS)}, found {dataset!r}")
     if dataset == "mini":
-        root = root or MINI_ROOT
+        root = root or MINI
     if root is None:
         raise ValueError(f"--dataset {dataset} needs --root, the folder that holds JPEGImages and Annotations")
     known = _names(dataset, root)
@@ -58,7 +56,10 @@ def open_benchmark(dataset: str, root: Path | None = None, names: tuple[str, ...
 
 def _names(dataset: str, root: Path) -> list[str]:
     if dataset == "composite":
-        from vsreid_lite.datasets.composite import composite_names
-
-        return composite_names(root)
+        return list(_composites(root))
     return list_sequences(root, 2016 if dataset == "davis-2016" else 2017, "test" if dataset == "mini" else "val")
+
+
+@lru_cache(maxsize=1)
+def _composites(root: Path) -> dict[str, CompositeSequence]:
+    return {sequence.name: sequence for sequence in composite_sequences(root)}

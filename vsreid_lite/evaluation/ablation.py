@@ -19,14 +19,14 @@ from scipy.stats import bootstrap
 from tqdm.auto import tqdm
 
 from vsreid_lite import __version__
+from vsreid_lite.api import segment
 from vsreid_lite.config import Config
 from vsreid_lite.datasets.benchmarks import Benchmark
 from vsreid_lite.evaluation.ladder import Row
 from vsreid_lite.evaluation.metrics import score_sequence
 from vsreid_lite.evaluation.scores import InstanceScores, Scores
 from vsreid_lite.files import write_json
-from vsreid_lite.models.loading import load_networks, weight_files
-from vsreid_lite.vsreid import segment
+from vsreid_lite.models.loading import weight_files
 
 PACKAGE = Path(__file__).parent.parent
 
@@ -112,8 +112,7 @@ def _limit_threads(threads: int) -> None:
 def _measure(job: Job) -> None:
     sequence = job.benchmark.load(job.sequence)
     started = time.perf_counter()
-    networks = load_networks(job.config)
-    result = segment(sequence, networks, job.config)
+    result = segment(sequence, job.config)
     seconds = time.perf_counter() - started
     if sequence.annotations is None or any(mask is None for mask in sequence.annotations):
         raise ValueError(f"{job.benchmark.root}: sequence {job.sequence} has no annotations to score against")

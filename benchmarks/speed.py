@@ -1,0 +1,58 @@
+"""Frames a second of the initial propagation at 480 x 854, DIS included, and the peak memory of a complete run."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import time
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from vsreid_lite.config import LITE
+from vsreid_lite.datasets.mini import mini_sequence
+from vsreid_lite.models.loading import load_networks
+from vsreid_lite.sequence import Sequence
+from vsreid_lite.vsreid import segment
+
+SHAPE = (480, 854)
+CROWD, EXIT = 2, 7  # mini scenes with four and three instances
+
+
+def main() -> None:
+    """Print machine and figures; memory last, because the peak of a process only grows."""
+    print(
+        f"machine: {platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
+    )
+    networks = load_networks(LITE)
+    initial = replace(LITE, reid=False)
+    for instances, goal in ((1, 12), (3, 7)):
+        sequence = enlarged(CROWD, instances, 40)
+        segment(sequence, networks, initial)
+        seconds = min(_timed(sequence, initial, networks) for _ in range(3))
+        print(f"initial propagation, {instances} instance(s): {(sequence.N - 1) / seconds:5.1f} frames/s (goal {goal})")
+    result = segment(enlarged(EXIT, 3, 100), networks, LITE)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"100 frames, 3 instances, {len(result.rounds)} rounds: peak memory {peak:.2f} GiB (goal 2)")
+
+
+def enlarged(index: int, instances: int, frames: int) -> Sequence:
+    """A mini scene at 480 x 854 with its first `instances` instances, played forward and backward to `frames` frames."""
+    mini = mini_sequence("val", index)
+    order = [i % (2 * mini.N - 2) for i in range(frames)]
+    turned = [i if i < mini.N else 2 * mini.N - 2 - i for i in order]
+    images = [cv2.resize(np.asarray(mini.frames[i]), SHAPE[::-1], interpolation=cv2.INTER_CUBIC) for i in turned]
+    mask = cv2.resize(mini.first_mask, SHAPE[::-1], interpolation=cv2.INTER_NEAREST)
+    return Sequence(f"{mini.name} at 480p", images, mask, labels=tuple(range(1, instances + 1)))
+
+
+def _timed(sequence: Sequence, config: object, networks: object) -> float:
+    started = time.perf_counter()
+    segment(sequence, networks, config)  # type: ignore[arg-type]
+    return time.perf_counter() - started
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""The library in three verbs: `load_sequence`, `segment`, `evaluate`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from vsreid_lite import vsreid
+from vsreid_lite.config import LITE, Config
+from vsreid_lite.evaluation import evaluate
+from vsreid_lite.models import Networks
+from vsreid_lite.models.loading import load_networks
+from vsreid_lite.models.mask_propagation import LiteMaskPropagation
+from vsreid_lite.result import Result
+from vsreid_lite.sequence import Sequence, load_sequence
+from vsreid_lite.training.adaptation import adapt
+
+__all__ = ["LITE", "Config", "evaluate", "load_sequence", "prepare_networks", "segment"]
+
+
+def segment(
+    sequence: Sequence,
+    config: Config = LITE,
+    *,
+    keep_maps: bool = False,
+    record: bool | Collection[tuple[int, int]] = False,
+    progress: bool = False,
+) -> Result:
+    """The masks of all frames of `sequence` from those of its first, by the networks, weights and rules of `config`.
+
+    The rest as `vsreid_lite.vsreid.segment`, which also takes networks and flow of one's own.
+    """
+    networks = prepare_networks(sequence, config, progress)
+    return vsreid.segment(sequence, networks, config, keep_maps=keep_maps, record=record, progress=progress)
+
+
+def prepare_networks(sequence: Sequence, config: Config, progress: bool = False) -> Networks:
+    """The networks of `config`; with `config.adapt`, N_mp as a copy fine-tuned on the first frame of `sequence`."""
+    networks = load_networks(config)
+    if not config.adapt:
+        return networks
+    assert isinstance(networks.propagation, LiteMaskPropagation)
+    adapted = adapt(networks.propagation, sequence, config.adaptation, config.propagation, config.seed, progress)
+    return replace(networks, propagation=adapted)
