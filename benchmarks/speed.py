@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def enlarged(index: int, instances: int, frames: int) -> Sequence:
-    """A mini scene at 480 x 854 with its first `instances` instances, played forward and backward to `frames` frames."""
+    """The first `instances` instances of a mini scene at 480 x 854, played to and fro for `frames` frames."""
     mini = mini_sequence("val", index)
     order = [i % (2 * mini.N - 2) for i in range(frames)]
     turned = [i if i < mini.N else 2 * mini.N - 2 - i for i in order]

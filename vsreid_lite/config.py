@@ -19,7 +19,7 @@ class PropagationConfig:
 
 @dataclass(frozen=True)
 class ReidConfig:
-    """Algorithm 2. The two thresholds are "selected on the validation set" (section 3.2): ours are stored with the weights."""
+    """Algorithm 2. Its two thresholds are "selected on the validation set" (section 3.2); these are ours."""
 
     rho_reid: float = 0.5
     rho_occ: float = 0.3

@@ -27,57 +27,61 @@ class WeightFiles:
     detector: Path
     identification: Path
 
+    @property
+    def all(self) -> tuple[Path, Path, Path]:
+        """The three of them."""
+        return self.propagation, self.detector, self.identification
+
     def sequences(self) -> frozenset[str]:
         """Every real sequence that one of the files has seen in training."""
-        files = (self.propagation, self.detector, self.identification)
-        return frozenset(name for file in files for name in read_provenance(file).sequences)
+        return frozenset(name for file in self.all for name in read_provenance(file).sequences)
 
 
 def weight_files(weights: str) -> WeightFiles:
     """The files of a shipped set ("lite", "lite-davis"), or an N_mp file beside the other two networks of `lite`.
 
-    Raises FileNotFoundError for a file that is not there.
+    Raises FileNotFoundError for a name that is neither a set nor a file.
     """
-    shipped = weights if weights in WEIGHT_SETS else "lite"
-    files = {network: SHIPPED / f"{shipped}-{network}.safetensors" for network in NETWORKS}
-    if weights not in WEIGHT_SETS:
-        files["propagation"] = Path(weights)
-        if not files["propagation"].is_file():
-            raise FileNotFoundError(f"{weights}: expected {' or '.join(WEIGHT_SETS)} or a weight file, found neither")
-    return WeightFiles(**files)
-
-
-NETWORKS: dict[str, type[nn.Module]] = {
-    "propagation": LiteMaskPropagation,
-    "detector": LiteDetector,
-    "identification": LiteIdentification,
-}
+    name = weights if weights in WEIGHT_SETS else "lite"
+    files = WeightFiles(*(SHIPPED / f"{name}-{part}.safetensors" for part in WeightFiles.__annotations__))
+    if weights in WEIGHT_SETS:
+        return files
+    if not Path(weights).is_file():
+        raise FileNotFoundError(f"{weights}: expected {' or '.join(WEIGHT_SETS)} or a weight file, found neither")
+    return WeightFiles(Path(weights), files.detector, files.identification)
 
 
 def load_networks(config: Config) -> Networks:
-    """The networks of `config`, ready to run; without the ReID module, N_mp alone."""
+    """The networks of `config`, ready to run; without the ReID module, N_mp alone.
+
+    Raises FileNotFoundError and ValueError as `weight_files`, `load_weights` and `choose_device` do.
+    """
     files, device = weight_files(config.weights), choose_device(config.device)
-    propagation = LiteMaskPropagation()
-    load_weights(files.propagation, propagation)
+    propagation = _loaded(LiteMaskPropagation(), files.propagation, device)
     if not config.reid:
-        return Networks(_ready(propagation, device))
-    detector, identification = LiteDetector(config.matching.proposals), LiteIdentification()
-    load_weights(files.detector, detector)
-    load_weights(files.identification, identification)
-    return Networks(_ready(propagation, device), _ready(detector, device), _ready(identification, device))
+        return Networks(propagation)
+    detector = _loaded(LiteDetector(config.matching.proposals), files.detector, device)
+    return Networks(propagation, detector, _loaded(LiteIdentification(), files.identification, device))
 
 
 def choose_device(device: str) -> torch.device:
-    """The device of a name; "auto" is CUDA where it is there. Raises ValueError for CUDA where it is not."""
+    """The device of a name: "cpu", "cuda", "cuda:1", ...; "auto" is CUDA where it is there.
+
+    Raises ValueError for another name and for a GPU that is not there.
+    """
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise ValueError(f"device {device!r}: expected a CUDA GPU, found none; use --device cpu or auto")
+    kind, _, index = device.partition(":")
+    if kind not in ("cpu", "cuda") or (index and not index.isdecimal()):
+        raise ValueError(f"device {device!r}: expected auto, cpu, cuda or cuda:N")
+    if kind == "cuda" and int(index or 0) >= (count := torch.cuda.device_count()):
+        raise ValueError(f"device {device!r}: expected a CUDA GPU, found {count}; use --device cpu or auto")
     return torch.device(device)
 
 
 Network = TypeVar("Network", bound=nn.Module)
 
 
-def _ready(network: Network, device: torch.device) -> Network:
+def _loaded(network: Network, file: Path, device: torch.device) -> Network:
+    load_weights(file, network)
     return network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from vsreid_lite import __version__
+from vsreid_lite.files import write_bytes
 
 SHIPPED = Path(__file__).parent.parent / "weights"
+LISTED = 10  # tensors that an error names
 
 
 @dataclass(frozen=True)
@@ -31,22 +35,21 @@ class Provenance:
 
 
 def save_weights(path: Path, network: nn.Module, provenance: Provenance) -> None:
-    """Write a network's tensors as fp16, atomically."""
+    """Write a network's tensors as fp16, atomically. Raises OSError as `atomic_path` does."""
     tensors = {name: _half(value) for name, value in network.state_dict().items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".part")
-    save_file(tensors, temporary, {"provenance": json.dumps(asdict(provenance))})
-    temporary.replace(path)
+    write_bytes(path, save(tensors, {"provenance": json.dumps(asdict(provenance))}))
 
 
 def load_weights(path: Path, network: nn.Module) -> Provenance:
     """Fill `network` from a weight file and return the file's provenance.
 
-    Raises FileNotFoundError, or ValueError that names the first ten tensors which are missing, unknown or misshaped;
-    the network is then as it was.
+    Raises FileNotFoundError; ValueError for a file that is damaged or of another kind, and for one that does not fit,
+    with the first ten tensors which are missing, unknown or misshaped. The network is then as it was.
     """
-    provenance, tensors = _read(path)
-    _check(path, network.state_dict(), tensors)
+    with _opened(path) as file:
+        provenance = _provenance(path, file.metadata())
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    _check(path, provenance, network.state_dict(), tensors)
     network.load_state_dict(
         {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
     )
@@ -54,27 +57,43 @@ def load_weights(path: Path, network: nn.Module) -> Provenance:
 
 
 def read_provenance(path: Path) -> Provenance:
-    """The header of a weight file."""
-    return _read(path)[0]
+    """The header of a weight file. Raises FileNotFoundError and ValueError as `load_weights` does."""
+    with _opened(path) as file:
+        return _provenance(path, file.metadata())
 
 
-def _read(path: Path) -> tuple[Provenance, dict[str, Tensor]]:
-    if not path.exists():
-        shipped = ", ".join(sorted(p.stem for p in SHIPPED.glob("*.safetensors")))
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    if not path.is_file():
+        shipped = ", ".join(sorted(p.stem for p in SHIPPED.glob("*.safetensors"))) or "none"
         raise FileNotFoundError(f"{path}: no such weight file; shipped are {shipped}")
     try:
         with safe_open(path, "pt") as file:
-            header = (file.metadata() or {}).get("provenance")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise ValueError(f"{path}: expected a safetensors file, found something else ({error})") from None
-    if header is None:
+            yield file
+    except (SafetensorError, OSError) as error:
+        raise ValueError(
+            f"{path}: expected a whole safetensors file, found a truncated, damaged or other one ({error}); "
+            "get it again, or make it again with `vsreid train`"
+        ) from error
+
+
+def _provenance(path: Path, metadata: Mapping[str, str] | None) -> Provenance:
+    if "provenance" not in (metadata or {}):
         raise ValueError(f"{path}: expected a weight file of vsreid_lite, found no provenance in its header")
-    fields = json.loads(header)
-    return Provenance(**{**fields, "sequences": tuple(fields["sequences"])}), tensors
+    try:
+        values = dict(json.loads((metadata or {})["provenance"]))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: expected a provenance as a JSON object in its header, found {error}") from error
+    known = {field.name for field in fields(Provenance)}
+    problems = [f"no {name}" for name in sorted(known - values.keys())]
+    problems += [f"{name}, which is unknown" for name in sorted(values.keys() - known)]
+    if problems:
+        version = _other_version(values.get("version"))
+        raise ValueError(f"{path}: expected {len(known)} fields of provenance, found {'; '.join(problems)}{version}")
+    return Provenance(**{**values, "sequences": tuple(values["sequences"])})
 
 
-def _check(path: Path, expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
+def _check(path: Path, provenance: Provenance, expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
     problems = [f"{name} is missing" for name in expected if name not in found]
     problems += [f"{name} is unknown" for name in found if name not in expected]
     problems += [
@@ -83,7 +102,18 @@ def _check(path: Path, expected: Mapping[str, Tensor], found: Mapping[str, Tenso
         if name in found and found[name].shape != value.shape
     ]
     if problems:
-        raise ValueError(f"{path} does not fit the network: {'; '.join(problems[:10])}")
+        more = f" and {len(problems) - LISTED} more" if len(problems) > LISTED else ""
+        raise ValueError(
+            f"{path}: its tensors, of network {provenance.network}, do not fit: {'; '.join(problems[:LISTED])}{more}"
+            f"{_other_version(provenance.version)}"
+        )
+
+
+def _other_version(version: object) -> str:
+    """A hint where the file comes from another version of this package."""
+    if version == __version__:
+        return ""
+    return f"; the file was written by vsreid_lite {version or 'of an unknown version'}, this is {__version__}"
 
 
 def _half(value: Tensor) -> Tensor:
