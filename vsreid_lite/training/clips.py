@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
+from vsreid_lite.datasets.davis import load_davis
 from vsreid_lite.datasets.mini import FRAMES, mini_scene
 from vsreid_lite.geometry import Box
 
@@ -57,23 +59,21 @@ def _mini_clip(index: int, pairs: int) -> Clip:
     return Clip(f"mini-train {index}", tuple(r.image for r in rendered), tuple(r.labels for r in rendered), strangers)
 
 
-def real_clips(root: Path, names: list[str], clips: int = 12, pairs: int = 3, height: int = 240) -> list[Clip]:
-    """Clips of DAVIS sequences below `root`, at a smaller height: `clips` for each sequence."""
-    return [_real_clip(root, name, c, pairs, height) for name in tqdm(names, desc="reading") for c in range(clips)]
+def real_clips(root: Path, names: list[str], each: int, pairs: int = 3, height: int = 240) -> list[Clip]:
+    """`each` clips of every DAVIS 2016 sequence named, at a smaller height."""
+    return [clip for name in tqdm(names, desc="reading video") for clip in _real_clips(root, name, each, pairs, height)]
 
 
-def _real_clip(root: Path, name: str, index: int, pairs: int, height: int) -> Clip:
-    from vsreid_lite.datasets.davis import load_davis
-
+def _real_clips(root: Path, name: str, count: int, pairs: int, height: int) -> Iterator[Clip]:
     sequence = load_davis(root, 2016, name)
-    rng = np.random.default_rng((8, index, sequence.N))
-    times = np.sort(rng.choice(sequence.N - 3, pairs, replace=False))
-    chosen = [int(t) for time in times for t in (time, time + rng.integers(1, 4))]
     size = (round(sequence.shape[1] * height / sequence.shape[0]), height)
-    frames = tuple(cv2.resize(np.asarray(sequence.frames[i]), size, interpolation=cv2.INTER_AREA) for i in chosen)
-    masks = [sequence.annotations[i] for i in chosen]  # type: ignore[index]
-    labels = tuple(cv2.resize(m, size, interpolation=cv2.INTER_NEAREST) for m in masks)
-    return Clip(name, frames, labels, ((),) * len(frames))
+    frames = [cv2.resize(np.asarray(frame), size, interpolation=cv2.INTER_AREA) for frame in sequence.frames]
+    masks = [cv2.resize(m, size, interpolation=cv2.INTER_NEAREST) for m in sequence.annotations or () if m is not None]
+    for index in range(count):
+        rng = np.random.default_rng((8, index, sequence.N))
+        times = np.sort(rng.choice(sequence.N - 3, pairs, replace=False))
+        chosen = [int(t) for time in times for t in (time, time + rng.integers(1, 4))]
+        yield Clip(name, tuple(frames[i] for i in chosen), tuple(masks[i] for i in chosen), ((),) * len(chosen))
 
 
 def mask_box(mask: NDArray[np.bool_]) -> Box | None:

@@ -42,11 +42,11 @@ class Stage:
 
 STAGES = {
     "lite-propagation": Stage("propagation", 700, Plan(6000), 16),
-    "lite-detector": Stage("detector", 600, Plan(3500), 6),
-    "lite-identification": Stage("identification", 800, Plan(5000), 64),
-    "lite-davis-propagation": Stage("propagation", 150, Plan(3000, 6e-4), 16, "lite-propagation", real=True),
-    "lite-davis-detector": Stage("detector", 150, Plan(800, 3e-4), 6, "lite-detector", real=True),
-    "lite-davis-identification": Stage("identification", 150, Plan(800, 3e-4), 64, "lite-identification", real=True),
+    "lite-detector": Stage("detector", 600, Plan(2400), 6),
+    "lite-identification": Stage("identification", 700, Plan(3000), 64),
+    "lite-davis-propagation": Stage("propagation", 150, Plan(2000, 6e-4), 16, "lite-propagation", real=True),
+    "lite-davis-detector": Stage("detector", 150, Plan(500, 3e-4), 6, "lite-detector", real=True),
+    "lite-davis-identification": Stage("identification", 150, Plan(400, 3e-4), 64, "lite-identification", real=True),
 }
 
 
