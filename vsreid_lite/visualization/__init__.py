@@ -1,0 +1,1 @@
+"""Figures and widgets of the method. `plots` are pure: arrays in, figure out."""

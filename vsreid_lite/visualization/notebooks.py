@@ -1,0 +1,51 @@
+"""What a notebook hands over: figures with their alternative text to the reader, numbers to the test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from io import BytesIO
+from pathlib import Path
+
+from IPython.display import display
+from matplotlib.figure import Figure
+from PIL import Image
+
+from vsreid_lite.files import write_bytes
+
+RECORD = "application/vnd.vsreid.record+json"
+DPI = 100
+
+
+def show(figure: Figure) -> None:
+    """Display a figure, with its alternative text: as JPEG where that is smaller (frames), else as PNG (charts)."""
+    alternative, png = figure.get_label(), to_png(figure)
+    jpeg = BytesIO()
+    Image.open(BytesIO(png)).convert("RGB").save(jpeg, format="JPEG", quality=90, subsampling=0, optimize=True)
+    kind, data = min(("image/png", png), ("image/jpeg", jpeg.getvalue()), key=lambda image: len(image[1]))
+    display({kind: data, "text/plain": alternative}, metadata={kind: {"alt": alternative}}, raw=True)
+
+
+def record(numbers: Mapping[str, float]) -> None:
+    """Print numbers, rounded, and keep them in the notebook for its test; names must differ between calls."""
+    text = "\n".join(
+        f"{name}: {value:.3f}" if isinstance(value, float) else f"{name}: {value}" for name, value in numbers.items()
+    )
+    display({RECORD: dict(numbers), "text/plain": text}, raw=True)
+
+
+def to_png(figure: Figure) -> bytes:
+    """A figure as a PNG file: the same figure gives the same bytes."""
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def save(figure: Figure, folder: str, name: str) -> None:
+    """Write a figure in 256 colours as `folder`/`name`, a PNG, atomically; with an empty folder, nowhere.
+
+    Raises OSError as `write_bytes` does.
+    """
+    if folder:
+        buffer = BytesIO()
+        Image.open(BytesIO(to_png(figure))).convert("RGB").quantize().save(buffer, format="PNG", optimize=True)
+        write_bytes(Path(folder) / name, buffer.getvalue())

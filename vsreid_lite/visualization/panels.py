@@ -1,0 +1,114 @@
+"""What the figures are made of: panels with a frame, the instances, a map, a flow or a box in them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
+from numpy.typing import NDArray
+
+from vsreid_lite.geometry import Box
+from vsreid_lite.masks import Frame, Mask
+from vsreid_lite.visualization.colours import colour_wheel, flow_colours, instance_colour, tint
+
+Map = NDArray[np.float32]  # (H, W), a probability in [0, 1]
+PANEL, GAP, TITLE = 2.1, 0.05, 0.24  # inches: the width of a frame, between frames, the height of a line of text
+WHITE_EDGE = (withStroke(linewidth=2.5, foreground="white"),)
+
+
+def new_figure(width: float, height: float, alternative: str, layout: Literal["constrained"] | None = None) -> Figure:
+    """An empty white figure of so many inches, without pyplot; `get_label()` is its alternative text."""
+    figure = Figure(figsize=(width, height), facecolor="white", layout=layout)
+    figure.set_label(alternative)
+    return figure
+
+
+def panel_grid(
+    rows: int, columns: int, shape: tuple[int, ...], alternative: str, scale: float = 1.0
+) -> tuple[Figure, NDArray[Any]]:
+    """A figure of rows x columns panels for frames of `shape` (H, W, ...), and its axes, (rows, columns).
+
+    Every panel has room for a title above it, the figure for another one, and for names of rows at its left.
+    """
+    width = PANEL * scale
+    height = width * shape[0] / shape[1]
+    total_width = columns * (width + GAP) + TITLE
+    total_height = rows * (height + TITLE) + TITLE
+    figure = new_figure(total_width, total_height, alternative)
+    axes = figure.subplots(
+        rows,
+        columns,
+        squeeze=False,
+        gridspec_kw={
+            "left": TITLE / total_width,
+            "right": 1 - GAP / total_width,
+            "bottom": GAP / total_height,
+            "top": 1 - (2 * TITLE - GAP) / total_height,
+            "wspace": GAP / width,
+            "hspace": TITLE / height,
+        },
+    )
+    for panel in axes.flat:
+        panel.set_axis_off()
+    return figure, axes
+
+
+def show_instances(axes: Axes, frame: Frame, mask: Mask) -> None:
+    """A frame with the labels of `mask` (H, W): tinted, outlined, and numbered where each is widest."""
+    axes.imshow(tint(frame, mask))
+    for label in np.unique(mask[mask > 0]):
+        inside = (mask == label).astype(np.uint8)
+        outline(axes, inside, instance_colour(int(label)))
+        depth = cv2.distanceTransform(np.pad(inside, 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
+        y, x = np.unravel_index(depth.argmax(), depth.shape)
+        axes.text(float(x), float(y), str(label), ha="center", va="center", fontsize=8, path_effects=WHITE_EDGE)
+
+
+def show_map(axes: Axes, frame: Frame, P: Map, title: str) -> None:
+    """A probability map (H, W) over a pale frame: the darker, the more probable; outlined at 0.5."""
+    pale = 0.5 * frame / 255 + 0.5
+    colour = np.array([0.0, 0.27, 0.5])
+    axes.imshow(np.clip((1 - 0.8 * P[..., None]) * pale + 0.8 * P[..., None] * colour, 0, 1))
+    if (P > 0.5).any():
+        outline(axes, P, "#E69F00")
+    axes.set_title(title, fontsize=8)
+
+
+def show_flow(axes: Axes, flow: NDArray[np.float32], title: str) -> None:
+    """A flow (2, H, W) in colour and as arrows, with the colour wheel as its key in the corner."""
+    longest = max(float(np.hypot(*flow).max()), 1.0)
+    axes.imshow(flow_colours(flow, longest))
+    height, width = flow.shape[1:]
+    step = max(width // 14, 1)
+    y, x = np.mgrid[step // 2 : height : step, step // 2 : width : step]
+    axes.quiver(x, y, flow[0, y, x], flow[1, y, x], angles="xy", scale_units="xy", scale=longest / step, width=0.005)
+    key = axes.inset_axes((0.0, 0.0, 0.2, 0.2 * width / height))
+    key.imshow(colour_wheel())
+    key.set_axis_off()
+    key.set_title(f"{longest:.0f} px", fontsize=6, pad=1)
+    axes.set_title(title, fontsize=8)
+
+
+def outline(axes: Axes, P: Map | Mask, colour: str) -> None:
+    """The contour of (H, W) values at 0.5, coloured on white so that it shows on any ground."""
+    axes.contour(P, levels=[0.5], colors="white", linewidths=2.6)
+    axes.contour(P, levels=[0.5], colors=colour, linewidths=1.4)
+
+
+def draw_box(axes: Axes, box: Box, colour: str, text: str = "", style: str = "-", width: float = 1.8) -> None:
+    """A box, coloured on white, with a text above it, or below where there is no room."""
+    for stroke, line in (("white", width + 1.6), (colour, width)):
+        corner = (box.x0 - 0.5, box.y0 - 0.5)
+        axes.add_patch(
+            Rectangle(corner, box.width, box.height, fill=False, edgecolor=stroke, linewidth=line, linestyle=style)
+        )
+    if text:
+        ground = {"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1}
+        y, above = (box.y0 - 4, "bottom") if box.y0 > 20 else (box.y1 + 4, "top")
+        x, beside = (max(box.x0, 2), "left") if box.x0 < axes.get_xlim()[1] / 2 else (box.x1 - 2, "right")
+        axes.text(x, y, text, fontsize=8, color=colour, va=above, ha=beside, bbox=ground)
