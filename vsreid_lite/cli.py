@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import math
+import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from vsreid_lite import __version__, commands
 
 INTERRUPTED, BAD_INPUT = 1, 2
 DATASETS = ("mini", "composite", "davis-2016", "davis-2017")
+PACKAGE = Path(__file__).parent
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -19,16 +23,60 @@ def main(arguments: list[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], None] = options.command
     try:
-        with warnings.catch_warnings(record=False):
-            warnings.showwarning = _print_warning  # type: ignore[assignment]
+        with warnings.catch_warnings():
+            warnings.showwarning = _print_warning
             command(options)
-    except KeyboardInterrupt:
-        print("\nvsreid: interrupted; finished parts are kept, nothing half-written is left", file=sys.stderr)
-        return INTERRUPTED
-    except (ValueError, OSError, FloatingPointError) as error:
-        print(f"vsreid: error: {' '.join(str(error).split())}", file=sys.stderr)
-        return BAD_INPUT
+            print(end="", flush=True)
+    except (KeyboardInterrupt, Exception) as error:
+        verdict = explain(error)
+        if verdict is None:
+            raise
+        code, text = verdict
+        _drop_unwritten()
+        if text:
+            print(f"vsreid: {text}", file=sys.stderr)
+        return code
     return 0
+
+
+def explain(error: BaseException) -> tuple[int, str] | None:
+    """The exit code and the one line that the user is told, empty where nobody listens; None for a bug of ours."""
+    if any(isinstance(one, KeyboardInterrupt) for one in _chain(error)):
+        return INTERRUPTED, "interrupted; finished parts are kept, nothing half-written is left"
+    if isinstance(error, BrokenPipeError):  # `vsreid … | head`
+        return INTERRUPTED, ""
+    if _out_of_memory(error):
+        return BAD_INPUT, "error: out of memory; use fewer --workers, a shorter or smaller video, or --device cpu"
+    if isinstance(error, OSError) and error.errno is not None:
+        place = error.filename if error.filename is not None else "standard output"
+        return BAD_INPUT, f"error: {place}: {error.strerror}"
+    if isinstance(error, (ValueError, OSError, FloatingPointError)):
+        return BAD_INPUT, f"error: {' '.join(str(error).split())}"
+    return None
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An exception and those that it came from: a library may have turned Ctrl-C into an error of its own."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    """MemoryError, or what torch and OpenCV raise instead; by name, since neither need be imported."""
+    text = str(error)
+    signs = ("can't allocate memory", "not enough memory", "CUDA out of memory", "Insufficient memory")
+    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return named or (type(error).__name__ in ("RuntimeError", "error") and any(sign in text for sign in signs))
+
+
+def _drop_unwritten() -> None:
+    """Standard output that cannot be written is given up, or Python would complain of it once more at its end."""
+    try:
+        print(end="", flush=True)
+    except OSError:
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -70,7 +118,7 @@ def _ablation(commands_of: Subparsers) -> None:
     parser.add_argument("--root", type=Path, help="folder of the DAVIS data set; mini needs none")
     parser.add_argument("--sequences", type=_names, default=(), metavar="A,B", help="only these")
     parser.add_argument("--output", type=Path, help="folder for results.json (default: runs/DATASET-WEIGHTS)")
-    parser.add_argument("--workers", type=_at_least_one, help="processes (default: one for each core)")
+    parser.add_argument("--workers", type=_at_least_one, help="processes (default: one for each core, at most 8)")
     _add_network_options(parser)
     parser.set_defaults(command=commands.measure_ablation)
 
@@ -80,7 +128,7 @@ def _render(commands_of: Subparsers) -> None:
     parser.add_argument("dataset", choices=DATASETS[:2])
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--root", type=Path, help="composite: the DAVIS root whose instances are recomposed")
-    parser.add_argument("--seed", type=int, default=0, help="composite: another seed, another benchmark")
+    parser.add_argument("--seed", type=_seed, default=0, help="another seed, another benchmark")
     parser.add_argument("--split", choices=("train", "val", "test"), default="test")
     parser.add_argument("--count", type=_at_least_one, help="number of sequences (default: mini 12, composite 6)")
     parser.set_defaults(command=commands.render_benchmark)
@@ -90,8 +138,8 @@ def _train(commands_of: Subparsers) -> None:
     parser = commands_of.add_parser("train", help="make one of the shipped weight files again")
     parser.add_argument("stage", choices=commands.stage_names())
     parser.add_argument("--output", type=Path, help="weight file (default: runs/train/STAGE.safetensors)")
-    parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after this long")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--minutes", type=_minutes, default=math.inf, help="stop after this long")
+    parser.add_argument("--seed", type=_seed, default=0)
     parser.add_argument("--root", type=Path, help="stages with real video: a DAVIS 2016 root")
     parser.add_argument(
         "--sequences", type=_names, default=(), metavar="A,B", help="real sequences (default: all there)"
@@ -117,8 +165,8 @@ def _figures(commands_of: Subparsers) -> None:
 def _add_network_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", default="lite", help="lite, lite-davis, or an N_mp weight file")
     parser.add_argument("--adapt", action="store_true", help="fine-tune N_mp on the first frame of each sequence")
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--seed", type=_seed, default=0)
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -126,13 +174,31 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _at_least_one(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected a number of at least 1, found {text}")
+    return int(_number(text, whole=True, above=0))
+
+
+def _seed(text: str) -> int:
+    return int(_number(text, whole=True, above=-1))
+
+
+def _minutes(text: str) -> float:
+    return _number(text, whole=False, above=0)
+
+
+def _number(text: str, *, whole: bool, above: int) -> float:
+    try:
+        value = int(text) if whole else float(text)
+    except ValueError:
+        value = above
+    if not value > above:
+        kind = "a whole number" if whole else "a number"
+        raise argparse.ArgumentTypeError(f"expected {kind} above {above}, found {text!r}")
     return value
 
 
-def _print_warning(message: Warning | str, category: type[Warning], *_: object) -> None:
+def _print_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: object, **__: object
+) -> None:
     """Our own warnings as one line each; those of libraries stay silent on the command line."""
-    if category is UserWarning:
+    if category is UserWarning and Path(filename).is_relative_to(PACKAGE):
         print(f"vsreid: warning: {message}", file=sys.stderr)

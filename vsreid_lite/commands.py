@@ -4,78 +4,90 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shlex
-import sys
-import tempfile
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vsreid_lite.config import Config
 from vsreid_lite.files import atomic_path, writable_folder, write_json
+from vsreid_lite.interrupts import uninterrupted
 
 if TYPE_CHECKING:
     from vsreid_lite.sequence import Sequence
 
+# Each command imports what it needs: torch takes seconds. Ctrl-C waits for that, since libraries that are cut in two
+# while they load print tracebacks of their own.
+
 
 def segment_video(options: argparse.Namespace) -> None:
     """`vsreid segment`: masks of a folder of frames or a video, from the mask of the first frame."""
-    from vsreid_lite.api import segment
-    from vsreid_lite.masks import read_palette, write_mask
-    from vsreid_lite.sequence import load_sequence
-    from vsreid_lite.video import frame_rate, write_overlay_video
+    with uninterrupted():
+        from vsreid_lite.api import load_sequence, segment
+        from vsreid_lite.masks import read_first_mask, read_palette
+        from vsreid_lite.outputs import write_masks
+        from vsreid_lite.video import frame_rate, write_overlay_video
 
+    _check_segment_outputs(options)
     sequence = load_sequence(options.input, options.first_mask)
-    output = _result_folder(options.output, options.input)
-    config = _config(options)
+    _check_masks(options, sequence)
+    fps = frame_rate(options.input)
+    single = read_first_mask(options.first_mask)[1]  # its instance moves from 255 to 1, the colour of 1 means nothing
+    palette = None if single else read_palette(options.first_mask)
     print(f"{sequence.name}: {sequence.N} frames, {sequence.K} instances, {sequence.shape[1]} x {sequence.shape[0]}")
-    result = segment(sequence, config, progress=True)
-    palette = read_palette(options.first_mask)
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.", suffix=".part") as folder:
-        for name, mask in zip(sequence.frame_names, result.masks, strict=True):
-            write_mask(Path(folder) / f"{name}.png", mask, palette)
-        for name in sequence.frame_names:
-            os.replace(Path(folder) / f"{name}.png", output / f"{name}.png")
+    result = segment(sequence, _config(options), progress=True)
+    write_masks(options.output, sequence.frame_names, result.masks, palette)
     if options.video:
-        write_overlay_video(options.video, sequence.frames, result.masks, frame_rate(options.input))
+        write_overlay_video(options.video, sequence.frames, result.masks, fps)
     if options.json:
         write_json(options.json, result.to_json())
-    frames_a_second = sequence.N / result.seconds["total"]
-    print(f"{len(result.rounds)} rounds, {result.seconds['total']:.1f} s, {frames_a_second:.1f} frames/s: {output}")
+    seconds = result.seconds["total"]
+    print(f"{len(result.rounds)} rounds, {seconds:.1f} s, {sequence.N / seconds:.1f} frames/s: {options.output}")
 
 
 def evaluate_folders(options: argparse.Namespace) -> None:
     """`vsreid evaluate`: the official DAVIS 2017 numbers of a folder of predictions."""
-    from vsreid_lite.evaluation.metrics import evaluate
+    with uninterrupted():
+        from vsreid_lite.evaluation.metrics import evaluate
+        from vsreid_lite.outputs import check_file
 
     if options.json:
-        writable_folder(options.json.parent)
+        check_file(options.json)
     scores = evaluate(options.reference, options.predicted)
     if options.json:
         write_json(options.json, scores.to_json())
-    width = max(len(name) for name in scores.instances)
+    width = max(len(name) for name in ("instance", *scores.instances))
     print(f"{'instance':<{width}}  J-mean  F-mean")
     for name, instance in scores.instances.items():
         print(f"{name:<{width}}  {instance.J.mean():6.3f}  {instance.F.mean():6.3f}")
     for name, measure in (("J", scores.J), ("F", scores.F)):
         print(f"{name}: mean {measure.mean:.3f}, recall {measure.recall:.3f}, decay {measure.decay:.3f}")
+    for name, value in (("in visible frames", scores.visible_J), ("after re-appearance", scores.reappeared_J)):
+        print(f"J {name}: {'-' if value is None else f'{value:.3f}'}")
     print(f"global-mean {scores.global_mean:.3f}")
 
 
 def measure_ablation(options: argparse.Namespace) -> None:
     """`vsreid ablation`: the rows of Table 1 on a benchmark, printed beside the paper's."""
-    from vsreid_lite.datasets.benchmarks import open_benchmark
-    from vsreid_lite.evaluation.ablation import run_ablation, seen_sequences
-    from vsreid_lite.evaluation.ladder import ladder
-    from vsreid_lite.evaluation.report import format_table
+    with uninterrupted():
+        from vsreid_lite.datasets.benchmarks import open_benchmark
+        from vsreid_lite.evaluation.ablation import run_ablation, seen_sequences
+        from vsreid_lite.evaluation.ladder import ladder
+        from vsreid_lite.evaluation.report import format_table
+        from vsreid_lite.evaluation.workers import default_workers
+        from vsreid_lite.outputs import check_file, check_folder
 
-    benchmark = open_benchmark(options.dataset, options.root, options.sequences)
+    output = options.output or Path("runs") / f"{options.dataset}-{Path(options.weights).stem}"
+    check_folder(output / "parts")
+    check_file(output / "results.json")
     config = _config(options)
-    output = writable_folder(options.output or Path("runs") / f"{options.dataset}-{Path(options.weights).stem}")
-    for name, sources in seen_sequences(benchmark, config.weights).items():
-        print(f"vsreid: warning: the weights have seen {', '.join(sources)} in training ({name})", file=sys.stderr)
-    results = run_ablation(benchmark, ladder(config), output, options.workers or os.cpu_count() or 1)
+    benchmark = open_benchmark(options.dataset, options.root, options.sequences)
+    seen = seen_sequences(benchmark, config.weights)
+    if seen:
+        learnt = ", ".join(sorted({source for sources in seen.values() for source in sources}))
+        warnings.warn(f"weights {config.weights} have seen {learnt} in training: no fair test", stacklevel=1)
+    results = run_ablation(benchmark, ladder(config), output, options.workers or default_workers())
     write_json(output / "results.json", results)
     print(format_table(results))
     print(f"results: {output / 'results.json'}")
@@ -83,15 +95,20 @@ def measure_ablation(options: argparse.Namespace) -> None:
 
 def render_benchmark(options: argparse.Namespace) -> None:
     """`vsreid render`: the sequences of mini or composite as a folder in DAVIS 2017 layout."""
-    from tqdm.auto import tqdm
+    with uninterrupted():
+        from tqdm.auto import tqdm
 
-    from vsreid_lite.datasets.composite import composite_sequences
-    from vsreid_lite.datasets.frozen import write_benchmark
-    from vsreid_lite.datasets.mini import CHALLENGES, mini_sequence
+        from vsreid_lite.datasets.composite import composite_sequences
+        from vsreid_lite.datasets.frozen import write_benchmark
+        from vsreid_lite.datasets.mini import CHALLENGES, mini_sequence
+        from vsreid_lite.outputs import check_folder
 
+    check_folder(options.output / "ImageSets" / "2017")
     if options.dataset == "composite":
         if options.root is None:
             raise ValueError("vsreid render composite needs --root, a DAVIS root to cut instances from")
+        if options.output.resolve() == options.root.resolve():
+            raise ValueError(f"{options.output}: the output is the input; give another, inputs stay untouched")
         count = {"count": options.count} if options.count else {}
         sequences: Iterable[Sequence] = composite_sequences(options.root, options.seed, options.split, **count)
     else:
@@ -104,20 +121,19 @@ def render_benchmark(options: argparse.Namespace) -> None:
 
 def train_stage(options: argparse.Namespace) -> None:
     """`vsreid train`: one stage, resumed where an earlier run was stopped."""
-    from vsreid_lite.datasets.davis import list_sequences
-    from vsreid_lite.models.loading import choose_device
-    from vsreid_lite.training.stages import STAGES, Request, run_stage
+    with uninterrupted():
+        from vsreid_lite.models.loading import choose_device
+        from vsreid_lite.outputs import check_file
+        from vsreid_lite.training.stages import STAGES, Request, run_stage
 
-    sequences = options.sequences
-    if STAGES[options.stage].real and options.root is not None and not sequences:
-        sequences = tuple(list_sequences(options.root, 2016))
     output = options.output or Path("runs/train") / f"{options.stage}.safetensors"
-    writable_folder(output.parent)
+    check_file(output)
+    sequences = _real_sequences(options) if STAGES[options.stage].real else ()
     command = f"vsreid train {options.stage} --seed {options.seed}"
     if sequences:
         command += f" --root DAVIS --sequences {shlex.quote(','.join(sequences))}"
     device = str(choose_device(options.device))
-    request = Request(output, command, options.seed, options.minutes, options.root, tuple(sequences), device)
+    request = Request(output, command, options.seed, options.minutes, options.root, sequences, device)
     provenance = run_stage(options.stage, request)
     print(f"{provenance.steps} steps: {output}")
 
@@ -131,14 +147,23 @@ def download_dataset(options: argparse.Namespace) -> None:
 
 def draw_figures(options: argparse.Namespace) -> None:
     """`vsreid figures`: figures/ from the results of an ablation."""
-    from vsreid_lite.visualization.plots import plot_table1
+    with uninterrupted():
+        from vsreid_lite.outputs import check_file
+        from vsreid_lite.visualization.plots import plot_table1
 
     if not options.results.is_file():
         raise FileNotFoundError(f"{options.results}: no results; run `vsreid ablation --dataset mini` (make reproduce)")
-    results = json.loads(options.results.read_text(encoding="utf-8"))
-    path = writable_folder(options.output) / "table1.png"
+    path = options.output / "table1.png"
+    check_file(path)
+    try:
+        results = json.loads(options.results.read_text(encoding="utf-8"))
+        figure = plot_table1(results)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{options.results}: expected the results of `vsreid ablation`, found something else ({error!r})"
+        ) from error
     with atomic_path(path) as temporary:
-        plot_table1(results).savefig(temporary, format="png", dpi=150, metadata={"Software": None})
+        figure.savefig(temporary, format="png", dpi=150, metadata={"Software": None})
     print(f"figure: {path}")
 
 
@@ -159,8 +184,42 @@ def _config(options: argparse.Namespace) -> Config:
     return Config(weights=options.weights, adapt=options.adapt, device=options.device, seed=options.seed)
 
 
-def _result_folder(output: Path, source: Path) -> Path:
-    """The output folder, refused where it would write between the input frames."""
-    if output.resolve() == source.resolve():
-        raise ValueError(f"{output}: the output folder is the input folder; give another, inputs stay untouched")
-    return writable_folder(output)
+def _check_segment_outputs(options: argparse.Namespace) -> None:
+    from vsreid_lite.outputs import check_file, check_folder, check_video
+
+    inputs = [options.input, options.first_mask]
+    if options.output.resolve() == options.input.resolve():
+        raise ValueError(f"{options.output}: the output folder is the input; give another, inputs stay untouched")
+    check_folder(options.output)
+    if options.video:
+        check_video(options.video, inputs)
+    if options.json:
+        check_file(options.json, inputs)
+
+
+def _check_masks(options: argparse.Namespace, sequence: Sequence) -> None:
+    """That the masks spare the first mask, and lie beside no masks of another run."""
+    from vsreid_lite.outputs import check_file
+
+    masks = [options.output / f"{name}.png" for name in sequence.frame_names]
+    for mask in masks:
+        check_file(mask, [options.first_mask])
+    others = sorted({path.name for path in options.output.glob("*.png")} - {mask.name for mask in masks})
+    if others:
+        warnings.warn(
+            f"{options.output}: holds {len(others)} other PNG files ({others[0]}, ...), perhaps masks of another run",
+            stacklevel=1,
+        )
+
+
+def _real_sequences(options: argparse.Namespace) -> tuple[str, ...]:
+    """The real sequences that a stage may see: those named, which must be there, or all."""
+    from vsreid_lite.datasets.composite import single_instance_sequences
+
+    if options.root is None:
+        raise ValueError(f"{options.stage} learns from real video: give --root, the folder of DAVIS 2016")
+    there = single_instance_sequences(options.root, 2016)
+    unknown = [name for name in options.sequences if name not in there]
+    if unknown:
+        raise ValueError(f"{options.root}: no sequence {', '.join(unknown)}; there are {', '.join(there)}")
+    return options.sequences or tuple(there)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence as Ordered
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from vsreid_lite.datasets.composite import CompositeSequence, composite_sequences
-from vsreid_lite.datasets.davis import list_sequences, load_davis
+from vsreid_lite.datasets.davis import FRAMES, MASKS, davis_folders, list_sequences, load_davis
 from vsreid_lite.datasets.frozen import MINI
-from vsreid_lite.sequence import Sequence
+from vsreid_lite.sequence import Sequence, frame_files
 
 DATASETS = ("mini", "composite", "davis-2016", "davis-2017")
+FEWEST_FRAMES = 3  # the first and the last do not count
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Benchmark:
         """The sequence `name` with its annotations."""
         if self.dataset == "composite":
             return _composites(self.root)[name]
-        return load_davis(self.root, 2016 if self.dataset == "davis-2016" else 2017, name)
+        return load_davis(self.root, _year(self.dataset), name)
 
     def sources(self, name: str) -> tuple[str, ...]:
         """The real sequences inside `name`: none for mini."""
@@ -34,30 +37,89 @@ class Benchmark:
             return _composites(self.root)[name].sources
         return () if self.dataset == "mini" else (name,)
 
+    def files(self, name: str) -> list[Path]:
+        """The frames and masks that `name` is made from."""
+        folders = davis_folders(self.root, _year(self.dataset))
+        parts = [folder / part for folder in folders for part in (FRAMES, MASKS)]
+        return sorted(
+            file for part in parts for source in self.sources(name) or (name,) for file in _inside(part / source)
+        )
 
-def open_benchmark(dataset: str, root: Path | None = None, names: tuple[str, ...] = ()) -> Benchmark:
-    """The benchmark `dataset`, all of it or the sequences named.
 
-    root: the folder of a DAVIS data set; mini's own is shipped. Raises ValueError for an unknown data set or sequence,
-    or where the root is missing.
+def open_benchmark(dataset: str, root: Path | None = None, names: Ordered[str] = ()) -> Benchmark:
+    """The benchmark `dataset`: the sequences named, whatever their split, or else those of its split.
+
+    root: the folder of a DAVIS data set; mini's own is shipped. Where DAVIS has no list of a split, all its sequences
+    are taken. Raises FileNotFoundError and ValueError for a root that is missing or holds something else, an unknown
+    data set or sequence, and a sequence that cannot be scored.
     """
     if dataset not in DATASETS:
         raise ValueError(f"dataset: expected one of {', '.join(DATASETS)}, found {dataset!r}")
-    if dataset == "mini":
-        root = root or MINI
-    if root is None:
-        raise ValueError(f"--dataset {dataset} needs --root, the folder that holds JPEGImages and Annotations")
-    known = _names(dataset, root)
+    root = _root(dataset, root)
+    known = _known(dataset, root)
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ValueError(f"{root}: no sequence {', '.join(unknown)} in {dataset}; there are {', '.join(known)}")
-    return Benchmark(dataset, root, names or tuple(known))
+    benchmark = Benchmark(dataset, root, tuple(dict.fromkeys(names)) or _split(dataset, root, known))
+    if dataset != "composite":
+        for name in benchmark.names:
+            _check_annotations(root, _year(dataset), name)
+    return benchmark
 
 
-def _names(dataset: str, root: Path) -> list[str]:
+def _root(dataset: str, root: Path | None) -> Path:
+    if dataset == "mini" and root is None and not MINI.is_dir():
+        raise FileNotFoundError(
+            f"{MINI}: expected the frozen mini test split, found nothing; it comes with the repository, or write it "
+            "with `vsreid render mini --output DIR` and give --root DIR"
+        )
+    if dataset != "mini" and root is None:
+        raise ValueError(f"--dataset {dataset} needs --root, the folder that holds JPEGImages and Annotations")
+    return root or MINI
+
+
+def _year(dataset: str) -> int:
+    return 2016 if dataset in ("composite", "davis-2016") else 2017
+
+
+def _known(dataset: str, root: Path) -> list[str]:
+    """Every sequence that is there."""
     if dataset == "composite":
         return list(_composites(root))
-    return list_sequences(root, 2016 if dataset == "davis-2016" else 2017, "test" if dataset == "mini" else "val")
+    folders = davis_folders(root, _year(dataset))
+    return sorted({path.name for folder in folders for path in _inside(folder / FRAMES) if path.is_dir()})
+
+
+def _split(dataset: str, root: Path, known: list[str]) -> tuple[str, ...]:
+    if dataset == "composite":
+        return tuple(known)
+    if not any((folder / "ImageSets").is_dir() for folder in davis_folders(root, _year(dataset))):
+        warnings.warn(
+            f"{root}: expected ImageSets with a list of a split, found none; all sequences count", stacklevel=2
+        )
+        return tuple(known)
+    return tuple(list_sequences(root, _year(dataset), "test" if dataset == "mini" else "val"))
+
+
+def _check_annotations(root: Path, year: int, name: str) -> None:
+    """Before a long run: whether there is a true mask for every frame, and enough frames to score."""
+    folder = next(folder for folder in davis_folders(root, year) if (folder / FRAMES / name).is_dir())
+    frames = frame_files(folder / FRAMES / name)
+    missing = [mask for mask in (folder / MASKS / name / f"{frame.stem}.png" for frame in frames) if not mask.is_file()]
+    if missing:
+        raise FileNotFoundError(
+            f"{missing[0]}: expected a true mask for each of {len(frames)} frames, found {len(frames) - len(missing)}; "
+            "without the truth a sequence can be segmented (`vsreid segment`), but not scored"
+        )
+    if len(frames) < FEWEST_FRAMES:
+        raise ValueError(
+            f"{folder / FRAMES / name}: expected at least {FEWEST_FRAMES} frames, as the first and last do not count, "
+            f"found {len(frames)}"
+        )
+
+
+def _inside(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if not path.name.startswith(".")] if folder.is_dir() else []
 
 
 @lru_cache(maxsize=1)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -25,8 +24,9 @@ from vsreid_lite.datasets.benchmarks import Benchmark
 from vsreid_lite.evaluation.ladder import Row
 from vsreid_lite.evaluation.metrics import score_sequence
 from vsreid_lite.evaluation.scores import InstanceScores, Scores
+from vsreid_lite.evaluation.workers import each
 from vsreid_lite.files import write_json
-from vsreid_lite.models.loading import weight_files
+from vsreid_lite.models.loading import choose_device, weight_files
 
 PACKAGE = Path(__file__).parent.parent
 
@@ -55,14 +55,15 @@ def run_ablation(benchmark: Benchmark, rows: list[Row], output: Path, workers: i
     """Measure `rows` on `benchmark`; the content of the results JSON (DESIGN section 8).
 
     Each finished (row, sequence) is kept below `output`/parts under a key of everything that it depends on, so a
-    stopped run continues and a repeated one is read back.
+    stopped run continues and a repeated one is read back. Only this process writes there, never a worker.
     """
-    jobs = [job for row in rows for job in _jobs(row, benchmark, output / "parts")]
-    missing = [job for job in jobs if not job.result.exists()]
-    for _ in tqdm(
-        _run(missing, workers), total=len(missing), desc=f"ablation on {benchmark.dataset}", disable=not missing
-    ):
-        pass
+    jobs = _jobs(rows, benchmark, output / "parts")
+    missing = [job for job in jobs if not job.result.is_file()]
+    bar = tqdm(total=len(missing), desc=f"ablation on {benchmark.dataset}", disable=not missing)
+    with bar, closing(each(_measure, missing, workers)) as parts:
+        for job, part in parts:
+            write_json(job.result, part)
+            bar.update()
     return _summary(benchmark, [_measured(row, jobs) for row in rows])
 
 
@@ -73,56 +74,44 @@ def seen_sequences(benchmark: Benchmark, weights: str) -> dict[str, list[str]]:
     return {name: sources for name, sources in seen.items() if sources}
 
 
-def _jobs(row: Row, benchmark: Benchmark, folder: Path) -> list[Job]:
-    if row.config is None:
-        return []
-    keys = ((name, _key(row.config, benchmark, name)) for name in benchmark.names)
-    return [Job(row.name, row.config, benchmark, name, folder / f"{name}-{key}.json") for name, key in keys]
+def _jobs(rows: list[Row], benchmark: Benchmark, folder: Path) -> list[Job]:
+    contents = {name: _fingerprint(benchmark.files(name)) for name in benchmark.names}
+    jobs = []
+    for row in rows:
+        if row.config is not None:
+            method = _method(row.config)
+            for name in benchmark.names:
+                key = hashlib.sha256(f"{method} {benchmark.dataset} {contents[name]}".encode()).hexdigest()[:16]
+                jobs.append(Job(row.name, row.config, benchmark, name, folder / f"{name}-{key}.json"))
+    return jobs
 
 
-def _key(config: Config, benchmark: Benchmark, name: str) -> str:
-    """Changes with the configuration, the weights, the library's code and the sequence's source."""
-    files = weight_files(config.weights)
-    hashed = hashlib.sha256(json.dumps([asdict(config), benchmark.dataset, str(benchmark.root), name]).encode())
-    for path in (*sorted(PACKAGE.rglob("*.py")), files.propagation, files.detector, files.identification):
-        hashed.update(path.read_bytes())
-    for folder in sorted(benchmark.root.glob(f"*/*/{name}")):
-        hashed.update("".join(f"{file.name} {file.stat().st_size}" for file in sorted(folder.iterdir())).encode())
-    return hashed.hexdigest()[:16]
+def _method(config: Config) -> str:
+    """Changes with the configuration, the weights, the device and the code, that of torch and OpenCV included."""
+    code = _fingerprint([*sorted(PACKAGE.rglob("*.py")), *weight_files(config.weights).all])
+    settings = [asdict(config), str(choose_device(config.device)), torch.__version__, cv2.__version__]
+    return f"{code} {json.dumps(settings)}"
 
 
-def _run(jobs: list[Job], workers: int) -> Iterator[None]:
-    if workers <= 1 or len(jobs) < 2:
-        yield from map(_measure, jobs)
-        return
-    threads = max(1, (os.cpu_count() or 1) // workers)
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _limit_threads, (threads,))
-    try:
-        for done in as_completed([pool.submit(_measure, job) for job in jobs]):
-            yield done.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+def _fingerprint(files: Iterable[Path]) -> str:
+    """Changes with the names and the content of files, and not with where they lie."""
+    digests = (f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}\n" for file in files)
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
-def _limit_threads(threads: int) -> None:
-    torch.set_num_threads(threads)
-    cv2.setNumThreads(threads)
-
-
-def _measure(job: Job) -> None:
+def _measure(job: Job) -> dict[str, Any]:
     sequence = job.benchmark.load(job.sequence)
+    truth = [mask for mask in sequence.annotations or () if mask is not None]
     started = time.perf_counter()
     result = segment(sequence, job.config)
     seconds = time.perf_counter() - started
-    if sequence.annotations is None or any(mask is None for mask in sequence.annotations):
-        raise ValueError(f"{job.benchmark.root}: sequence {job.sequence} has no annotations to score against")
-    scores = score_sequence(job.sequence, sequence.annotations, result.masks)  # type: ignore[arg-type]
+    scores = score_sequence(job.sequence, truth, result.masks)
     arrays = {name: {key: value.tolist() for key, value in vars(one).items()} for name, one in scores.items()}
-    write_json(job.result, {"row": job.row, "seconds": seconds, "run": result.to_json(), "instances": arrays})
+    return {"row": job.row, "seconds": seconds, "run": result.to_json(), "instances": arrays}
 
 
 def _measured(row: Row, jobs: list[Job]) -> Measured:
-    parts = [json.loads(job.result.read_text(encoding="utf-8")) for job in jobs if job.row == row.name]
+    parts = [_read(job.result) for job in jobs if job.row == row.name]
     instances = {
         name: InstanceScores(**{key: np.asarray(value) for key, value in arrays.items()})
         for part in parts
@@ -131,12 +120,20 @@ def _measured(row: Row, jobs: list[Job]) -> Measured:
     return Measured(row, Scores(instances) if instances else None, sum(part["seconds"] for part in parts))
 
 
+def _read(part: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(part.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise ValueError(f"{part}: damaged result of an earlier run ({error}); delete it and run again") from error
+
+
 def _summary(benchmark: Benchmark, rows: list[Measured]) -> dict[str, object]:
     config = next(row.row.config for row in rows if row.row.config is not None)
+    seen = seen_sequences(benchmark, config.weights)
     entries: list[dict[str, object]] = []
     before: Scores | None = None
     for row in rows:
-        entries.append(_entry(row, before))
+        entries.append({**_entry(row, before), "seen-in-training": bool(seen) and row.scores is not None})
         before = row.scores or before
     return {
         "dataset": benchmark.dataset,
@@ -144,7 +141,7 @@ def _summary(benchmark: Benchmark, rows: list[Measured]) -> dict[str, object]:
         "weights": config.weights,
         "seed": config.seed,
         "version": __version__,
-        "seen-in-training": seen_sequences(benchmark, config.weights),
+        "seen-in-training": seen,
         "rows": entries,
     }
 
