@@ -5,7 +5,7 @@ Train and validation scenes come from seeds, on the fly; the test split is froze
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -100,8 +100,9 @@ def _draw(rng: np.random.Generator, challenge: Challenge) -> Scene:
         size = rng.uniform(*challenge.size)
         motion = _track(rng, challenge, order, size)
         bodies.append(make_body(rng, challenge, label, 1 + rng.random(), colour, size, motion))
+    moving = len(bodies)
     bodies += [_pillar(rng, i, challenge.pillars) for i in range(challenge.pillars)]
-    return Scene(
+    scene = Scene(
         shape=SHAPE,
         frames=FRAMES,
         backdrop=backdrop(rng, (int(SHAPE[0] * 1.8), int(SHAPE[1] * 1.8))),
@@ -112,6 +113,14 @@ def _draw(rng: np.random.Generator, challenge: Challenge) -> Scene:
         jpeg=int(rng.integers(70, 95)),
         seed=int(rng.integers(2**31)),
     )
+    lit = [replace(body, drift=_light_drift(rng, challenge)) for body in bodies[:moving]]
+    return replace(scene, bodies=(*lit, *bodies[moving:]))
+
+
+def _light_drift(rng: np.random.Generator, challenge: Challenge) -> Array:
+    """Look-alikes stand in light of changing colour, so that no colour tells them apart for long."""
+    reach = rng.uniform(0.6, 1, 3) * (0.22 if challenge.alike else 0.06)
+    return np.stack([reach, rng.uniform(0.1, 0.35, 3), rng.uniform(0, 2 * np.pi, 3)], 1).astype(np.float32)
 
 
 def make_body(
@@ -136,6 +145,8 @@ def make_body(
         rng.uniform(0, np.pi),
         rng.uniform(0.1, 0.4),
     )
+    if challenge.alike:
+        parts = [replace(part, tint=0.0) for part in parts]
     light = np.asarray(rng.normal(0, 0.15 / size, 2), np.float32)
     return Body(label, depth, tuple(parts), skin(rng, colour), motion, wave, light)
 

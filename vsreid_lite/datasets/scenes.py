@@ -80,6 +80,9 @@ class Body:
         0.0,
     )  # amplitude px, radians a px, direction, radians a frame
     light: Array = field(default_factory=lambda: np.zeros(2, np.float32))
+    drift: Array = field(
+        default_factory=lambda: np.zeros((3, 3), np.float32)
+    )  # of R, G, B: reach, radians a frame, phase
 
     def deform(self, v: Array, time: float) -> Array:
         """The bending (…, 2) that is added to body coordinates v (…, 2)."""
@@ -98,6 +101,11 @@ class Body:
         for _ in range(INVERSE_STEPS):
             v = bent - self.deform(v, time)
         return v
+
+    def gain(self, time: float) -> Array:
+        """The factors (3,) on the body's colour at `time`: the light on it changes slowly."""
+        reach, speed, phase = self.drift.T
+        return (1 + reach * np.sin(speed * time + phase)).astype(np.float32)
 
     def radius(self) -> float:
         """A circle about the body's origin that holds every part at every time, in canonical pixels."""
@@ -205,13 +213,14 @@ class Scene:
             return
         v = self._to_body(body, _pixel_grid(x0, y0, x1, y1), time)
         window, owned = image[y0:y1, x0:x1], owner[y0:y1, x0:x1]
+        gain = body.gain(time)
         for offset, part in enumerate(body.parts):
             u = (v - part.joint) @ part.turn(time)
             distance = part.inside(u) * np.float32(np.sqrt(abs(np.linalg.det(matrix))))
             owned[distance > 0] = first + offset
             if colours:
                 alpha = np.clip(distance + 0.5, 0, 1)[..., None]
-                window += alpha * (_shade(body, part, u, v, distance) - window)
+                window += alpha * (_shade(body, part, u, v, distance) * gain - window)
 
     def _expose(self, image: Image, index: int) -> NDArray[np.uint8]:
         rng = np.random.default_rng((self.seed, index))

@@ -38,7 +38,7 @@ def adapt(
     original = Clip("first frame", (frame, frame), (labels, labels), ((), ()))
     moved = recompose(frame, labels, config.recompositions // 2, seed)
     clips = [original, moved, moved, moved]
-    mixture = Mixture(neighbour=0.2, recovery=0.1, hard=config.hard_guides)
+    mixture = Mixture(neighbour=0.2, recovery=0.1, hard=config.hard_guides, warped=0.5)
     batches = PropagationBatches(clips, config.batch, propagation.patch, propagation.enlarge, seed, mixture)
     optimiser = torch.optim.AdamW(adapted.parameters(), config.learning_rate, weight_decay=0.0)
     steps = config.steps * sequence.K

@@ -13,10 +13,12 @@ from tqdm.auto import tqdm
 
 from vsreid_lite.datasets.davis import load_davis
 from vsreid_lite.datasets.mini import FRAMES, mini_scene
+from vsreid_lite.flow.dis import DisFlow
 from vsreid_lite.geometry import Box
 
 Frame = NDArray[np.uint8]
 Mask = NDArray[np.uint8]
+Flow = NDArray[np.float16]
 
 
 @dataclass(frozen=True)
@@ -24,12 +26,18 @@ class Clip:
     """Frames (H, W, 3) of one video in pairs of neighbours (0 and 1, 2 and 3, …), and their labels (H, W).
 
     video: its name; a label of one video is one identity. strangers: for each frame the boxes of unlabelled bodies.
+    flows: for each frame the flow (2, H, W), float16, towards its neighbour; by default that of DIS.
     """
 
     video: str
     frames: tuple[Frame, ...]
     labels: tuple[Mask, ...]
     strangers: tuple[tuple[Box, ...], ...]
+    flows: tuple[Flow, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.flows:
+            object.__setattr__(self, "flows", _neighbour_flows(self.frames))
 
     @property
     def instances(self) -> tuple[int, ...]:
@@ -74,6 +82,11 @@ def _real_clips(root: Path, name: str, count: int, pairs: int, height: int) -> I
         times = np.sort(rng.choice(sequence.N - 3, pairs, replace=False))
         chosen = [int(t) for time in times for t in (time, time + rng.integers(1, 4))]
         yield Clip(name, tuple(frames[i] for i in chosen), tuple(masks[i] for i in chosen), ((),) * len(chosen))
+
+
+def _neighbour_flows(frames: tuple[Frame, ...]) -> tuple[Flow, ...]:
+    estimate = DisFlow()
+    return tuple(estimate(frames, i, i ^ 1).numpy().astype(np.float16) for i in range(len(frames)))
 
 
 def mask_box(mask: NDArray[np.bool_]) -> Box | None:

@@ -25,11 +25,21 @@ Sample = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Mixture:
-    """Shares of the three situations: a deformed true mask, the mask of a neighbouring frame, a recovery's template."""
+    """Shares of the three situations: a deformed true mask, the mask of a neighbouring frame, a recovery's template.
+
+    warped: share of the neighbours that are warped by the flow first. kept: share of those that are not deformed then.
+    hard: share of the deformed guides that are corrupted hard.
+    """
 
     neighbour: float = 0.3
     recovery: float = 0.2
     hard: float = 0.35
+    warped: float = 0.0
+    kept: float = 0.0
+
+
+STILLS = Mixture()  # section 3.4: pre-training with deformed masks
+VIDEO = Mixture(neighbour=0.55, recovery=0.15, hard=0.3, warped=0.85, kept=0.4)  # then fine-tuning on video
 
 
 class PropagationBatches(Dataset[Batch]):
@@ -39,10 +49,10 @@ class PropagationBatches(Dataset[Batch]):
     """
 
     def __init__(
-        self, clips: list[Clip], batch: int, patch: int, enlarge: float, seed: int, mixture: Mixture | None = None
+        self, clips: list[Clip], batch: int, patch: int, enlarge: float, seed: int, mixture: Mixture = STILLS
     ) -> None:
         self.clips, self.batch, self.patch, self.enlarge, self.seed = clips, batch, patch, enlarge, seed
-        self.mixture = mixture or Mixture()
+        self.mixture = mixture
 
     def __getitem__(self, step: int) -> Batch:
         rng = np.random.default_rng((self.seed, step))
@@ -68,19 +78,38 @@ class PropagationBatches(Dataset[Batch]):
             other = clip.labels[int(rng.integers(len(clip.frames)))] == label
             sample = self._recovery(rng, frame, truth, other)
         else:
-            guided_by_neighbour = kind < self.mixture.recovery + self.mixture.neighbour
-            source = clip.labels[index ^ 1] == label if guided_by_neighbour else truth
-            sample = self._propagation(rng, frame, truth, source)
+            source, keep = truth.astype(np.float32), False
+            if kind < self.mixture.recovery + self.mixture.neighbour:
+                source, keep = self._neighbour(rng, clip, index, label)
+            sample = self._propagation(rng, frame, truth, source, keep)
         return _augment(sample, rng) if sample is not None else None
 
+    def _neighbour(
+        self, rng: np.random.Generator, clip: Clip, index: int, label: int
+    ) -> tuple[NDArray[np.float32], bool]:
+        """The neighbour's mask, warped or as it is, and whether it may stay so."""
+        mask = (clip.labels[index ^ 1] == label).astype(np.float32)
+        if rng.random() >= self.mixture.warped:
+            return mask, False
+        y, x = np.mgrid[: mask.shape[0], : mask.shape[1]].astype(np.float32)
+        dx, dy = clip.flows[index].astype(np.float32)
+        return cv2.remap(mask, x + dx, y + dy, cv2.INTER_LINEAR), bool(rng.random() < self.mixture.kept)
+
     def _propagation(
-        self, rng: np.random.Generator, frame: Frame, truth: NDArray[np.bool_], source: NDArray[np.bool_]
+        self,
+        rng: np.random.Generator,
+        frame: Frame,
+        truth: NDArray[np.bool_],
+        source: NDArray[np.float32],
+        keep: bool,
     ) -> Sample | None:
-        box = mask_box(source)
+        box = mask_box(source > 0.5)
         if box is None or source.sum() < SMALLEST:
             return None
         window = _stretch(box, CONTEXT)
-        guide = deform_mask(cut_window(source, window), rng, hard=rng.random() < self.mixture.hard)
+        guide = cut_window(source, window)
+        if not keep:
+            guide = deform_mask(guide, rng, hard=rng.random() < self.mixture.hard)
         inside = cut_window(np.ones(truth.shape, np.float32), window) > 0.5
         seen = mask_box((guide > 0.5) & inside)
         visible = mask_box(inside)

@@ -19,7 +19,7 @@ from vsreid_lite.training.branches import propagation_loss
 from vsreid_lite.training.clips import Clip, mini_clips, real_clips
 from vsreid_lite.training.detection_samples import Detection, DetectionBatches, IdentityBatches
 from vsreid_lite.training.loop import Plan, train
-from vsreid_lite.training.propagation_samples import PropagationBatches
+from vsreid_lite.training.propagation_samples import STILLS, VIDEO, Mixture, PropagationBatches
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "propagation": LiteMaskPropagation,
@@ -36,12 +36,14 @@ class Stage:
     scenes: int  # of mini-train
     plan: Plan
     batch: int
-    start: str | None = None  # the shipped weights that it is fine-tuned from
+    start: str | None = None  # the stage whose weights it is fine-tuned from
     real: bool = False  # as many clips of real sequences as scenes
+    mixture: Mixture = VIDEO
 
 
 STAGES = {
-    "lite-propagation": Stage("propagation", 700, Plan(6000), 16),
+    "lite-propagation-stills": Stage("propagation", 700, Plan(6000), 16, mixture=STILLS),
+    "lite-propagation": Stage("propagation", 700, Plan(2500, 6e-4), 16, "lite-propagation-stills"),
     "lite-detector": Stage("detector", 600, Plan(2400), 6),
     "lite-identification": Stage("identification", 700, Plan(3000), 64),
     "lite-davis-propagation": Stage("propagation", 150, Plan(2000, 6e-4), 16, "lite-propagation", real=True),
@@ -76,9 +78,9 @@ def run_stage(name: str, request: Request) -> Provenance:
     torch.manual_seed(request.seed)
     network = NETWORKS[stage.network]().to(request.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if stage.start is not None:
-        load_weights(SHIPPED / f"{stage.start}.safetensors", network)
+        load_weights(_start_file(stage.start, request), network)
     plan = replace(stage.plan, minutes=request.minutes)
-    steps = _TRAINERS[stage.network](network, _clips(stage, request), stage.batch, request.seed, plan, _state(request))
+    steps = _TRAINERS[stage.network](network, stage, _clips(stage, request), request.seed, plan, _state(request))
     provenance = Provenance(
         network=stage.network,
         data=f"{stage.scenes} scenes of mini-train" + (" and DAVIS 2016 (CC BY 4.0)" if stage.real else ""),
@@ -89,6 +91,12 @@ def run_stage(name: str, request: Request) -> Provenance:
     )
     save_weights(request.output, network, provenance)
     return provenance
+
+
+def _start_file(stage: str, request: Request) -> Path:
+    """The weights of an earlier stage: those beside the output, else the shipped ones."""
+    beside = request.output.with_name(f"{stage}.safetensors")
+    return beside if beside.exists() else SHIPPED / beside.name
 
 
 def _state(request: Request) -> Path:
@@ -103,13 +111,13 @@ def _clips(stage: Stage, request: Request) -> list[Clip]:
     return clips
 
 
-def _train_propagation(network: nn.Module, clips: list[Clip], batch: int, seed: int, plan: Plan, state: Path) -> int:
+def _train_propagation(network: nn.Module, stage: Stage, clips: list[Clip], seed: int, plan: Plan, state: Path) -> int:
     config = PropagationConfig()
-    batches = PropagationBatches(clips, batch, config.patch, config.enlarge, seed)
+    batches = PropagationBatches(clips, stage.batch, config.patch, config.enlarge, seed, stage.mixture)
     return train(network, batches, lambda values: propagation_loss(network, values), plan, state)
 
 
-def _train_detector(network: nn.Module, clips: list[Clip], batch: int, seed: int, plan: Plan, state: Path) -> int:
+def _train_detector(network: nn.Module, stage: Stage, clips: list[Clip], seed: int, plan: Plan, state: Path) -> int:
     assert isinstance(network, LiteDetector)
     device = next(network.parameters()).device
 
@@ -120,11 +128,13 @@ def _train_detector(network: nn.Module, clips: list[Clip], batch: int, seed: int
             losses = network.rcnn(images, targets)
         return torch.stack([part.float() for part in losses.values()]).sum()
 
-    return train(network, DetectionBatches(clips, batch, seed), loss, plan, state)
+    return train(network, DetectionBatches(clips, stage.batch, seed), loss, plan, state)
 
 
-def _train_identification(network: nn.Module, clips: list[Clip], batch: int, seed: int, plan: Plan, state: Path) -> int:
-    batches = IdentityBatches(clips, batch, seed)
+def _train_identification(
+    network: nn.Module, stage: Stage, clips: list[Clip], seed: int, plan: Plan, state: Path
+) -> int:
+    batches = IdentityBatches(clips, stage.batch, seed)
     device = next(network.parameters()).device
     matching = OIMLoss(len(batches.identities)).to(device)
 
