@@ -1,0 +1,53 @@
+"""Online adaptation learns the first frame and leaves the network it started from alone."""
+
+import copy
+import time
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from vsreid_lite.config import AdaptationConfig, PropagationConfig
+from vsreid_lite.datasets.mini import mini_sequence
+from vsreid_lite.models.mask_propagation import LiteMaskPropagation
+from vsreid_lite.propagation import propagate_mask
+from vsreid_lite.training.adaptation import adapt
+
+SHORT = AdaptationConfig(steps=25, batch=4, recompositions=8, seconds=60)
+
+
+def first_frame_overlap(network, sequence, k=0):
+    """J of one step on the first frame itself, guided by half of the mask."""
+    P = sequence.first_probabilities()[k]
+    columns = torch.nonzero(P.any(0))[:, 0]
+    guide = P.clone()
+    guide[:, int(columns.float().mean()) :] = 0
+    still = torch.zeros(2, *sequence.shape)
+    with torch.inference_mode():
+        made = propagate_mask(sequence.frames[0], still, guide, network, PropagationConfig(enlarge=1.0)) > 0.5
+    return float((made & (P > 0)).sum() / (made | (P > 0)).sum())
+
+
+def test_adaptation_learns_the_first_frame_and_changes_only_its_copy():
+    torch.manual_seed(0)
+    network = LiteMaskPropagation().eval()
+    before = copy.deepcopy(network.state_dict())
+    sequence = mini_sequence("val", 0)
+    adapted = adapt(network, sequence, SHORT, PropagationConfig())
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert first_frame_overlap(adapted, sequence) > first_frame_overlap(network, sequence) + 0.1
+
+
+def test_adaptation_keeps_to_its_time():
+    sequence = mini_sequence("val", 0)
+    hurried = replace(SHORT, steps=10_000, seconds=0.5)
+    started = time.monotonic()
+    adapt(LiteMaskPropagation(), sequence, hurried, PropagationConfig())
+    assert time.monotonic() - started < 0.5 * sequence.K + 15  # the last step and the recompositions come on top
+
+
+def test_labels_that_are_not_instances_stay_background():
+    sequence = mini_sequence("val", 0)
+    only_one = replace(sequence, labels=(1,), annotations=None)
+    adapted = adapt(LiteMaskPropagation(), only_one, replace(SHORT, steps=1), PropagationConfig())
+    assert all(np.isfinite(p.detach().numpy()).all() for p in adapted.parameters())
