@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from vsreid_lite.evaluation.paper import table1
+from vsreid_lite.evaluation.paper import boost_errata, table1
 
 HEADER = ("", "paper", "boost", "ours", "boost", "95 %", "J", "F", "J again")
+LEGEND = "95 %: interval of our boost, bootstrapped over instances. J again: after an instance has re-appeared."
 
 
 def format_table(results: Mapping[str, Any]) -> str:
     """The results of an ablation as an aligned table: global-means and boosts, the paper's on DAVIS 2017 test-dev.
 
-    "J again" is J after re-appearance. What was not measured is a dash, with the reason below.
+    What was not measured is a dash, with the reason below. A star marks rows of weights that have seen the sequences.
     """
     lines = [HEADER, *table_cells(results)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEADER))]
@@ -21,7 +22,10 @@ def format_table(results: Mapping[str, Any]) -> str:
     for line in lines:
         cells = [cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True)]
         text.append("  ".join([line[0].ljust(widths[0]), *cells]).rstrip())
+    text.append(LEGEND)
     text += [f"{row['name']}: {row['note']}" for row in results["rows"] if row["note"]]
+    for slip in boost_errata(table1()):
+        text.append(f"{slip.row}: the paper prints {slip.printed:+.3f}, its own column gives {slip.recomputed:+.3f}")
     seen = sorted({source for sources in results["seen-in-training"].values() for source in sources})
     if seen:
         text.append(f"* these weights have seen {', '.join(seen)} in training: no fair test")

@@ -1,0 +1,115 @@
+import re
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.command_line import tiny_mask, tiny_sequence
+from vsreid_lite.datasets import benchmarks
+from vsreid_lite.datasets.benchmarks import open_benchmark
+from vsreid_lite.datasets.composite import CompositeSequence
+from vsreid_lite.datasets.davis import FRAMES, MASKS
+from vsreid_lite.datasets.frozen import MINI, write_benchmark
+from vsreid_lite.datasets.mini import CHALLENGES
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A DAVIS root with a val split of two sequences, and a third sequence in none."""
+    write_benchmark([tiny_sequence("apes"), tiny_sequence("bees")], tmp_path, "val")
+    write_benchmark([tiny_sequence("cats")], tmp_path, "train")
+    return tmp_path
+
+
+def test_the_shipped_mini_benchmark_has_a_sequence_for_each_challenge():
+    benchmark = open_benchmark("mini")
+    assert benchmark.root == MINI and set(benchmark.names) == set(CHALLENGES)
+    assert benchmark.sources("occlusion") == ()
+    assert len(benchmark.files("occlusion")) == 80
+
+
+def test_another_mini_root_brings_its_own_test_split(tmp_path):
+    write_benchmark([tiny_sequence("one")], tmp_path, "test")
+    benchmark = open_benchmark("mini", tmp_path)
+    assert benchmark.names == ("one",)
+    assert benchmark.load("one").K == 2
+
+
+def test_davis_is_its_val_split(root):
+    assert open_benchmark("davis-2017", root).names == ("apes", "bees")
+    assert open_benchmark("davis-2017", root).sources("apes") == ("apes",)
+
+
+def test_any_sequence_that_is_there_can_be_named_once(root):
+    assert open_benchmark("davis-2017", root, ("cats", "apes", "cats")).names == ("cats", "apes")
+
+
+def test_2016_unites_the_instances_and_2017_keeps_them(root):
+    assert open_benchmark("davis-2016", root, ("apes",)).load("apes").labels == (1,)
+    assert open_benchmark("davis-2017", root).load("apes").labels == (1, 2)
+
+
+@pytest.mark.filterwarnings("default")
+def test_without_any_list_all_sequences_count_and_that_is_said(root):
+    shutil.rmtree(root / "ImageSets")
+    with pytest.warns(UserWarning, match="expected ImageSets with a list of a split, found none"):
+        assert open_benchmark("davis-2017", root).names == ("apes", "bees", "cats")
+
+
+def test_a_split_that_is_not_listed_is_an_error_where_there_are_lists(root):
+    with pytest.raises(FileNotFoundError, match="expected the list of split test"):
+        open_benchmark("mini", root)
+
+
+def test_an_unknown_sequence_is_named_with_those_there(root):
+    with pytest.raises(ValueError, match="no sequence dogs in davis-2017; there are apes, bees, cats"):
+        open_benchmark("davis-2017", root, ("apes", "dogs"))
+
+
+def test_a_root_that_is_missing_or_another_folder_is_named(tmp_path):
+    with pytest.raises(ValueError, match="--dataset davis-2017 needs --root"):
+        open_benchmark("davis-2017")
+    with pytest.raises(FileNotFoundError, match=re.escape(str(tmp_path / "none"))):
+        open_benchmark("davis-2016", tmp_path / "none")
+    with pytest.raises(FileNotFoundError, match="found another folder"):
+        open_benchmark("composite", tmp_path)
+    with pytest.raises(ValueError, match="expected one of mini, composite"):
+        open_benchmark("coco")
+
+
+def test_a_missing_mini_split_says_where_it_comes_from(tmp_path, monkeypatch):
+    monkeypatch.setattr(benchmarks, "MINI", tmp_path / "mini")
+    with pytest.raises(FileNotFoundError, match="comes with the repository, or write it with `vsreid render mini"):
+        open_benchmark("mini")
+
+
+def test_a_sequence_without_all_its_true_masks_is_refused_before_anything_runs(root):
+    lost = root / MASKS / "bees" / "00002.png"
+    lost.unlink()
+    with pytest.raises(FileNotFoundError, match="00002.png: expected a true mask for each of 4 frames, found 3"):
+        open_benchmark("davis-2017", root)
+    assert open_benchmark("davis-2017", root, ("apes",)).names == ("apes",)
+
+
+def test_a_sequence_of_two_frames_cannot_be_scored(tmp_path):
+    write_benchmark([tiny_sequence("short", frames=2)], tmp_path, "val")
+    with pytest.raises(ValueError, match="short: expected at least 3 frames"):
+        open_benchmark("davis-2017", tmp_path)
+
+
+def test_the_files_of_a_sequence_are_its_frames_and_masks(root):
+    (root / FRAMES / "apes" / ".DS_Store").touch()
+    files = open_benchmark("davis-2017", root).files("apes")
+    assert {file.parent for file in files} == {root / FRAMES / "apes", root / MASKS / "apes"}
+    assert len(files) == 8
+
+
+def test_a_composite_shows_and_depends_on_its_sources(root, monkeypatch):
+    made = CompositeSequence("cross-apes", [np.zeros((41, 63, 3), np.uint8)] * 3, tiny_mask(), sources=("apes", "bees"))
+    monkeypatch.setattr(benchmarks, "composite_sequences", lambda _: [made, replace(made, name="hide-apes")])
+    benchmark = open_benchmark("composite", root, ("cross-apes",))
+    assert benchmark.names == ("cross-apes",) and benchmark.load("cross-apes") is made
+    assert benchmark.sources("cross-apes") == ("apes", "bees")
+    assert {file.parent.name for file in benchmark.files("cross-apes")} == {"apes", "bees"}
+    assert open_benchmark("composite", root).names == ("cross-apes", "hide-apes")

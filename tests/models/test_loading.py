@@ -1,0 +1,101 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from vsreid_lite.config import LITE
+from vsreid_lite.models import loading, weights
+from vsreid_lite.models.loading import (
+    LiteDetector,
+    LiteIdentification,
+    LiteMaskPropagation,
+    choose_device,
+    load_networks,
+    weight_files,
+)
+from vsreid_lite.models.weights import Provenance, save_weights
+
+PARTS = {"propagation": LiteMaskPropagation, "detector": LiteDetector, "identification": LiteIdentification}
+
+
+@pytest.fixture(scope="module")
+def untrained(tmp_path_factory):
+    """A folder with untrained weights of both sets; lite-davis has "seen" two sequences."""
+    folder = tmp_path_factory.mktemp("weights")
+    torch.manual_seed(0)
+    for name, seen in (("lite", ()), ("lite-davis", ("dog", "cows"))):
+        for part, network in PARTS.items():
+            saw = seen if part == "detector" else ()
+            save_weights(
+                folder / f"{name}-{part}.safetensors", network(), Provenance(part, "none", "none", 0, 0, sequences=saw)
+            )
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def shipped(untrained, monkeypatch):
+    monkeypatch.setattr(loading, "SHIPPED", untrained)
+    monkeypatch.setattr(weights, "SHIPPED", untrained)
+    return untrained
+
+
+def test_a_set_has_three_files_of_its_own(shipped):
+    assert weight_files("lite").all == tuple(shipped / f"lite-{part}.safetensors" for part in PARTS)
+    assert weight_files("lite-davis").detector == shipped / "lite-davis-detector.safetensors"
+
+
+def test_an_own_file_replaces_n_mp_beside_the_other_two_of_lite(shipped, tmp_path):
+    own = tmp_path / "own.safetensors"
+    own.write_bytes((shipped / "lite-propagation.safetensors").read_bytes())
+    files = weight_files(str(own))
+    assert files.all == (own, shipped / "lite-detector.safetensors", shipped / "lite-identification.safetensors")
+
+
+def test_a_name_that_is_neither_a_set_nor_a_file_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="heavy: expected lite or lite-davis or a weight file, found neither"):
+        weight_files("heavy")
+    with pytest.raises(FileNotFoundError, match="found neither"):
+        weight_files(str(tmp_path))
+
+
+def test_what_any_of_the_three_files_has_seen_counts():
+    assert weight_files("lite").sequences() == frozenset()
+    assert weight_files("lite-davis").sequences() == {"dog", "cows"}
+
+
+def test_networks_come_ready_to_run_and_without_reid_n_mp_alone():
+    networks = load_networks(replace(LITE, device="cpu"))
+    assert [type(n) for n in (networks.propagation, networks.detector, networks.identification)] == [*PARTS.values()]
+    assert not networks.propagation.training and not networks.detector.training
+    alone = load_networks(replace(LITE, device="cpu", reid=False))
+    assert alone.detector is None and alone.identification is None
+
+
+def test_the_number_of_proposals_reaches_the_detector():
+    config = replace(LITE, device="cpu", matching=replace(LITE.matching, proposals=7))
+    assert load_networks(config).detector.rcnn.roi_heads.detections_per_img == 7
+
+
+def test_a_missing_shipped_file_is_named(shipped, tmp_path, monkeypatch):
+    monkeypatch.setattr(loading, "SHIPPED", tmp_path)
+    monkeypatch.setattr(weights, "SHIPPED", tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"lite-propagation.safetensors: no such weight file; shipped are none"):
+        load_networks(replace(LITE, device="cpu"))
+
+
+def test_devices():
+    assert choose_device("cpu") == torch.device("cpu")
+    assert choose_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@pytest.mark.parametrize("name", ["gpu", "", "cuda:x", "meta", "cpu0"])
+def test_an_unknown_device_is_refused(name):
+    with pytest.raises(ValueError, match="expected auto, cpu, cuda or cuda:N"):
+        choose_device(name)
+
+
+def test_a_gpu_that_is_not_there_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ValueError, match="'cuda:3': expected a CUDA GPU, found 1; use --device cpu or auto"):
+        choose_device("cuda:3")
+    assert choose_device("cuda:0") == torch.device("cuda:0")
