@@ -118,8 +118,7 @@ def warp(P: Tensor, flow: Tensor) -> Tensor:
     `flow` (2, H, W) lives on the grid of the target, P on that of the source, so the result lands on the target (R3).
     Zero flow is the identity, bit for bit; else as grid_sample(align_corners=True, padding_mode="zeros") to 1e-5.
     """
-    x, y = _sampling_points(flow, Box.full((flow.shape[1], flow.shape[2])))
-    return _sample(P, x, y)
+    return _sample(P, flow, Box.full((flow.shape[1], flow.shape[2])))
 
 
 def flow_reach(flow: Tensor) -> Reach:
@@ -186,42 +185,32 @@ class SparseMap:
         if x0 >= x1 or y0 >= y1:
             return SparseMap.empty(self.shape, self.values.device)
         target = Box(x0, y0, x1, y1)
-        x, y = _sampling_points(flow, target)
-        return SparseMap(self.shape, target, _sample(self.values, x, y, self.box.x0, self.box.y0))
+        return SparseMap(self.shape, target, _sample(self.values, flow, target, self.box.x0, self.box.y0))
 
 
 def _shift(box: Box, dx: int, dy: int) -> Box:
     return Box(box.x0 + dx, box.y0 + dy, box.x1 + dx, box.y1 + dy)
 
 
-def _sampling_points(flow: Tensor, box: Box) -> tuple[Tensor, Tensor]:
-    """Where each pixel of the box was in the source: x and y (height, width), in pixels of the frame."""
-    inside = cut(flow, box)
-    x = torch.arange(box.x0, box.x1, dtype=flow.dtype, device=flow.device)
-    y = torch.arange(box.y0, box.y1, dtype=flow.dtype, device=flow.device)
-    return inside[0] + x, inside[1] + y[:, None]
+def _sample(P: Tensor, flow: Tensor, box: Box, x0: int = 0, y0: int = 0) -> Tensor:
+    """P (..., h, w), whose first pixel lies at (x0, y0), sampled bilinearly where `flow` points from the box's pixels.
 
-
-def _sample(P: Tensor, x: Tensor, y: Tensor, x0: int = 0, y0: int = 0) -> Tensor:
-    """P (..., h, w), whose first pixel lies at (x0, y0), sampled bilinearly at x, y (any shape); zero outside.
-
-    Plain products and sums, so that a pixel has the same bits in whatever region it is computed.
+    Pixels and fractions are kept apart, so that no bit is lost to large coordinates; plain products and sums, so that a
+    pixel has the same bits in whatever region it is computed. Two rows and columns of zeros around P are the outside.
     """
     height, width = P.shape[-2:]
-    padded = functional.pad(P, (1, 1, 1, 1)).flatten(-2)
-    column, across = _index_and_weight(x, x0, width)
-    row, down = _index_and_weight(y, y0, height)
-    corner = row * (width + 2) + column
-    step = (column <= width).long()
-    below = (row <= height).long() * (width + 2)
-    top = padded[..., corner] + (padded[..., corner + step] - padded[..., corner]) * across
-    corner = corner + below
-    bottom = padded[..., corner] + (padded[..., corner + step] - padded[..., corner]) * across
+    padded = functional.pad(P, (2, 2, 2, 2)).flatten(-2)
+    dx, dy = cut(flow, box)
+    column, across = _index_and_weight(dx, torch.arange(box.x0 - x0, box.x1 - x0, device=flow.device), width)
+    row, down = _index_and_weight(dy, torch.arange(box.y0 - y0, box.y1 - y0, device=flow.device)[:, None], height)
+    corner = row * (width + 4) + column
+    top = padded[..., corner] + (padded[..., corner + 1] - padded[..., corner]) * across
+    corner = corner + width + 4
+    bottom = padded[..., corner] + (padded[..., corner + 1] - padded[..., corner]) * across
     return top + (bottom - top) * down
 
 
-def _index_and_weight(x: Tensor, x0: int, length: int) -> tuple[Tensor, Tensor]:
-    """The padded index of the pixel at or before x, and how far x lies beyond it, in [0, 1)."""
-    x = x.clamp(x0 - 1, x0 + length)
-    before = x.floor()
-    return (before.long() - (x0 - 1)).clamp(0, length + 1), x - before
+def _index_and_weight(displacement: Tensor, pixel: Tensor, length: int) -> tuple[Tensor, Tensor]:
+    """The padded index of the pixel at or before pixel + displacement, and how far that lies beyond it, in [0, 1]."""
+    before = displacement.floor()
+    return (before.long() + pixel + 2).clamp(0, length + 2), displacement - before
