@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 from IPython.display import display
 from matplotlib.figure import Figure
@@ -25,12 +26,24 @@ def show(figure: Figure) -> None:
     display({kind: data, "text/plain": alternative}, metadata={kind: {"alt": alternative}}, raw=True)
 
 
-def record(numbers: Mapping[str, float]) -> None:
-    """Print numbers, rounded, and keep them in the notebook for its test; names must differ between calls."""
-    text = "\n".join(
-        f"{name}: {value:.3f}" if isinstance(value, float) else f"{name}: {value}" for name, value in numbers.items()
-    )
+def record(numbers: Mapping[str, float | None]) -> None:
+    """Print numbers, rounded, and keep them in the notebook for its test, under names used once in a notebook."""
+    text = "\n".join(f"{name}: {f'{x:.3f}' if isinstance(x, float) else x}" for name, x in numbers.items())
     display({RECORD: dict(numbers), "text/plain": text}, raw=True)
+
+
+def recorded(notebook: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers recorded in an executed notebook, those that are None left out.
+
+    Raises ValueError for a name that comes twice.
+    """
+    numbers: dict[str, float] = {}
+    for output in (output for cell in notebook["cells"] for output in cell.get("outputs", [])):
+        new = {name: x for name, x in output.get("data", {}).get(RECORD, {}).items() if x is not None}
+        if twice := sorted(new.keys() & numbers.keys()):
+            raise ValueError(f"recorded twice: {', '.join(twice)}")
+        numbers |= new
+    return numbers
 
 
 def to_png(figure: Figure) -> bytes:

@@ -29,16 +29,17 @@ def new_figure(width: float, height: float, alternative: str, layout: Literal["c
 
 
 def panel_grid(
-    rows: int, columns: int, shape: tuple[int, ...], alternative: str, scale: float = 1.0
+    rows: int, columns: int, shape: tuple[int, ...], alternative: str, scale: float = 1.0, title: str = ""
 ) -> tuple[Figure, NDArray[Any]]:
     """A figure of rows x columns panels for frames of `shape` (H, W, ...), and its axes, (rows, columns).
 
-    Every panel has room for a title above it, the figure for another one, and for names of rows at its left.
+    Every panel has room for a title above it; so has the figure where it has one, and for names of rows at its left.
     """
     width = PANEL * scale
     height = width * shape[0] / shape[1]
     total_width = columns * (width + GAP) + TITLE
-    total_height = rows * (height + TITLE) + TITLE
+    heading = TITLE if title else 0
+    total_height = rows * (height + TITLE) + heading + GAP
     figure = new_figure(total_width, total_height, alternative)
     axes = figure.subplots(
         rows,
@@ -48,11 +49,12 @@ def panel_grid(
             "left": TITLE / total_width,
             "right": 1 - GAP / total_width,
             "bottom": GAP / total_height,
-            "top": 1 - (2 * TITLE - GAP) / total_height,
+            "top": 1 - (TITLE + heading) / total_height,
             "wspace": GAP / width,
             "hspace": TITLE / height,
         },
     )
+    figure.suptitle(title, fontsize=9, y=1, va="top")
     for panel in axes.flat:
         panel.set_axis_off()
     return figure, axes

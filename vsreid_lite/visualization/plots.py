@@ -38,8 +38,7 @@ def plot_strip(frames: Sequence[Frame], masks: Sequence[Mask], columns: Sequence
     frames: N of (H, W, 3), uint8. masks: N of (H, W), labels.
     """
     alternative = f"{title}: frames {_listed(columns)} of the video, each instance outlined and numbered."
-    figure, grid = panel_grid(1, len(columns), frames[0].shape, alternative)
-    figure.suptitle(title, fontsize=9, y=1, va="top")
+    figure, grid = panel_grid(1, len(columns), frames[0].shape, alternative, title=title)
     for axes, i in zip(grid[0], columns, strict=True):
         show_instances(axes, frames[i], masks[i])
         axes.set_title(f"frame {i}", fontsize=8)
