@@ -27,16 +27,16 @@ def main(arguments: list[str] | None = None) -> int:
             warnings.showwarning = _print_warning
             command(options)
             print(end="", flush=True)
+            return 0
     except (KeyboardInterrupt, Exception) as error:
         verdict = explain(error)
         if verdict is None:
             raise
-        code, text = verdict
-        _drop_unwritten()
-        if text:
-            print(f"vsreid: {text}", file=sys.stderr)
-        return code
-    return 0
+    code, text = verdict  # said when the error is gone, and with it the progress bars that it cut short
+    _drop_unwritten()
+    if text:
+        print(f"vsreid: {text}", file=sys.stderr)
+    return code
 
 
 def explain(error: BaseException) -> tuple[int, str] | None:

@@ -170,7 +170,7 @@ def draw_figures(options: argparse.Namespace) -> None:
 def stage_names() -> list[str]:
     """The stages of `vsreid train`, without importing torch."""
     parts = ("propagation", "detector", "identification")
-    return [f"{weights}-{part}" for weights in ("lite", "lite-davis") for part in parts]
+    return ["lite-propagation-stills", *(f"{weights}-{part}" for weights in ("lite", "lite-davis") for part in parts)]
 
 
 def download_names() -> list[str]:

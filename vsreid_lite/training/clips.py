@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import cv2
@@ -39,7 +40,7 @@ class Clip:
         if not self.flows:
             object.__setattr__(self, "flows", _neighbour_flows(self.frames))
 
-    @property
+    @cached_property
     def instances(self) -> tuple[int, ...]:
         """Every label of any frame."""
         return tuple(sorted(set().union(*(np.unique(labels).tolist() for labels in self.labels)) - {0}))
