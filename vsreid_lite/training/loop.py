@@ -20,12 +20,13 @@ CHECKPOINT_SECONDS = 45
 
 @dataclass(frozen=True)
 class Plan:
-    """How long and how fast: cosine schedule with a short warm-up, AdamW."""
+    """How long and how fast: AdamW, cosine schedule with a short warm-up, started anew in each cycle."""
 
     steps: int
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
     warm_up: int = 100
+    cycles: int = 1
     minutes: float = math.inf  # stop after this long; the schedule still counts steps
 
 
@@ -74,8 +75,10 @@ def train(
 
 
 def _rate(step: int, plan: Plan) -> float:
-    warm = min(1.0, (step + 1) / plan.warm_up)
-    return warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(step / plan.steps, 1.0))))
+    length = plan.steps // plan.cycles
+    position = step % length
+    warm = min(1.0, (position + 1) / plan.warm_up)
+    return warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * position / length)))
 
 
 def _save(parts: dict[str, Any], step: int, path: Path) -> None:

@@ -43,7 +43,7 @@ class Stage:
 
 STAGES = {
     "lite-propagation-stills": Stage("propagation", 700, Plan(6000), 16, mixture=STILLS),
-    "lite-propagation": Stage("propagation", 700, Plan(2500, 6e-4), 16, "lite-propagation-stills"),
+    "lite-propagation": Stage("propagation", 700, Plan(5000, 6e-4, cycles=2), 16, "lite-propagation-stills"),
     "lite-detector": Stage("detector", 600, Plan(2400), 6),
     "lite-identification": Stage("identification", 700, Plan(3000), 64),
     "lite-davis-propagation": Stage("propagation", 150, Plan(2000, 6e-4), 16, "lite-propagation", real=True),
