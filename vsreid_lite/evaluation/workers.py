@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import cv2
 import torch
+from tqdm.auto import tqdm
 
 from vsreid_lite.interrupts import uninterrupted
 
@@ -77,6 +78,9 @@ def _prepare(threads: int) -> None:
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
     warnings.simplefilter("ignore")
+    tqdm.set_lock(
+        threading.RLock()
+    )  # its own is a semaphore of the system, which a process that is ended leaves behind
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
