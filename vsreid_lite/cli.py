@@ -8,10 +8,11 @@ import math
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from vsreid_lite import __version__, commands
+from vsreid_lite.interrupts import uninterrupted
 
 INTERRUPTED, BAD_INPUT = 1, 2
 DATASETS = ("mini", "composite", "davis-2016", "davis-2017")
@@ -20,12 +21,13 @@ PACKAGE = Path(__file__).parent
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return the exit code: 0, 1 for an interrupted run, 2 for bad input."""
-    options = build_parser().parse_args(arguments)
-    command: Callable[[argparse.Namespace], None] = options.command
     try:
+        with uninterrupted():
+            parser = build_parser()
+        options = parser.parse_args(arguments)
         with warnings.catch_warnings():
             warnings.showwarning = _print_warning
-            command(options)
+            options.command(options)
             print(end="", flush=True)
             return 0
     except (KeyboardInterrupt, Exception) as error:

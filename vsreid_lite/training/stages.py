@@ -46,9 +46,9 @@ STAGES = {
     "lite-propagation": Stage("propagation", 700, Plan(5000, 6e-4, cycles=2), 16, "lite-propagation-stills"),
     "lite-detector": Stage("detector", 600, Plan(2400), 6),
     "lite-identification": Stage("identification", 700, Plan(3000), 64),
-    "lite-davis-propagation": Stage("propagation", 150, Plan(2000, 6e-4), 16, "lite-propagation", real=True),
-    "lite-davis-detector": Stage("detector", 150, Plan(500, 3e-4), 6, "lite-detector", real=True),
-    "lite-davis-identification": Stage("identification", 150, Plan(400, 3e-4), 64, "lite-identification", real=True),
+    "lite-davis-propagation": Stage("propagation", 150, Plan(1200, 6e-4), 16, "lite-propagation", real=True),
+    "lite-davis-detector": Stage("detector", 150, Plan(300, 3e-4), 6, "lite-detector", real=True),
+    "lite-davis-identification": Stage("identification", 150, Plan(250, 3e-4), 64, "lite-identification", real=True),
 }
 
 
