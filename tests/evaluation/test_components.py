@@ -1,0 +1,23 @@
+"""The goals of the learned parts on the mini test split."""
+
+import pytest
+
+from vsreid_lite.config import Config
+from vsreid_lite.evaluation.components import score_components
+
+
+@pytest.fixture(scope="module")
+def scores():
+    return score_components(Config(device="cpu"))
+
+
+def test_one_step_with_true_flow_and_true_mask_keeps_the_instance(scores):
+    assert scores.one_step_J >= 0.85
+
+
+def test_the_detector_proposes_nearly_every_visible_instance(scores):
+    assert scores.recall >= 0.85
+
+
+def test_an_instance_is_most_like_its_own_template(scores):
+    assert scores.rank1 >= 0.85
