@@ -1,0 +1,121 @@
+"""Runs a notebook as a reader would, and finds what papermill lets pass.
+
+papermill only warns of an unknown parameter, stays green when a widget's callback raises inside `interact` (the error
+is kept in the notebook's widget state) and never calls a callback at all. So a last cell moves every control.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+
+WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
+MOVE_EVERY_CONTROL = """
+import gc, ipywidgets
+for control in [thing for thing in gc.get_objects() if isinstance(thing, ipywidgets.Widget)]:
+    if isinstance(control, (ipywidgets.IntSlider, ipywidgets.FloatSlider)):
+        for control.value in (control.min, control.max, (control.min + control.max) // 2):
+            pass
+    elif isinstance(control, (ipywidgets.Dropdown, ipywidgets.ToggleButtons)):
+        for control.index in range(len(control.options)):
+            pass
+    elif isinstance(control, (ipywidgets.Checkbox, ipywidgets.ToggleButton)):
+        control.value = not control.value
+    elif isinstance(control, ipywidgets.Button):
+        control.click()
+"""
+
+
+def run_notebook(path: Path, folder: Path, parameters: Mapping[str, Any], seconds: int) -> nbformat.NotebookNode:
+    """Execute a copy of a notebook in `folder`, with parameters injected, and move its widgets.
+
+    Raises ValueError for a parameter that the notebook does not have, papermill's error for a cell that raises, and
+    nbclient's CellTimeoutError for one that takes longer than `seconds`.
+    """
+    refuse_unknown(path, parameters)
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells.append(nbformat.v4.new_code_cell(MOVE_EVERY_CONTROL))
+    copy, executed = folder / "copy.ipynb", folder / "executed.ipynb"
+    nbformat.write(notebook, copy)
+    return papermill.execute_notebook(
+        copy,
+        executed,
+        dict(parameters),
+        kernel_name="python3",
+        cwd=folder,
+        progress_bar=False,
+        execution_timeout=seconds,
+        start_timeout=120,
+    )
+
+
+def refuse_unknown(path: Path, parameters: Mapping[str, Any]) -> None:
+    """Raises ValueError for names that the parameters cell does not assign, or that papermill does not see in it."""
+    known = set(literals(parameters_cell(nbformat.read(path, as_version=4))))
+    if known != set(papermill.inspect_notebook(path)):
+        raise ValueError(f"{path}: papermill does not see the parameters {sorted(known)} as they stand")
+    if unknown := sorted(set(parameters) - known):
+        raise ValueError(f"{path}: unknown parameters {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+
+
+def parameters_cell(notebook: nbformat.NotebookNode) -> str:
+    """The source of the cell tagged "parameters". Raises ValueError unless it is there, the first with code."""
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    tagged = [i for i, cell in enumerate(code) if "parameters" in cell.metadata.get("tags", [])]
+    if tagged != [0]:
+        raise ValueError(f"expected the first code cell, and no other, to be tagged parameters, found {tagged}")
+    return code[0].source
+
+
+def literals(source: str) -> dict[str, Any]:
+    """The names and values of a cell of plain assignments. Raises ValueError for anything else in it."""
+    values = {}
+    for line in ast.parse(source).body:
+        if not isinstance(line, ast.Assign) or len(line.targets) != 1 or not isinstance(line.targets[0], ast.Name):
+            raise ValueError(f"expected `name = literal`, found {ast.unparse(line)}")
+        values[line.targets[0].id] = ast.literal_eval(line.value)
+    return values
+
+
+def errors(notebook: nbformat.NotebookNode) -> list[str]:
+    """Every error in the outputs of the cells, and in those that the widgets caught."""
+    found = []
+    for number, cell in enumerate(notebook.cells):
+        found += [f"cell {number}: {error}" for error in _errors_in(cell.get("outputs", []))]
+    for model in widget_models(notebook):
+        found += [f"widget: {error}" for error in _errors_in(model["state"].get("outputs", []))]
+    return found
+
+
+def widget_models(notebook: nbformat.NotebookNode) -> list[dict[str, Any]]:
+    """The widgets saved in a notebook."""
+    saved = notebook.metadata.get("widgets", {}).get(WIDGET_STATE, {})
+    return list(saved.get("state", {}).values())
+
+
+def _errors_in(outputs: list[dict[str, Any]]) -> list[str]:
+    return [f"{o['ename']}: {o['evalue']}" for o in outputs if o["output_type"] == "error"]
+
+
+def differences(numbers: Mapping[str, float], expected: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """What is wrong with recorded numbers: missing, not in the table, or further off than the table allows.
+
+    expected: for each name {"value", "tolerance"}, the largest absolute difference that passes.
+    """
+    found = [f"{name}: not recorded" for name in expected if name not in numbers]
+    found += [f"{name}: recorded, but not in the table" for name in numbers if name not in expected]
+    for name in expected.keys() & numbers.keys():
+        value, tolerance = expected[name]["value"], expected[name]["tolerance"]
+        if not abs(numbers[name] - value) <= tolerance:
+            found.append(f"{name}: {numbers[name]}, expected {value} ± {tolerance}")
+    return sorted(found)
+
+
+def seconds_taken(notebook: nbformat.NotebookNode) -> float:
+    """Wall-clock time of the notebook's own cells: all but the last one, which moves the controls."""
+    return sum(cell.metadata.papermill.duration or 0 for cell in notebook.cells[:-1] if "papermill" in cell.metadata)

@@ -1,0 +1,223 @@
+"""The notebooks run, give the numbers of tests/golden/notebooks.json, and are fit to be read.
+
+Each way in which a run must fail has its own test, with a small notebook made here.
+"""
+
+import json
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient.exceptions import CellTimeoutError
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from papermill.exceptions import PapermillExecutionError
+
+from tests.notebook_checks import (
+    differences,
+    errors,
+    literals,
+    parameters_cell,
+    refuse_unknown,
+    run_notebook,
+    seconds_taken,
+    widget_models,
+)
+from vsreid_lite.visualization.notebooks import recorded
+
+FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
+TABLE = json.loads((Path(__file__).parent / "golden" / "notebooks.json").read_text(encoding="utf-8"))
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+LONGEST_CELL = 6  # lines, blank ones not counted
+LARGEST_OUTPUT = 500_000
+ABSOLUTE_PATH = re.compile(r"(?<![\w.:/])/(?:home|root|tmp|work|Users|usr|mnt|data|opt)/|[A-Za-z]:\\\\?\w")
+
+
+# ---- the notebooks
+
+
+@each_notebook
+def test_a_notebook_runs_in_time_without_error_and_gives_the_numbers_of_the_table(path, tmp_path):
+    case = TABLE[path.stem]
+    executed = run_notebook(path, tmp_path, case["parameters"], case["seconds"])
+    assert errors(executed) == []
+    assert differences(recorded(executed), case["numbers"]) == []
+    assert seconds_taken(executed) < case["seconds"]
+
+
+@each_notebook
+def test_the_outputs_in_the_repository_give_the_numbers_of_the_table(path):
+    notebook = nbformat.read(path, as_version=4)
+    assert differences(recorded(notebook), TABLE[path.stem]["numbers"]) == []
+    counts = [cell.execution_count for cell in notebook.cells if cell.cell_type == "code"]
+    assert counts == list(range(1, len(counts) + 1)), "run all cells in order: python notebooks/refresh.py"
+
+
+def test_every_notebook_is_in_the_table():
+    assert sorted(TABLE) == [path.stem for path in NOTEBOOKS]
+
+
+@each_notebook
+def test_a_notebook_starts_with_plain_parameters_that_the_table_sets(path):
+    notebook = nbformat.read(path, as_version=4)
+    values = literals(parameters_cell(notebook))
+    refuse_unknown(path, TABLE[path.stem]["parameters"])
+    assert {"profile", "dataset", "sequence", "seed", "device"} <= set(values)
+    assert values["profile"] == "quick" and values["device"] == "cpu"
+
+
+@each_notebook
+def test_a_notebook_is_small_and_free_of_machine_time_and_widget_state(path):
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert "papermill" not in notebook.metadata and "widgets" not in notebook.metadata
+    assert errors(notebook) == [] and widget_models(notebook) == []
+    for cell in notebook.cells:
+        assert set(cell.metadata) <= {"tags"}
+        assert not ABSOLUTE_PATH.search(cell.source)
+        for output in cell.get("outputs", []):
+            text = json.dumps(output)
+            assert len(text) < LARGEST_OUTPUT
+            assert "widget-view" not in text and not ABSOLUTE_PATH.search(json.dumps(_without_images(output)))
+
+
+@each_notebook
+def test_a_notebook_explains_more_than_it_computes_and_defines_nothing(path):
+    cells = nbformat.read(path, as_version=4).cells
+    code = [cell for cell in cells if cell.cell_type == "code"]
+    assert len(cells) - len(code) >= 1.3 * len(code)
+    for cell in code:
+        assert len([line for line in cell.source.splitlines() if line]) <= LONGEST_CELL, cell.source
+        assert not re.search(r"^\s*(def|class|async)\s", cell.source, re.MULTILINE), cell.source
+        assert max(map(len, cell.source.splitlines())) <= 120, cell.source
+
+
+@each_notebook
+def test_every_picture_has_an_alternative_text_and_every_widget_a_static_twin(path):
+    shown = False
+    for cell in nbformat.read(path, as_version=4).cells:
+        for output in cell.get("outputs", []):
+            for kind in {"image/png", "image/jpeg"} & set(output.get("data", {})):
+                assert output.metadata[kind]["alt"] == output.data["text/plain"] != ""
+        if cell.cell_type == "code":
+            assert shown or not re.search(r"_slider\(|interact", cell.source), "a widget before any picture"
+            shown = shown or "show(" in cell.source
+
+
+def _without_images(output):
+    data = {kind: value for kind, value in output.get("data", {}).items() if not kind.startswith("image/")}
+    return {**output, "data": data}
+
+
+# ---- the checks can fail
+
+
+def make_notebook(folder, *cells, parameters="n = 3"):
+    """A notebook of code cells behind a parameters cell."""
+    first = new_code_cell(parameters, metadata={"tags": ["parameters"]})
+    notebook = new_notebook(cells=[new_markdown_cell("# small"), first, *(new_code_cell(cell) for cell in cells)])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    path = folder / "small.ipynb"
+    nbformat.write(notebook, path)
+    return path
+
+
+RECORDING = "from vsreid_lite.visualization.notebooks import record\nrecord({'double': 2 * n})"
+RAISING_INTERACT = """
+import ipywidgets
+ipywidgets.interact(lambda i: 1 / (i - n), i=ipywidgets.IntSlider(value=0, min=0, max=6));
+"""
+RAISING_OBSERVER = """
+import ipywidgets
+slider = ipywidgets.IntSlider(value=0, min=0, max=6)
+slider.observe(lambda change: 1 / (change["new"] - n), names="value")
+slider
+"""
+
+
+def test_a_good_notebook_passes_with_injected_parameters(tmp_path):
+    path = make_notebook(tmp_path, RECORDING, RAISING_INTERACT, RAISING_OBSERVER)
+    executed = run_notebook(path, tmp_path, {"n": 100}, 60)
+    assert errors(executed) == []
+    assert differences(recorded(executed), {"double": {"value": 200, "tolerance": 0}}) == []
+    assert 0 < seconds_taken(executed) < 60
+
+
+@pytest.mark.parametrize("source", ["1 / 0", "try: 1 / 0\nexcept ZeroDivisionError: get_ipython().showtraceback()"])
+def test_a_cell_that_raises_or_shows_an_error_fails(tmp_path, source):
+    with pytest.raises(PapermillExecutionError, match="ZeroDivisionError"):
+        run_notebook(make_notebook(tmp_path, source), tmp_path, {}, 60)
+
+
+def test_an_error_output_is_found(tmp_path):
+    notebook = nbformat.read(make_notebook(tmp_path, "1 / 0"), as_version=4)
+    notebook.cells[2].outputs = [new_output("error", ename="ValueError", evalue="no", traceback=[])]
+    assert errors(notebook) == ["cell 2: ValueError: no"]
+
+
+def test_a_callback_that_raises_inside_interact_is_found_in_the_widget_state(tmp_path):
+    executed = run_notebook(make_notebook(tmp_path, RAISING_INTERACT), tmp_path, {}, 60)
+    assert errors(executed) == ["widget: ZeroDivisionError: division by zero"]
+
+
+def test_a_callback_that_raises_when_a_control_is_moved_fails(tmp_path):
+    with pytest.raises(PapermillExecutionError, match="ZeroDivisionError"):
+        run_notebook(make_notebook(tmp_path, RAISING_OBSERVER), tmp_path, {}, 60)
+
+
+def test_an_unknown_parameter_fails_before_anything_runs(tmp_path):
+    path = make_notebook(tmp_path, "1 / 0")
+    with pytest.raises(ValueError, match="unknown parameters m; there are n"):
+        run_notebook(path, tmp_path, {"m": 1}, 60)
+
+
+@pytest.mark.parametrize("source", ["n = 2 + k", "import os", "n = m = 3", "n: int = int('3')"])
+def test_parameters_that_are_no_plain_literals_fail(tmp_path, source):
+    with pytest.raises(ValueError):
+        refuse_unknown(make_notebook(tmp_path, parameters=source), {})
+
+
+def test_a_notebook_without_a_parameters_cell_fails(tmp_path):
+    path = make_notebook(tmp_path)
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[1].metadata["tags"] = []
+    nbformat.write(notebook, path)
+    with pytest.raises(ValueError, match="tagged parameters"):
+        run_notebook(path, tmp_path, {}, 60)
+
+
+def test_a_cell_that_never_ends_fails(tmp_path):
+    with pytest.raises(CellTimeoutError):
+        run_notebook(make_notebook(tmp_path, "import time; time.sleep(60)"), tmp_path, {}, 2)
+
+
+EXPECTED = {"double": {"value": 6.0, "tolerance": 0.5}}
+
+
+@pytest.mark.parametrize(
+    ("numbers", "problem"),
+    [
+        ({}, "double: not recorded"),
+        ({"double": 6.0, "half": 1.5}, "half: recorded, but not in the table"),
+        ({"double": 6.75}, "double: 6.75, expected 6.0 ± 0.5"),
+        ({"double": float("nan")}, "double: nan, expected 6.0 ± 0.5"),
+    ],
+)
+def test_a_number_that_is_missing_unknown_or_off_is_found(numbers, problem):
+    assert differences(numbers, EXPECTED) == [problem]
+    assert differences({"double": 6.25}, EXPECTED) == []
+
+
+def test_a_number_that_is_none_counts_as_missing(tmp_path):
+    source = "from vsreid_lite.visualization.notebooks import record\nrecord({'double': None})"
+    executed = run_notebook(make_notebook(tmp_path, source), tmp_path, {}, 60)
+    assert differences(recorded(executed), EXPECTED) == ["double: not recorded"]
+
+
+def test_a_number_recorded_twice_fails(tmp_path):
+    executed = run_notebook(make_notebook(tmp_path, RECORDING, RECORDING), tmp_path, {}, 60)
+    with pytest.raises(ValueError, match="recorded twice: double"):
+        recorded(executed)
