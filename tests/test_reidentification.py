@@ -38,7 +38,7 @@ class ScoreByBox:
 def found(scores, config=None, P=None, boxes=None):
     detector = ListedDetector({0: list(scores) if boxes is None else boxes})
     P = square() if P is None else P
-    return reidentify(FRAMES[0], P, TEMPLATE, detector, ScoreByBox(scores), config or ReidConfig(), i=3, k=2)
+    return reidentify(FRAMES[0], P, TEMPLATE, detector, ScoreByBox(scores), config or ReidConfig(0.5, 0.3), i=3, k=2)
 
 
 def square():
@@ -62,8 +62,8 @@ def test_a_candidate_where_the_instance_already_is_is_unnecessary():
     assert found({NEAR: 0.9}) is None
     assert found({NEAR: 0.9}, P=torch.zeros(20, 30)).box == NEAR
     assert iou(NEAR, SQUARE) == 56 / 72
-    assert found({NEAR: 0.9}, ReidConfig(rho_occ=56 / 72)) is None
-    assert found({NEAR: 0.9}, ReidConfig(rho_occ=0.78)).box == NEAR
+    assert found({NEAR: 0.9}, ReidConfig(0.5, rho_occ=56 / 72)) is None
+    assert found({NEAR: 0.9}, ReidConfig(0.5, rho_occ=0.78)).box == NEAR
 
 
 def test_only_the_best_candidate_is_tried():
@@ -76,7 +76,7 @@ def test_no_candidate_is_no_retrieval():
 
 def test_of_equal_candidates_the_detectors_first_wins_and_proposals_are_limited():
     assert found({FAR: 0.75, Box(0, 0, 2, 2): 0.75}).box == FAR
-    few = ReidConfig(proposals=1)
+    few = ReidConfig(0.5, 0.3, proposals=1)
     assert found({FAR: 0.6, Box(0, 0, 2, 2): 0.9}, few).box == FAR
 
 

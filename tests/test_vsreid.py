@@ -28,7 +28,7 @@ from vsreid_lite.reference import merge_as_printed, segment_as_printed
 from vsreid_lite.sequence import Sequence
 from vsreid_lite.vsreid import merge, segment
 
-CONFIG = Config(device="cpu", propagation=PropagationConfig(patch=16))
+CONFIG = Config(device="cpu", propagation=PropagationConfig(patch=16), matching=ReidConfig(0.5, 0.3))
 THOROUGH = settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 
 runs = st.builds(
@@ -38,10 +38,10 @@ runs = st.builds(
     K=st.integers(1, 4),
     shape=st.tuples(st.integers(9, 25), st.integers(9, 25)),
     config=st.builds(
-        lambda patch, use_box, scales, flip, enlarge, rho_reid, rho_occ: dataclasses.replace(
+        lambda patch, use_box, scales, flip, enlarge, rho_reid, rho_occ, only_absent: dataclasses.replace(
             CONFIG,
             propagation=PropagationConfig(patch, enlarge, use_box, scales, flip),
-            matching=ReidConfig(rho_reid, rho_occ, proposals=3),
+            matching=ReidConfig(rho_reid, rho_occ, proposals=3, only_absent=only_absent),
         ),
         patch=st.sampled_from([8, 13, 16]),
         use_box=st.sampled_from([True, True, True, False]),
@@ -50,6 +50,7 @@ runs = st.builds(
         enlarge=st.sampled_from([0.0, 0.15, 0.5]),
         rho_reid=st.sampled_from([-1.0, -0.2, 0.3, 0.8]),
         rho_occ=st.sampled_from([0.1, 0.3, 1.01]),
+        only_absent=st.sampled_from([False, False, True]),
     ),
 )
 

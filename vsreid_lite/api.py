@@ -13,9 +13,9 @@ from vsreid_lite.models.loading import load_networks
 from vsreid_lite.models.mask_propagation import LiteMaskPropagation
 from vsreid_lite.result import Result
 from vsreid_lite.sequence import Sequence, load_sequence
-from vsreid_lite.training.adaptation import adapt
+from vsreid_lite.training.adaptation import adapt, calibrate
 
-__all__ = ["LITE", "Config", "evaluate", "load_sequence", "prepare_networks", "segment"]
+__all__ = ["LITE", "Config", "evaluate", "load_sequence", "prepare", "segment"]
 
 
 def segment(
@@ -30,15 +30,16 @@ def segment(
 
     The rest as `vsreid_lite.vsreid.segment`, which also takes networks and flow of one's own.
     """
-    networks = prepare_networks(sequence, config, progress)
+    networks, config = prepare(sequence, config, progress)
     return vsreid.segment(sequence, networks, config, keep_maps=keep_maps, record=record, progress=progress)
 
 
-def prepare_networks(sequence: Sequence, config: Config, progress: bool = False) -> Networks:
-    """The networks of `config`; with `config.adapt`, N_mp as a copy fine-tuned on the first frame of `sequence`."""
+def prepare(sequence: Sequence, config: Config, progress: bool = False) -> tuple[Networks, Config]:
+    """The networks of `config`, and `config`; with `config.adapt`, both adapted to the first frame of `sequence`."""
     networks = load_networks(config)
     if not config.adapt:
-        return networks
+        return networks, config
     assert isinstance(networks.propagation, LiteMaskPropagation)
     adapted = adapt(networks.propagation, sequence, config.adaptation, config.propagation, config.seed, progress)
-    return replace(networks, propagation=adapted)
+    matching = calibrate(networks, sequence, config.matching)
+    return replace(networks, propagation=adapted), replace(config, matching=matching)

@@ -19,11 +19,12 @@ class PropagationConfig:
 
 @dataclass(frozen=True)
 class ReidConfig:
-    """Algorithm 2. Its thresholds are "selected on the validation set" (section 3.2); ours on six mini-val sequences."""
+    """Algorithm 2. Its thresholds are "selected on the validation set" (section 3.2): ours on six of mini-val."""
 
     rho_reid: float = 0.7
     rho_occ: float = 0.5
     proposals: int = 20
+    only_absent: bool = False  # the release's condition: retrieve an instance only where its map is empty
 
 
 @dataclass(frozen=True)

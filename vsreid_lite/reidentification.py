@@ -66,6 +66,8 @@ def reidentify(
     scores = cosine_similarity(identification.embed(frame, X), template[None])[:, 0]  # lines 3-4
     j = int(scores.argmax())  # line 5
     b = Box.from_probability(P)  # line 6
+    if config.only_absent and b is not None:
+        return None
     overlap = 0.0 if b is None else iou(X[j], b)
     if scores[j] > config.rho_reid and overlap < config.rho_occ:  # line 7
         return Retrieval(X[j], float(scores[j]), i, k)  # line 8
@@ -90,6 +92,8 @@ class Candidates:
         """
         frames = np.arange(len(start))[:, None]
         accepted = (self.scores > config.rho_reid) & (overlaps(self.boxes, current) < config.rho_occ)
+        if config.only_absent:
+            accepted &= ~current.any(-1)
         scores = np.where(accepted & (start != frames), self.scores, -np.inf)[1:]
         if scores.size == 0 or scores.max() < 0:
             return None

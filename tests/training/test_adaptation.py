@@ -5,13 +5,15 @@ import time
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 
-from vsreid_lite.config import AdaptationConfig, PropagationConfig
+from vsreid_lite.config import AdaptationConfig, Config, PropagationConfig, ReidConfig
 from vsreid_lite.datasets.mini import mini_sequence
+from vsreid_lite.models.loading import load_networks
 from vsreid_lite.models.mask_propagation import LiteMaskPropagation
 from vsreid_lite.propagation import propagate_mask
-from vsreid_lite.training.adaptation import adapt
+from vsreid_lite.training.adaptation import adapt, calibrate
 
 SHORT = AdaptationConfig(steps=25, batch=4, recompositions=8, seconds=60)
 
@@ -51,3 +53,21 @@ def test_labels_that_are_not_instances_stay_background():
     only_one = replace(sequence, labels=(1,), annotations=None)
     adapted = adapt(LiteMaskPropagation(), only_one, replace(SHORT, steps=1), PropagationConfig())
     assert all(np.isfinite(p.detach().numpy()).all() for p in adapted.parameters())
+
+
+def test_a_speck_is_too_small_to_learn_and_says_so():
+    sequence = mini_sequence("val", 0)
+    mask = np.zeros(sequence.shape, np.uint8)
+    mask[50:54, 60:64] = 1
+    network = LiteMaskPropagation()
+    with pytest.warns(UserWarning, match="16 pixels are too small"):
+        adapted = adapt(network, replace(sequence, first_mask=mask, labels=(1,)), SHORT, PropagationConfig())
+    assert all(torch.equal(a, b) for a, b in zip(adapted.parameters(), network.parameters(), strict=True))
+
+
+def test_calibration_only_raises_the_threshold_and_asks_for_absence():
+    sequence = mini_sequence("val", 4)
+    matching = calibrate(load_networks(Config(device="cpu")), sequence, ReidConfig(rho_reid=0.1))
+    assert 0.5 <= matching.rho_reid < 1 and matching.only_absent
+    strict = calibrate(load_networks(Config(device="cpu")), sequence, ReidConfig(rho_reid=0.999))
+    assert strict.rho_reid == 0.999

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from vsreid_lite.config import Config, with_propagation
 from vsreid_lite.evaluation.paper import table1
 
-SCALES = (1.0, 1.25, 1.5)  # of the patch, in the row "+ multi-scale testing"
+SCALES = (0.75, 1.0, 1.25)  # of the patch, in the row "+ multi-scale testing"
 ADAPTATION = "+ online adaptation (ours)"
 
 

@@ -56,12 +56,14 @@ class OIMLoss(nn.Module):
 
     table: Tensor
     queue: Tensor
+    position: Tensor
 
     def __init__(self, identities: int, dimensions: int = 256, queue: int = 5000) -> None:
         super().__init__()
-        self.momentum, self.scale, self.position = 0.5, 10.0, 0
+        self.momentum, self.scale = 0.5, 10.0
         self.register_buffer("table", torch.zeros(identities, dimensions))
         self.register_buffer("queue", torch.zeros(queue, dimensions))
+        self.register_buffer("position", torch.zeros((), dtype=torch.int64))  # of the next stranger in the queue
 
     def forward(self, embeddings: Tensor, identities: Tensor) -> Tensor:
         """Mean loss of embeddings (B, D) whose identities (B,) are known; -1 marks a stranger, which adds no loss."""
@@ -78,5 +80,5 @@ class OIMLoss(nn.Module):
                 moved = self.momentum * self.table[identity] + (1 - self.momentum) * row
                 self.table[identity] = F.normalize(moved, dim=0)
             else:
-                self.queue[self.position] = row
-                self.position = (self.position + 1) % len(self.queue)
+                self.queue[int(self.position)] = row
+                self.position.copy_((self.position + 1) % len(self.queue))

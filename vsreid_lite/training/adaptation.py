@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import copy
 import time
+import warnings
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import nn
 from tqdm.auto import tqdm
 
-from vsreid_lite.config import AdaptationConfig, PropagationConfig
+from vsreid_lite.config import AdaptationConfig, PropagationConfig, ReidConfig
+from vsreid_lite.geometry import iou
+from vsreid_lite.models import Networks
 from vsreid_lite.models.mask_propagation import LiteMaskPropagation
+from vsreid_lite.reidentification import cosine_similarity, embed_templates, template_box
 from vsreid_lite.sequence import Sequence
 from vsreid_lite.training.branches import propagation_loss
 from vsreid_lite.training.clips import Clip
 from vsreid_lite.training.propagation_samples import Mixture, PropagationBatches
 from vsreid_lite.training.recomposition import recompose
+
+SMALLEST_TO_LEARN = 36  # pixels of an instance in the first frame
 
 
 def adapt(
@@ -33,13 +40,18 @@ def adapt(
     normalisation keeps its statistics: one frame is no population.
     """
     adapted = copy.deepcopy(network).eval()
+    areas = sequence.first_probabilities().sum((1, 2))
+    if areas.max() < SMALLEST_TO_LEARN:
+        warnings.warn(f"{sequence.name}: {int(areas.max())} pixels are too small to adapt to", stacklevel=2)
+        return adapted
     labels = np.where(np.isin(sequence.first_mask, sequence.labels), sequence.first_mask, 0).astype(np.uint8)
     frame = np.asarray(sequence.frames[0])
     original = Clip("first frame", (frame, frame), (labels, labels), ((), ()))
     moved = recompose(frame, labels, config.recompositions // 2, seed)
     clips = [original, moved, moved, moved]
     mixture = Mixture(neighbour=0.2, recovery=0.1, hard=config.hard_guides, warped=0.5)
-    batches = PropagationBatches(clips, config.batch, propagation.patch, propagation.enlarge, seed, mixture)
+    size, margin = propagation.patch, propagation.enlarge
+    batches = PropagationBatches(clips, config.batch, size, margin, seed, mixture, SMALLEST_TO_LEARN)
     optimiser = torch.optim.AdamW(adapted.parameters(), config.learning_rate, weight_decay=0.0)
     steps = config.steps * sequence.K
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, config.learning_rate, total_steps=steps, pct_start=0.1)
@@ -54,3 +66,27 @@ def adapt(
         if time.monotonic() > deadline:
             break
     return adapted
+
+
+@torch.inference_mode()
+def calibrate(networks: Networks, sequence: Sequence, matching: ReidConfig) -> ReidConfig:
+    """The rules of retrieval beside an adapted N_mp: ρ_reid for this sequence, and only where the instance is absent.
+
+    ρ_reid lies halfway from the likest stranger of the first frame to a perfect match.
+    A stranger of instance k is a candidate of the first frame that does not cover it (IoU below ρ_occ). Footage unlike
+    the training data makes all crops look alike to N_reid, and a threshold from other data then retrieves anything, so
+    it may only rise. "Only where absent" is the release's condition: an adapted N_mp knows when its instance is gone.
+    """
+    if networks.detector is None or networks.identification is None:
+        return matching
+    matching = replace(matching, only_absent=True)
+    frame = sequence.frames[0]
+    boxes = [template_box(P, label) for P, label in zip(sequence.first_probabilities(), sequence.labels, strict=True)]
+    candidates = networks.detector(frame)[: matching.proposals]
+    if not candidates:
+        return matching
+    templates = embed_templates(frame, boxes, networks.identification)
+    scores = cosine_similarity(networks.identification.embed(frame, candidates), templates)
+    strange = np.array([[iou(x, box) < matching.rho_occ for box in boxes] for x in candidates])
+    likest = float(np.where(strange, scores, -1).max())
+    return replace(matching, rho_reid=max(matching.rho_reid, (likest + 1) / 2))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
+import pickle
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
+
+from vsreid_lite.files import write_bytes
 
 CHECKPOINT_SECONDS = 45
 
@@ -54,7 +58,7 @@ def train(
         value = loss(batch)
         if not torch.isfinite(value):
             raise FloatingPointError(
-                f"{state.stem}: the loss is {float(value)} at step {step}; last good state: {state}"
+                f"{state.stem}: the loss is {value.item()} at step {step}; last good state: {state}"
             )
         optimiser.zero_grad(set_to_none=True)
         value.backward()
@@ -63,8 +67,8 @@ def train(
         schedule.step()
         step += 1
         if step % 50 == 0:
-            progress.set_postfix(loss=f"{float(value):.3f}")
-            _log(state.with_suffix(".csv"), step, float(value), time.monotonic() - started)
+            progress.set_postfix(loss=f"{value.item():.3f}")
+            _log(state.with_suffix(".csv"), step, value.item(), time.monotonic() - started)
         if time.monotonic() - saved > CHECKPOINT_SECONDS:
             _save(parts, step, state)
             saved = time.monotonic()
@@ -82,19 +86,23 @@ def _rate(step: int, plan: Plan) -> float:
 
 
 def _save(parts: dict[str, Any], step: int, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".part")
-    torch.save({"step": step, **{name: part.state_dict() for name, part in parts.items()}}, temporary)
-    temporary.replace(path)
+    buffer = io.BytesIO()  # torch would turn a full disk into a RuntimeError
+    torch.save({"step": step, **{name: part.state_dict() for name, part in parts.items()}}, buffer)
+    write_bytes(path, buffer.getvalue())
 
 
 def _resume(parts: dict[str, Any], path: Path) -> int:
     if not path.exists():
         return 0
-    saved = torch.load(path, weights_only=True)
-    for name, part in parts.items():
-        part.load_state_dict(saved[name])
-    return int(saved["step"])
+    try:
+        saved = torch.load(path, weights_only=True)
+        for name, part in parts.items():
+            part.load_state_dict(saved[name])
+        return int(saved["step"])
+    except (RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
+        raise ValueError(
+            f"{path}: not the state of an earlier run of this stage ({error}); delete it to start anew"
+        ) from error
 
 
 def _log(path: Path, step: int, loss: float, seconds: float) -> None:

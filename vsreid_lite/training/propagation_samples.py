@@ -46,13 +46,21 @@ class PropagationBatches(Dataset[Batch]):
     """Batch number `step` is drawn from (seed, step) alone, so training can resume anywhere.
 
     A batch holds "image" (B, 3, S, S) RGB in [0, 1], "guide" (B, 1, S, S) and "truth" (B, S, S), 0 or 1.
+    Instances of fewer than `smallest` pixels are passed over.
     """
 
     def __init__(
-        self, clips: list[Clip], batch: int, patch: int, enlarge: float, seed: int, mixture: Mixture = STILLS
+        self,
+        clips: list[Clip],
+        batch: int,
+        patch: int,
+        enlarge: float,
+        seed: int,
+        mixture: Mixture = STILLS,
+        smallest: int = SMALLEST,
     ) -> None:
         self.clips, self.batch, self.patch, self.enlarge, self.seed = clips, batch, patch, enlarge, seed
-        self.mixture = mixture
+        self.mixture, self.smallest = mixture, smallest
 
     def __getitem__(self, step: int) -> Batch:
         rng = np.random.default_rng((self.seed, step))
@@ -104,7 +112,7 @@ class PropagationBatches(Dataset[Batch]):
         keep: bool,
     ) -> Sample | None:
         box = mask_box(source > 0.5)
-        if box is None or source.sum() < SMALLEST:
+        if box is None or source.sum() < self.smallest:
             return None
         window = _stretch(box, CONTEXT)
         guide = cut_window(source, window)
@@ -123,7 +131,7 @@ class PropagationBatches(Dataset[Batch]):
         self, rng: np.random.Generator, frame: Frame, truth: NDArray[np.bool_], other: NDArray[np.bool_]
     ) -> Sample | None:
         box, template = mask_box(truth), mask_box(other)
-        if box is None or template is None or truth.sum() < SMALLEST or other.sum() < SMALLEST:
+        if box is None or template is None or min(truth.sum(), other.sum()) < self.smallest:
             return None
         jitter = rng.normal(0, 0.08, 4) * (box.width, box.height, box.width, box.height)
         corners = np.array([box.x0, box.y0, box.x1, box.y1]) + np.round(jitter).astype(int)

@@ -96,7 +96,10 @@ def run_stage(name: str, request: Request) -> Provenance:
 def _start_file(stage: str, request: Request) -> Path:
     """The weights of an earlier stage: those beside the output, else the shipped ones."""
     beside = request.output.with_name(f"{stage}.safetensors")
-    return beside if beside.exists() else SHIPPED / beside.name
+    for path in (beside, SHIPPED / beside.name):
+        if path.exists():
+            return path
+    raise FileNotFoundError(f"{beside}: this stage starts from these weights; make them: vsreid train {stage}")
 
 
 def _state(request: Request) -> Path:
