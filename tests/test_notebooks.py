@@ -32,6 +32,7 @@ each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path
 
 LONGEST_CELL = 6  # lines, blank ones not counted
 LARGEST_OUTPUT = 500_000
+HANGS = 600  # seconds on the clock for one cell, however busy the machine is
 ABSOLUTE_PATH = re.compile(r"(?<![\w.:/])/(?:home|root|tmp|work|Users|usr|mnt|data|opt)/|[A-Za-z]:\\\\?\w")
 
 
@@ -41,10 +42,10 @@ ABSOLUTE_PATH = re.compile(r"(?<![\w.:/])/(?:home|root|tmp|work|Users|usr|mnt|da
 @each_notebook
 def test_a_notebook_runs_in_time_without_error_and_gives_the_numbers_of_the_table(path, tmp_path):
     case = TABLE[path.stem]
-    executed = run_notebook(path, tmp_path, case["parameters"], case["seconds"])
+    executed = run_notebook(path, tmp_path, case["parameters"], HANGS)
     assert errors(executed) == []
     assert differences(recorded(executed), case["numbers"]) == []
-    assert seconds_taken(executed) < case["seconds"]
+    assert seconds_taken(executed) < case["processor seconds"]
 
 
 @each_notebook
@@ -140,7 +141,7 @@ slider
 
 def test_a_good_notebook_passes_with_injected_parameters(tmp_path):
     path = make_notebook(tmp_path, RECORDING, RAISING_INTERACT, RAISING_OBSERVER)
-    executed = run_notebook(path, tmp_path, {"n": 100}, 60)
+    executed = run_notebook(path, tmp_path, {"n": 100}, HANGS)
     assert errors(executed) == []
     assert differences(recorded(executed), {"double": {"value": 200, "tolerance": 0}}) == []
     assert 0 < seconds_taken(executed) < 60
@@ -149,7 +150,7 @@ def test_a_good_notebook_passes_with_injected_parameters(tmp_path):
 @pytest.mark.parametrize("source", ["1 / 0", "try: 1 / 0\nexcept ZeroDivisionError: get_ipython().showtraceback()"])
 def test_a_cell_that_raises_or_shows_an_error_fails(tmp_path, source):
     with pytest.raises(PapermillExecutionError, match="ZeroDivisionError"):
-        run_notebook(make_notebook(tmp_path, source), tmp_path, {}, 60)
+        run_notebook(make_notebook(tmp_path, source), tmp_path, {}, HANGS)
 
 
 def test_an_error_output_is_found(tmp_path):
@@ -159,19 +160,19 @@ def test_an_error_output_is_found(tmp_path):
 
 
 def test_a_callback_that_raises_inside_interact_is_found_in_the_widget_state(tmp_path):
-    executed = run_notebook(make_notebook(tmp_path, RAISING_INTERACT), tmp_path, {}, 60)
+    executed = run_notebook(make_notebook(tmp_path, RAISING_INTERACT), tmp_path, {}, HANGS)
     assert errors(executed) == ["widget: ZeroDivisionError: division by zero"]
 
 
 def test_a_callback_that_raises_when_a_control_is_moved_fails(tmp_path):
     with pytest.raises(PapermillExecutionError, match="ZeroDivisionError"):
-        run_notebook(make_notebook(tmp_path, RAISING_OBSERVER), tmp_path, {}, 60)
+        run_notebook(make_notebook(tmp_path, RAISING_OBSERVER), tmp_path, {}, HANGS)
 
 
 def test_an_unknown_parameter_fails_before_anything_runs(tmp_path):
     path = make_notebook(tmp_path, "1 / 0")
     with pytest.raises(ValueError, match="unknown parameters m; there are n"):
-        run_notebook(path, tmp_path, {"m": 1}, 60)
+        run_notebook(path, tmp_path, {"m": 1}, HANGS)
 
 
 @pytest.mark.parametrize("source", ["n = 2 + k", "import os", "n = m = 3", "n: int = int('3')"])
@@ -186,7 +187,7 @@ def test_a_notebook_without_a_parameters_cell_fails(tmp_path):
     notebook.cells[1].metadata["tags"] = []
     nbformat.write(notebook, path)
     with pytest.raises(ValueError, match="tagged parameters"):
-        run_notebook(path, tmp_path, {}, 60)
+        run_notebook(path, tmp_path, {}, HANGS)
 
 
 def test_a_cell_that_never_ends_fails(tmp_path):
@@ -213,11 +214,11 @@ def test_a_number_that_is_missing_unknown_or_off_is_found(numbers, problem):
 
 def test_a_number_that_is_none_counts_as_missing(tmp_path):
     source = "from vsreid_lite.visualization.notebooks import record\nrecord({'double': None})"
-    executed = run_notebook(make_notebook(tmp_path, source), tmp_path, {}, 60)
+    executed = run_notebook(make_notebook(tmp_path, source), tmp_path, {}, HANGS)
     assert differences(recorded(executed), EXPECTED) == ["double: not recorded"]
 
 
 def test_a_number_recorded_twice_fails(tmp_path):
-    executed = run_notebook(make_notebook(tmp_path, RECORDING, RECORDING), tmp_path, {}, 60)
+    executed = run_notebook(make_notebook(tmp_path, RECORDING, RECORDING), tmp_path, {}, HANGS)
     with pytest.raises(ValueError, match="recorded twice: double"):
         recorded(executed)
