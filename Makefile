@@ -44,6 +44,7 @@ lab: $(STAMP)
 
 figures: $(STAMP)
 	.venv/bin/vsreid figures
+	.venv/bin/python notebooks/refresh.py
 
 benchmark: $(STAMP)
 	set -e; for script in benchmarks/*.py; do .venv/bin/python $$script; done
