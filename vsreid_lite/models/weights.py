@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from vsreid_lite import __version__
 from vsreid_lite.files import write_bytes
+from vsreid_lite.models.checkpoints import misfits
 
 SHIPPED = Path(__file__).parent.parent / "weights"
-LISTED = 10  # tensors that an error names
 
 
 @dataclass(frozen=True)
@@ -94,17 +94,9 @@ def _provenance(path: Path, metadata: Mapping[str, str] | None) -> Provenance:
 
 
 def _check(path: Path, provenance: Provenance, expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
-    problems = [f"{name} is missing" for name in expected if name not in found]
-    problems += [f"{name} is unknown" for name in found if name not in expected]
-    problems += [
-        f"{name} has shape {tuple(found[name].shape)} instead of {tuple(value.shape)}"
-        for name, value in expected.items()
-        if name in found and found[name].shape != value.shape
-    ]
-    if problems:
-        more = f" and {len(problems) - LISTED} more" if len(problems) > LISTED else ""
+    if problems := misfits(expected, found):
         raise ValueError(
-            f"{path}: its tensors, of network {provenance.network}, do not fit: {'; '.join(problems[:LISTED])}{more}"
+            f"{path}: its tensors, of network {provenance.network}, do not fit: {problems}"
             f"{_other_version(provenance.version)}"
         )
 
