@@ -1,4 +1,4 @@
-"""Weight files: fp16 safetensors with their provenance in the header. No pickle is ever read."""
+"""Weight files: fp16 safetensors with their provenance in the header; and the release's, a pickle of tensors alone."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from vsreid_lite import __version__
 from vsreid_lite.files import write_bytes
+from vsreid_lite.models.authors import load_authors_checkpoint as load_authors_checkpoint
 from vsreid_lite.models.checkpoints import misfits
 
 SHIPPED = Path(__file__).parent.parent / "weights"
