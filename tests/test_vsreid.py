@@ -40,7 +40,7 @@ runs = st.builds(
     config=st.builds(
         lambda patch, use_box, scales, flip, enlarge, rho_reid, rho_occ, only_absent: dataclasses.replace(
             CONFIG,
-            propagation=PropagationConfig(patch, enlarge, use_box, scales, flip),
+            propagation=PropagationConfig(patch, enlarge, use_box, scales=scales, flip=flip),
             matching=ReidConfig(rho_reid, rho_occ, proposals=3, only_absent=only_absent),
         ),
         patch=st.sampled_from([8, 13, 16]),

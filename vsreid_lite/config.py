@@ -7,13 +7,20 @@ from dataclasses import dataclass, field, replace
 
 @dataclass(frozen=True)
 class PropagationConfig:
-    """Algorithm 1 and its test-time augmentation."""
+    """Algorithm 1 and its test-time augmentation. Rows are those of docs/fidelity.md; the defaults are the paper's."""
 
-    patch: int = 128  # section 3.1: "a fixed size", not given; the release uses 449
-    enlarge: float = 0.15  # section 3.1: "slightly enlarge"; the release's margin, of width and height on each side
+    patch: int = 128  # row 1; section 3.1: "a fixed size", not given; the release uses 449
+    enlarge: float = 0.15  # row 2; section 3.1: "slightly enlarge"; of width and height, on each side
     use_box: bool = True  # Table 1, row 2: a patch of the instance instead of the full image
-    scales: tuple[float, ...] = (1.0,)  # Table 1, row 5: multi-scale testing
-    flip: bool = False  # the release's augmentation instead
+    use_flow: bool = True  # Table 1, row 3: the flow stream beside the RGB stream
+    fusion: str = "probabilities"  # row 7: average of the streams' "probabilities", or one softmax of summed "logits"
+    scales: tuple[float, ...] = (1.0,)  # row 23; Table 1, row 5: multi-scale testing
+    flip: bool = False  # row 23: the release's augmentation instead
+    rescale_flow: bool = True  # row 6: displacements in pixels of the patch, not of the frame
+    merged_box: bool = False  # row 3: the box of the instance's label in the merged map, not of its own map
+    merged_guide: bool = False  # row 4: the guide is the instance's channel of the merged map
+    averaged_warp: bool = False  # row 5: forward and backward flow averaged, nearest pixel, last row and column lost
+    absent_below: float = 0.0  # row 16: not propagated where its area is below this share of that in the first frame
     autocast: bool = True  # bfloat16 on a GPU; a CPU always computes in float32
 
 
@@ -21,10 +28,26 @@ class PropagationConfig:
 class ReidConfig:
     """Algorithm 2. Its thresholds are "selected on the validation set" (section 3.2): ours on six of mini-val."""
 
-    rho_reid: float = 0.7
-    rho_occ: float = 0.5
+    rho_reid: float = 0.7  # row 12
+    rho_occ: float = 0.5  # row 13: the largest IoU with the box that the instance has already
     proposals: int = 20
-    only_absent: bool = False  # the release's condition: retrieve an instance only where its map is empty
+    only_absent: bool = False  # row 13: retrieve an instance only where it is absent
+    spare_others: bool = False  # row 13: rho_occ bounds the IoU with every other visible instance too
+    exclusive: bool = False  # row 14: refuse a candidate that another absent instance is more like
+    searches: tuple[str, ...] = ("all",)  # row 21: one after the other, each with its networks; "persons" or "all"
+    search_last: bool = True  # row 22: the last frame is searched too
+
+
+@dataclass(frozen=True)
+class RecoveryConfig:
+    """Algorithm 3, lines 19-30: what a retrieval sets off."""
+
+    passes: int = 1  # row 19: of N_mp in the candidate's box, each guided by the one before
+    joint_passes: int = 0  # row 19: then so many more, together with the instances that touch it
+    clear_others: bool = False  # row 19: what it takes (above 0.5) is taken from all others
+    joint_sweep: bool = False  # row 18: instances whose warped boxes touch are predicted again with it
+    fill_gap: bool = False  # row 17: only up to the nearest frames where the instance is visible
+    previous_flow: bool = False  # row 6: the flow of the recovered frame is that towards the frame before
 
 
 @dataclass(frozen=True)
@@ -43,19 +66,51 @@ class AdaptationConfig:
 class Config:
     """One run of VS-ReID. Immutable: derive another with `dataclasses.replace`."""
 
-    preset: str = "lite"
-    weights: str = "lite"  # name of shipped weights, or the path of an N_mp file
+    preset: str = "lite"  # the networks' architecture: "lite", "paper" or "authors"
+    weights: str = "lite"  # name of shipped weights, or the path of an N_mp file; "" where none ships
+    detector_weights: str | None = None  # path of an N_det file instead of that of `weights`
+    identification_weights: str | None = None  # path of an N_reid file instead of that of `weights`
     flow: str = "dis"
     reid: bool = True  # Table 1, row 4: Algorithm 3 line 10 onwards
-    adapt: bool = False  # a sixth row of Table 1, ours
+    adapt: bool = False  # a sixth row of Table 1, ours; row 26
     device: str = "auto"
     seed: int = 0
     propagation: PropagationConfig = field(default_factory=PropagationConfig)
     matching: ReidConfig = field(default_factory=ReidConfig)
+    recovery: RecoveryConfig = field(default_factory=RecoveryConfig)
     adaptation: AdaptationConfig = field(default_factory=AdaptationConfig)
 
 
 LITE = Config()
+PAPER = Config("paper", weights="", flow="flownet2", propagation=PropagationConfig(patch=449))
+AUTHORS = Config(
+    "authors",
+    weights="",
+    flow="flownet2",
+    propagation=PropagationConfig(
+        patch=449,
+        fusion="logits",
+        flip=True,
+        rescale_flow=False,
+        merged_box=True,
+        merged_guide=True,
+        averaged_warp=True,
+        absent_below=0.1,
+    ),
+    matching=ReidConfig(
+        rho_reid=0.5,
+        rho_occ=0.3,
+        only_absent=True,
+        spare_others=True,
+        exclusive=True,
+        searches=("persons", "all"),
+        search_last=False,
+    ),
+    recovery=RecoveryConfig(
+        passes=5, joint_passes=5, clear_others=True, joint_sweep=True, fill_gap=True, previous_flow=True
+    ),
+)
+PRESETS = {config.preset: config for config in (LITE, PAPER, AUTHORS)}  # networks, sizes and rules together
 
 
 def with_propagation(config: Config, **changes: object) -> Config:
