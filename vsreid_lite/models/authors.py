@@ -59,7 +59,7 @@ class MP2S(nn.Module):
 
 
 class Backbone(nn.Module):
-    """ResNet-101 with three 3 x 3 convolutions as its stem, dilated to stride 8 (449 to 57), and an entry for the guide."""
+    """ResNet-101 with a stem of three 3 x 3 convolutions and one for the guide, dilated to stride 8 (449 to 57)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -1,0 +1,48 @@
+"""Weights that torchvision publishes: from torch's hub folder, or fetched into it, never without a word."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pooch
+import torch
+
+from vsreid_lite.datasets.download import fetch
+from vsreid_lite.files import writable_folder
+
+
+def hub_file(url: str) -> Path:
+    """Where the file of `url` lies in torch's hub folder (the environment's TORCH_HOME moves it), there or not."""
+    return Path(torch.hub.get_dir(), "checkpoints", Path(urlsplit(url).path).name)
+
+
+def hub_weights(url: str) -> Path:
+    """The file of `url` in torch's hub folder; fetched into it, with a line on stderr, where it is missing.
+
+    The file's name ends with the beginning of its SHA-256, which is checked. Raises FileNotFoundError that says which
+    file to put where when the network does not give it, OSError when the disk refuses.
+    """
+    file = hub_file(url)
+    if file.is_file():
+        return file
+    part = writable_folder(file.parent) / f"{file.name}.part"
+    print(f"{file.name} is not in {file.parent}: fetching it from {url}", file=sys.stderr)
+    try:
+        fetch(url, part)
+        _verify(part, file)
+    except (ConnectionError, FileNotFoundError, ValueError) as error:
+        raise FileNotFoundError(
+            f"{file}: expected the weights of {url}, could not fetch them ({error}); get {file.name} where there is a "
+            "network and put it there"
+        ) from error
+    part.replace(file)
+    return file
+
+
+def _verify(part: Path, file: Path) -> None:
+    expected, found = file.stem.rsplit("-", 1)[-1], pooch.file_hash(str(part), alg="sha256")
+    if not found.startswith(expected):
+        part.unlink()
+        raise ValueError(f"expected a SHA-256 that begins with {expected}, found {found}")
