@@ -7,7 +7,7 @@ from torchvision.models.resnet import Bottleneck
 
 from vsreid_lite.models import hub
 from vsreid_lite.models.mask_propagation import TwoStreams
-from vsreid_lite.models.resnet import ResNetStream, load_imagenet, paper_streams, resnet_flow_stream
+from vsreid_lite.models.resnet import ResNetStream, paper_streams, resnet_flow_stream
 
 SMALL = (1, 1, 1, 1)
 
@@ -25,7 +25,7 @@ def stream(plain, tmp_path):
     torch.save(plain.state_dict(), file)
     torch.manual_seed(1)
     rgb = ResNetStream(blocks=SMALL).eval()
-    load_imagenet(rgb, file)
+    rgb.load_imagenet(file)
     return rgb
 
 
@@ -93,7 +93,7 @@ def test_weights_of_another_depth_are_refused_and_nothing_changes(stream, tmp_pa
     torch.save(ResNet(Bottleneck, [1, 1, 1, 2]).state_dict(), file)
     before = {name: value.clone() for name, value in stream.state_dict().items()}
     with pytest.raises(ValueError, match=r"other\.pth: .*layer4\.1\.conv1\.weight is unknown"):
-        load_imagenet(stream, file)
+        stream.load_imagenet(file)
     assert all(torch.equal(value, before[name]) for name, value in stream.state_dict().items())
 
 
@@ -104,4 +104,4 @@ def test_without_network_the_file_to_put_where_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     monkeypatch.setattr(hub, "fetch", no_network)
     with pytest.raises(FileNotFoundError, match=r"get resnet101-63fe2227\.pth where there is a network"):
-        load_imagenet(ResNetStream(blocks=SMALL))
+        ResNetStream(blocks=SMALL).load_imagenet()

@@ -1,21 +1,36 @@
-"""N_det, the detection network (section 3.2): torchvision's Faster R-CNN, here class-agnostic on a narrow backbone."""
+"""N_det, the detection network (section 3.2): torchvision's Faster R-CNN used class-agnostically, narrow or in full."""
 
 from __future__ import annotations
 
+import copy
+import re
 from collections import OrderedDict
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torchvision.models.detection import FasterRCNN
+from torchvision.models.detection import FasterRCNN, FasterRCNN_ResNet50_FPN_Weights
 from torchvision.models.detection.anchor_utils import AnchorGenerator
-from torchvision.ops import FeaturePyramidNetwork, MultiScaleRoIAlign
+from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
+from torchvision.ops import FeaturePyramidNetwork, FrozenBatchNorm2d, MultiScaleRoIAlign, nms
 
 from vsreid_lite.geometry import Box
 from vsreid_lite.models import Frame
 from vsreid_lite.models.backbone import convolution, stage
+from vsreid_lite.models.checkpoints import load_tensors, read_checkpoint
+from vsreid_lite.models.hub import hub_weights
 
 WIDTH = 64
 SHORT_SIDE, LONG_SIDE = 192, 352
+OVERLAP = 0.5  # IoU above which the weaker of two candidates goes
+COCO = FasterRCNN_ResNet50_FPN_Weights.COCO_V1.url
+COCO_CLASSES = 91  # with the background
+PERSON = 1  # the label of persons
+COCO_SCORE = 0.05  # of one class; lower ones are no candidates
+RENAMED = (  # the published file's names, and those of today's torchvision
+    (r"(fpn\.(?:inner|layer)_blocks\.\d)\.(weight|bias)$", r"\1.0.\2"),
+    (r"(rpn\.head\.conv)\.(weight|bias)$", r"\1.0.0.\2"),
+)
 
 
 class NarrowPyramid(nn.Module):
@@ -59,17 +74,71 @@ class LiteDetector(nn.Module):
             rpn_batch_size_per_image=128,
             box_batch_size_per_image=64,
             box_score_thresh=0.02,
-            box_nms_thresh=0.5,
+            box_nms_thresh=OVERLAP,
             box_detections_per_img=proposals,
         )
 
     @torch.inference_mode()
     def forward(self, frame: Frame) -> list[Box]:
         """The candidate boxes of a frame (H, W, 3), best first, each at least two pixels wide and high."""
-        device = next(self.parameters()).device
-        image = torch.from_numpy(frame).to(device).permute(2, 0, 1).float() / 255
-        corners = self.rcnn([image])[0]["boxes"].round().int().tolist()
-        return [Box(*c) for c in corners if c[2] - c[0] >= 2 and c[3] - c[1] >= 2]
+        return _boxes(_detect(self.rcnn, frame)["boxes"])
+
+
+class PaperDetector(nn.Module):
+    """Class-agnostic candidates from Faster R-CNN R50-FPN, torchvision's COCO model; short side 800, at most 1333.
+
+    Each class finds its own boxes; of two that overlap, whatever their classes, the one of the higher score stays.
+    """
+
+    def __init__(self, proposals: int = 20) -> None:
+        super().__init__()
+        self.proposals, self.label = proposals, 0  # 0: every class
+        backbone = resnet_fpn_backbone(backbone_name="resnet50", weights=None, trainable_layers=3)
+        self.rcnn = FasterRCNN(backbone, COCO_CLASSES, box_score_thresh=COCO_SCORE, box_nms_thresh=OVERLAP)
+        for module in self.rcnn.modules():
+            if isinstance(module, FrozenBatchNorm2d):
+                module.eps = 0.0  # as the COCO weights were trained
+
+    def load_coco(self, file: Path | str | None = None) -> None:
+        """Fill the network with torchvision's COCO weights.
+
+        file: a checkpoint of torchvision's `fasterrcnn_resnet50_fpn`; None is the one in torch's hub folder, fetched
+        with a word about it where it is missing. Raises FileNotFoundError with the file to put where, ValueError for a
+        misfit; the network is then as it was.
+        """
+        path = hub_weights(COCO) if file is None else Path(file)
+        load_tensors(self.rcnn, {_today(name): value for name, value in read_checkpoint(path).items()}, path)
+
+    def of_class(self, label: int) -> PaperDetector:
+        """A detector of one class of COCO, `PERSON` for example, that shares this one's weights (FIDELITY row 21)."""
+        detector = copy.copy(self)
+        detector.label = label
+        return detector
+
+    @torch.inference_mode()
+    def forward(self, frame: Frame) -> list[Box]:
+        """The candidate boxes of a frame (H, W, 3), best first, each at least two pixels wide and high."""
+        found = _detect(self.rcnn, frame)
+        wanted = found["labels"] == self.label if self.label else found["labels"] > 0
+        boxes, scores = found["boxes"][wanted], found["scores"][wanted]
+        return _boxes(boxes[nms(boxes, scores, OVERLAP)[: self.proposals]])
+
+
+def _detect(rcnn: FasterRCNN, frame: Frame) -> dict[str, Tensor]:
+    device = next(rcnn.parameters()).device
+    image = torch.from_numpy(frame).to(device).permute(2, 0, 1).float() / 255
+    detections: dict[str, Tensor] = rcnn([image])[0]
+    return detections
+
+
+def _boxes(corners: Tensor) -> list[Box]:
+    return [Box(*c) for c in corners.round().int().tolist() if c[2] - c[0] >= 2 and c[3] - c[1] >= 2]
+
+
+def _today(name: str) -> str:
+    for old, new in RENAMED:
+        name = re.sub(old, new, name)
+    return name
 
 
 class _BoxPredictor(nn.Module):

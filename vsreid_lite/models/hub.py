@@ -8,9 +8,11 @@ from urllib.parse import urlsplit
 
 import pooch
 import torch
+from torch import nn
 
 from vsreid_lite.datasets.download import fetch
 from vsreid_lite.files import writable_folder
+from vsreid_lite.models.checkpoints import load_tensors, read_checkpoint
 
 
 def hub_file(url: str) -> Path:
@@ -39,6 +41,16 @@ def hub_weights(url: str) -> Path:
         ) from error
     part.replace(file)
     return file
+
+
+def load_imagenet(backbone: nn.Module, url: str, file: Path | str | None = None) -> None:
+    """Fill a torchvision ResNet without its `fc` with a classifier's weights: those of `file`, else of `url`.
+
+    Raises FileNotFoundError and OSError as `hub_weights`, ValueError as `read_checkpoint` and `load_tensors`.
+    """
+    path = hub_weights(url) if file is None else Path(file)
+    tensors = {name: value for name, value in read_checkpoint(path).items() if not name.startswith("fc.")}
+    load_tensors(backbone, tensors, path)
 
 
 def _verify(part: Path, file: Path) -> None:

@@ -11,8 +11,7 @@ from torchvision.models import ResNet, ResNet101_Weights
 from torchvision.models.resnet import Bottleneck
 
 from vsreid_lite.models.backbone import ASPP
-from vsreid_lite.models.checkpoints import load_tensors, read_checkpoint
-from vsreid_lite.models.hub import hub_weights
+from vsreid_lite.models.hub import load_imagenet
 from vsreid_lite.models.mask_propagation import TwoStreams, convert_to_flow
 
 RESNET101 = (3, 4, 23, 3)  # bottlenecks of each stage
@@ -39,6 +38,14 @@ class ResNetStream(nn.Module):
         self.aspp = ASPP(512 * Bottleneck.expansion, WIDTH, DILATIONS)
         self.head = nn.Conv2d(WIDTH, 2, 1)
 
+    def load_imagenet(self, file: Path | str | None = None) -> None:
+        """Fill the backbone of an RGB stream with torchvision's ImageNet weights; guide, ASPP and head stay.
+
+        file: a checkpoint of torchvision's `resnet101`; None is the one in torch's hub folder, fetched with a word
+        about it where it is missing. Raises FileNotFoundError with the file to put where, ValueError for a misfit.
+        """
+        load_imagenet(self.backbone, IMAGENET, file)
+
     def forward(self, x: Tensor, guide: Tensor) -> Tensor:
         """x (B, C, S, S), guide (B, 1, S, S) in [0, 1], to logits (B, 2, S, S); channel 0 is the background."""
         net = self.backbone
@@ -50,17 +57,6 @@ class ResNetStream(nn.Module):
 def paper_streams(use_flow: bool = True, fusion: str = "probabilities") -> TwoStreams:
     """The untrained N_mp of the paper: an RGB stream and, with `use_flow`, a flow stream."""
     return TwoStreams(ResNetStream(), ResNetStream(2) if use_flow else None, fusion)
-
-
-def load_imagenet(rgb: ResNetStream, file: Path | str | None = None) -> None:
-    """Fill the backbone of an RGB stream with torchvision's ImageNet weights; guide, ASPP and head stay as they are.
-
-    file: a checkpoint of torchvision's `resnet101`; None is the one in torch's hub folder, fetched with a word about it
-    where it is missing. Raises FileNotFoundError as `hub_weights`, ValueError for a file that does not fit.
-    """
-    path = hub_weights(IMAGENET) if file is None else Path(file)
-    tensors = {name: value for name, value in read_checkpoint(path).items() if not name.startswith("fc.")}
-    load_tensors(rgb.backbone, tensors, path)
 
 
 def resnet_flow_stream(rgb: ResNetStream) -> ResNetStream:
