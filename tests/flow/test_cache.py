@@ -1,10 +1,10 @@
-"""CachedFlow and get_flow: each pair once per direction, bounded memory, checked sizes."""
+"""CachedFlow: each pair once per direction, bounded memory, checked sizes."""
 
 import numpy as np
 import pytest
 import torch
 
-from vsreid_lite.flow import CachedFlow, DisFlow, FloFolder, get_flow
+from vsreid_lite.flow import CachedFlow
 
 FRAMES = [np.zeros((4, 6, 3), np.uint8)] * 5
 BYTES = 2 * 4 * 6 * 4
@@ -58,11 +58,3 @@ def test_a_flow_that_is_not_finite_is_refused(value):
     flow[1, 2, 3] = value
     with pytest.raises(ValueError, match="finite"):
         CachedFlow(lambda frames, target, source: flow, FRAMES).flow(1, 0)
-
-
-def test_flow_by_name(tmp_path):
-    assert isinstance(get_flow("dis"), DisFlow)
-    assert isinstance(get_flow("dis-fast"), DisFlow)
-    assert isinstance(get_flow(str(tmp_path)), FloFolder)
-    with pytest.raises(ValueError, match="'lucas'.*dis"):
-        get_flow("lucas")

@@ -13,11 +13,27 @@ from torch import Tensor
 from vsreid_lite.flow.dis import PRESETS, DisFlow
 from vsreid_lite.flow.exact import ExactFlow
 from vsreid_lite.flow.files import FloFolder, read_flo, write_flo
+from vsreid_lite.flow.flownet2 import FlowNet2Flow
+from vsreid_lite.flow.raft import RaftFlow
 from vsreid_lite.geometry import Reach, flow_reach
 from vsreid_lite.masks import Frame
 
-__all__ = ["CachedFlow", "DisFlow", "ExactFlow", "FloFolder", "FlowEstimator", "get_flow", "read_flo", "write_flo"]
+__all__ = [
+    "CachedFlow",
+    "DisFlow",
+    "ExactFlow",
+    "FloFolder",
+    "FlowEstimator",
+    "FlowNet2Flow",
+    "RaftFlow",
+    "get_flow",
+    "read_flo",
+    "write_flo",
+]
 
+DIS = {"dis": "medium", **{f"dis-{preset}": preset for preset in PRESETS}}
+RAFT = {"raft": "large", "raft-small": "small"}
+NAMES = (*DIS, *RAFT, "raft:FILE", "flownet2", "flownet2:FILE")
 CACHE_BYTES = 384 * 2**20  # about 120 flows of 480 x 854
 
 
@@ -89,14 +105,22 @@ def _check(flow: Tensor, frame: Frame, target: int, source: int) -> Reach:
     return reach
 
 
-def get_flow(name: str, frame_names: Sequence[str] | None = None) -> FlowEstimator:
-    """The estimator of a name: "dis", "dis-fast", "dis-ultrafast", or a folder of .flo and .rflo files.
+def get_flow(name: str, frame_names: Sequence[str] | None = None, device: torch.device | str = "cpu") -> FlowEstimator:
+    """The estimator of a name: one of `NAMES`, or a folder of .flo and .rflo files.
 
-    frame_names: the stems of a video's frames, which name the files of a folder. Raises ValueError for another name.
+    frame_names: the stems of a video's frames, which name the files of a folder. device: where a network runs. Raises
+    ValueError for another name, FileNotFoundError and ValueError for the weights of a network as the network does.
     """
-    known = {"dis": "medium", **{f"dis-{preset}": preset for preset in PRESETS}}
-    if name in known:
-        return DisFlow(known[name])
+    kind, _, file = name.partition(":")
+    if name in DIS:
+        return DisFlow(DIS[name])
+    if name in RAFT:
+        return RaftFlow(RAFT[name], device)
+    if name == "flownet2":
+        return FlowNet2Flow(device=device)
+    if file and kind in ("raft", "flownet2"):
+        path = Path(file).expanduser()
+        return RaftFlow(path, device) if kind == "raft" else FlowNet2Flow(path, device)
     if Path(name).is_dir():
         return FloFolder(name, frame_names)
-    raise ValueError(f"flow {name!r}: expected one of {', '.join(sorted(known))} or a folder of .flo files")
+    raise ValueError(f"flow {name!r}: expected one of {', '.join(NAMES)}, or a folder of .flo files")
