@@ -141,5 +141,5 @@ def test_a_video_without_candidates_or_with_one_frame_has_no_retrieval():
     nobody = find_candidates(FRAMES, torch.ones(1, 2), ListedDetector({}), ScoreByBox({}), ReidConfig())
     assert nobody.scores.max() == -np.inf
     assert nobody.retrieve(np.zeros((4, 1, 4), np.int64), np.zeros((4, 1), np.int64), ReidConfig()) is None
-    one = Candidates(np.zeros((1, 1, 4), np.int64), np.ones((1, 1), np.float32))
+    one = Candidates(np.zeros((1, 1, 4), np.int64), np.ones((1, 1, 1), np.float32))
     assert one.retrieve(np.zeros((1, 1, 4), np.int64), np.zeros((1, 1), np.int64), ReidConfig()) is None

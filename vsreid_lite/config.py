@@ -12,7 +12,7 @@ class PropagationConfig:
     patch: int = 128  # row 1; section 3.1: "a fixed size", not given; the release uses 449
     enlarge: float = 0.15  # row 2; section 3.1: "slightly enlarge"; of width and height, on each side
     use_box: bool = True  # Table 1, row 2: a patch of the instance instead of the full image
-    use_flow: bool = True  # Table 1, row 3: the flow stream beside the RGB stream
+    use_flow: bool = False  # Table 1, row 3: the flow stream beside the RGB stream
     fusion: str = "probabilities"  # row 7: average of the streams' "probabilities", or one softmax of summed "logits"
     scales: tuple[float, ...] = (1.0,)  # row 23; Table 1, row 5: multi-scale testing
     flip: bool = False  # row 23: the release's augmentation instead
@@ -82,13 +82,14 @@ class Config:
 
 
 LITE = Config()
-PAPER = Config("paper", weights="", flow="flownet2", propagation=PropagationConfig(patch=449))
+PAPER = Config("paper", weights="", flow="flownet2", propagation=PropagationConfig(patch=449, use_flow=True))
 AUTHORS = Config(
     "authors",
     weights="",
     flow="flownet2",
     propagation=PropagationConfig(
         patch=449,
+        use_flow=True,
         fusion="logits",
         flip=True,
         rescale_flow=False,

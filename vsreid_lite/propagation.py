@@ -83,7 +83,7 @@ def predict_patches(regions: Sequence[Region], network: PropagationNetwork, conf
     """
     predictions = []
     for size in patch_sizes(config):
-        inputs = _patches(regions, size)
+        inputs = _patches(regions, size, config.rescale_flow)
         predictions.append(_predict(inputs, network, config))
         if config.flip:
             predictions.append(_predict(_mirror(*inputs), network, config).flip(-1))
@@ -95,10 +95,11 @@ def patch_sizes(config: PropagationConfig) -> list[int]:
     return [config.patch if scale == 1 else max(8, 8 * round(config.patch * scale / 8)) for scale in config.scales]
 
 
-def _patches(regions: Sequence[Region], size: int) -> tuple[Tensor, Tensor, Tensor]:
+def _patches(regions: Sequence[Region], size: int, rescale_flow: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """Images, flows and guides (B, C, S, S); the release leaves flow in pixels of the frame (FIDELITY row 6)."""
     return (
         torch.stack([resize(region.image, (size, size)) for region in regions]),
-        torch.stack([resize_flow(region.flow, size) for region in regions]),
+        torch.stack([resize_flow(r.flow, size) if rescale_flow else resize(r.flow, (size, size)) for r in regions]),
         torch.stack([resize(region.guide, (size, size)) for region in regions]),
     )
 

@@ -8,6 +8,9 @@ R1, line 22: c at the recovered frame is set to that frame; the paper never sets
 R2, line 20: the flow of the last frame is taken towards its previous neighbour, having no next one.
 R3, Algorithm 1: the flow lives on the grid of the frame that is predicted, towards the frame whose map is warped.
 R4, empty cases: an empty map stays empty, no candidate is no retrieval, no template is an error naming the instance.
+
+This is the printed algorithm only. The rules of the authors' release that change it (`release.py`, and in retrieval
+`ReidConfig.spare_others`, `exclusive`, `search_last` and `Networks.first_searches`) do nothing here.
 """
 
 from __future__ import annotations

@@ -16,7 +16,8 @@ from vsreid_lite.geometry import Box, iou
 from vsreid_lite.models import Detector, Frame, IdentificationNet
 
 Boxes = NDArray[np.int64]  # (N, K, 4): x0, y0, x1, y1 of each frame and instance; zeros where there is none
-Starts = NDArray[np.int64]  # (N, K): c_{i,k}, the checkpoints
+Starts = NDArray[np.int64]  # (N, K): c_{i,k}, the checkpoints; negative where nothing was propagated (FIDELITY row 16)
+RECOGNISED = 0.5  # IoU of a candidate with an instance of the first frame, ours
 
 
 @dataclass(frozen=True)
@@ -78,11 +79,17 @@ def reidentify(
 class Candidates:
     """Algorithm 2, lines 2-5, of a whole video: they depend on the frames and templates alone, not on the maps.
 
-    boxes: the best candidate of each frame and instance. scores: its similarity, (N, K), float32; -inf without any.
+    boxes: the best candidate of each frame and instance. similarity: (N, K, K), float32; [i, k, l] is that of the best
+    candidate of instance k with the template of instance l; -inf without any candidate.
     """
 
     boxes: Boxes
-    scores: NDArray[np.float32]
+    similarity: NDArray[np.float32]
+
+    @property
+    def scores(self) -> NDArray[np.float32]:
+        """The similarity of each best candidate with its own instance, (N, K)."""
+        return np.diagonal(self.similarity, axis1=1, axis2=2)
 
     def retrieve(self, current: Boxes, start: Starts, config: ReidConfig) -> Retrieval | None:
         """Algorithm 3, lines 11-18: the best acceptable candidate of the video, or None. O(NK) arithmetic, no network.
@@ -91,15 +98,37 @@ class Candidates:
         argmax takes the first in the printed order of the loops. Frame 0 is never searched.
         """
         frames = np.arange(len(start))[:, None]
-        accepted = (self.scores > config.rho_reid) & (overlaps(self.boxes, current) < config.rho_occ)
-        if config.only_absent:
-            accepted &= ~current.any(-1)
-        scores = np.where(accepted & (start != frames), self.scores, -np.inf)[1:]
+        accepted = self._accepted(current, config) & (start != frames)
+        scores = np.where(accepted, self.scores, -np.inf)[1:]
         if scores.size == 0 or scores.max() < 0:
             return None
         i, k = (int(x) for x in np.unravel_index(scores.argmax(), scores.shape))
         box = Box(*(int(x) for x in self.boxes[i + 1, k]))
         return Retrieval(box, float(scores[i, k]), i + 1, k)
+
+    def _accepted(self, current: Boxes, config: ReidConfig) -> NDArray[np.bool_]:
+        """Line 7, and on request the release's rules, each of which refuses more: (N, K)."""
+        absent = ~visible(current)
+        accepted = (self.scores > config.rho_reid) & (overlaps(self.boxes, current) < config.rho_occ)
+        if config.only_absent:  # FIDELITY row 13
+            accepted &= absent
+        if config.spare_others:  # row 13
+            covered = overlaps(self.boxes[:, :, None], current[:, None]) > config.rho_occ
+            accepted &= ~(covered & _others(current)).any(-1)
+        if config.exclusive:  # row 14
+            liker = absent[:, None] & (self.similarity > self.scores[:, :, None])
+            accepted &= ~(liker & _others(current)).any(-1)
+        if not config.search_last:  # row 22
+            accepted[-1] = False
+        return accepted
+
+    def of(self, instances: Sequence[bool]) -> Candidates:
+        """The candidates of some of the K instances; the others have none (FIDELITY row 21)."""
+        return Candidates(self.boxes, np.where(instances, self.similarity, np.float32(-np.inf)))
+
+
+def _others(boxes: Boxes) -> NDArray[np.bool_]:
+    return ~np.eye(boxes.shape[1], dtype=bool)
 
 
 def find_candidates(
@@ -111,17 +140,33 @@ def find_candidates(
     after: Callable[[], object] = lambda: None,
 ) -> Candidates:
     """N_det and N_reid once on every frame but the first. templates: (K, D). after: called after each frame."""
-    boxes = np.zeros((len(frames), len(templates), 4), np.int64)
-    scores = np.full((len(frames), len(templates)), -np.inf, np.float32)
-    for i in range(1, len(frames)):
+    N, K = len(frames), len(templates)
+    boxes, similarity = np.zeros((N, K, 4), np.int64), np.full((N, K, K), -np.inf, np.float32)
+    for i in range(1, N):
         X = detector(frames[i])[: config.proposals]
         if X:
-            similarity = cosine_similarity(identification.embed(frames[i], X), templates)
-            best = similarity.argmax(0)
-            boxes[i] = np.array([(x.x0, x.y0, x.x1, x.y1) for x in X])[best]
-            scores[i] = similarity.max(0)
+            found = cosine_similarity(identification.embed(frames[i], X), templates)
+            best = found.argmax(0)
+            boxes[i] = np.array([as_row(x) for x in X])[best]
+            similarity[i] = found[best]
         after()
-    return Candidates(boxes, scores)
+    return Candidates(boxes, similarity)
+
+
+def recognised(frame: Frame, boxes: Sequence[Box], detector: Detector) -> list[bool]:
+    """Which instances, at `boxes` of the first frame, the detector finds there: IoU with a candidate of RECOGNISED."""
+    candidates = detector(frame)
+    return [any(iou(x, box) >= RECOGNISED for x in candidates) for box in boxes]
+
+
+def visible(boxes: Boxes) -> NDArray[np.bool_]:
+    """Where there is a box: in a row of zeros alone, x1 is 0."""
+    return boxes[..., 2] > 0
+
+
+def as_row(box: Box | None) -> tuple[int, int, int, int]:
+    """A row of `Boxes`; zeros for none."""
+    return (0, 0, 0, 0) if box is None else (box.x0, box.y0, box.x1, box.y1)
 
 
 def overlaps(a: Boxes, b: Boxes) -> NDArray[np.float64]:

@@ -19,7 +19,7 @@ Maps = list[list[SparseMap]]  # P[i][k]
 class Round:
     """One turn of Algorithm 3's loop: retrieve, recover, propagate both ways.
 
-    updated: the frames whose map the round wrote, ascending; one interval around the retrieval's frame.
+    updated: the frames where the round wrote the map of its instance, ascending; one interval around the retrieval's.
     start: the checkpoints c_{i,k} after the round, (N, K). seconds: what the round took.
     """
 

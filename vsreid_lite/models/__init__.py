@@ -43,9 +43,32 @@ class IdentificationNet(Protocol):
 
 
 @dataclass(frozen=True)
+class Search:
+    """N_det and N_reid of one search for missing instances (FIDELITY row 21).
+
+    only_recognised: search only for the instances that this detector finds in the first frame, as persons.
+    """
+
+    detector: Detector
+    identification: IdentificationNet
+    only_recognised: bool = False
+
+
+@dataclass(frozen=True)
 class Networks:
-    """The networks of one run. Without detector and identification there is no ReID module (Table 1, rows 1-3)."""
+    """The networks of one run. Without detector and identification there is no ReID module (Table 1, rows 1-3).
+
+    first_searches: searches that run to their end before that of `detector` and `identification`.
+    """
 
     propagation: PropagationNetwork
     detector: Detector | None = None
     identification: IdentificationNet | None = None
+    first_searches: tuple[Search, ...] = ()
+
+    @property
+    def searches(self) -> tuple[Search, ...]:
+        """All searches, in their order."""
+        if self.detector is None or self.identification is None:
+            return self.first_searches
+        return (*self.first_searches, Search(self.detector, self.identification))

@@ -1,0 +1,211 @@
+"""The engine of Algorithm 3: what is printed (section 3.3), far sooner. Same bits as `reference.py`.
+
+1. Flow depends on the frames alone: each neighbouring pair is computed once per direction, on demand (`CachedFlow`).
+2. Candidates and their embeddings depend on the frames alone: N_det and N_reid run once per frame. Only Box(P_{i,k})
+   changes between rounds, so a retrieval is O(NK) arithmetic without a network (`Candidates`).
+3. Instances do not meet before the merge: K instances of the first propagation go through N_mp as one batch, and so do
+   the forward and the backward sweep of a recovery, which start from the same map and never read each other's.
+4. The frames nearer to a new starting point than to every older one form one interval around it, as the cell of a
+   Voronoi diagram on a line does. So a sweep stops at the first frame it may not update, where the printed loop goes on
+   and skips all the rest.
+5. With R1 a starting point is never retrieved again nor overwritten: there are at most (N - 1) K rounds.
+6. A map is kept as its box and its values there (`SparseMap`), and warped only where the result can differ from zero.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from itertools import takewhile, zip_longest
+
+import numpy as np
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from vsreid_lite.config import Config
+from vsreid_lite.flow import CachedFlow, FlowEstimator, get_flow
+from vsreid_lite.geometry import Box, SparseMap, cut, resize
+from vsreid_lite.models import Networks
+from vsreid_lite.models.loading import choose_device
+from vsreid_lite.propagation import Propagation, Region, predict_patches, propagation_box, to_image
+from vsreid_lite.reidentification import (
+    Boxes,
+    Candidates,
+    Retrieval,
+    as_row,
+    embed_templates,
+    find_candidates,
+    recognised,
+    template_box,
+)
+from vsreid_lite.result import Maps, Record, Round
+from vsreid_lite.sequence import Sequence
+
+Step = tuple[int, int, int]  # target frame j, source frame i, instance k
+View = tuple[SparseMap, Box | None]  # guided map of a step, and the box that N_mp sees; None where the map is empty
+
+
+class Engine:
+    """The variables of Algorithm 3: maps P[i][k], checkpoints start[i, k], and boxes[i, k] of the maps."""
+
+    def __init__(
+        self,
+        sequence: Sequence,
+        networks: Networks,
+        config: Config,
+        flow: FlowEstimator | None,
+        record: bool | Collection[tuple[int, int]],
+        progress: bool,
+    ) -> None:
+        self.frames, self.networks, self.config = list(sequence.frames), networks, config
+        self.N, self.K, self.shape = sequence.N, sequence.K, sequence.shape
+        self.wanted, self.progress = record, progress
+        self.device = choose_device(config.device)
+        estimator = get_flow(config.flow, sequence.frame_names, self.device) if flow is None else flow
+        self.flow = CachedFlow(estimator, self.frames, device=self.device)
+        first = sequence.first_probabilities().to(self.device)
+        self.templates = [template_box(P, label) for P, label in zip(first, sequence.labels, strict=True)]
+        self.P: Maps = [[SparseMap.empty(self.shape, self.device)] * self.K for _ in range(self.N)]
+        self.P[0] = [SparseMap.from_dense(P) for P in first]
+        self.start = np.zeros((self.N, self.K), np.int64)
+        self.boxes = np.zeros((self.N, self.K, 4), np.int64)
+        self.round = 0
+        self.records: dict[tuple[int, int], list[Record]] = {}
+        self.seconds: dict[str, float] = {"candidates": 0.0}
+
+    def initialise(self) -> None:
+        """Lines 6-9: all instances forward from the first frame, one batch a frame."""
+        with self.bar(self.N - 1, "propagation") as bar:
+            for i in range(1, self.N):
+                self._propagate(self._first_steps(i))
+                bar.update()
+
+    def rounds(self) -> Iterator[Round]:
+        """Lines 10-30, one round at a time."""
+        for candidates in self._searches():
+            with self.bar(None, "rounds") as bar:
+                while True:
+                    began = time.perf_counter()
+                    retrieval = candidates.retrieve(self._visible_boxes(), self.start, self.config.matching)
+                    if retrieval is None:
+                        break
+                    self.round += 1
+                    self._recover(retrieval)
+                    updated = self._sweep(retrieval)
+                    yield Round(retrieval, updated, self.start.copy(), time.perf_counter() - began)
+                    bar.update()
+
+    def snapshot(self) -> Maps:
+        """The maps as they are now; maps are never changed, only replaced."""
+        return [list(maps) for maps in self.P]
+
+    def bar(self, total: int | None, what: str) -> tqdm:
+        return tqdm(total=total, desc=what, disable=not self.progress, leave=False)
+
+    @contextmanager
+    def timed(self, what: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        self.seconds[what] = self.seconds.get(what, 0.0) + time.perf_counter() - began
+
+    def _searches(self) -> Iterator[Candidates]:
+        """The candidates of each search, made when its turn comes; the paper has one search."""
+        frames, boxes, config = self.frames, self.templates, self.config.matching
+        for search in self.networks.searches if self.config.reid else ():
+            with self.timed("candidates"), self.bar(self.N - 1, "candidates") as bar:
+                t = embed_templates(frames[0], boxes, search.identification)
+                found = find_candidates(frames, t, search.detector, search.identification, config, bar.update)
+                if search.only_recognised:
+                    found = found.of(recognised(frames[0], boxes, search.detector))
+            yield found
+
+    def _visible_boxes(self) -> Boxes:
+        """The boxes of the instances as they are now, (N, K, 4), which retrieval compares with candidates."""
+        return self.boxes
+
+    def _first_steps(self, i: int) -> list[Step]:
+        return [(i, i - 1, k) for k in range(self.K)]
+
+    def _recover(self, retrieval: Retrieval) -> None:
+        """Lines 20-22 and R1."""
+        i, k = retrieval.frame, retrieval.instance
+        self._predict_in(retrieval, self.P[0][k], self.P[0][k].region(self.templates[k]))
+        self.start[i, k] = i
+
+    def _predict_in(self, retrieval: Retrieval, source: SparseMap, guide: Tensor) -> None:
+        """N_mp in the candidate's box, guided by `guide` (h, w), which comes from the map `source`."""
+        x, i, k = retrieval.box, retrieval.frame, retrieval.instance
+        region = Region(to_image(self.frames[i], x, self.device), cut(self._recovery_flow(i), x), guide[None])
+        self._keep(i, k, Propagation(source, x, self._predict([region])[0]))
+
+    def _recovery_flow(self, i: int) -> Tensor:
+        """Line 20 and R2."""
+        return self.flow.flow(i, i + 1 if i + 1 < self.N else i - 1)
+
+    def _sweep(self, retrieval: Retrieval) -> tuple[int, ...]:
+        """Lines 23-30, both directions in one batch; the frames updated, ascending."""
+        centre, k = retrieval.frame, retrieval.instance
+        updated = [centre]
+        for pair in zip_longest(*self._ways(centre, k)):
+            targets = [i for i in pair if i is not None]
+            self._propagate(self._sweep_steps(targets, centre, k))
+            self.start[targets, k] = centre
+            updated += targets
+        return tuple(sorted(updated))
+
+    def _ways(self, centre: int, k: int) -> tuple[Iterator[int], Iterator[int]]:
+        """The frames of either sweep, one by one: lines 23-24 and 27-28."""
+
+        def may(i: int) -> bool:
+            return self._may_update(i, centre, k)
+
+        return takewhile(may, range(centre + 1, self.N)), takewhile(may, range(centre - 1, 0, -1))
+
+    def _may_update(self, i: int, centre: int, k: int) -> bool:
+        c = self.start[i, k]
+        return abs(c - i) > abs(centre - i)
+
+    def _sweep_steps(self, targets: list[int], centre: int, k: int) -> list[Step]:
+        return [(i, i - 1 if i > centre else i + 1, k) for i in targets]
+
+    def _propagate(self, steps: list[Step]) -> None:
+        """Algorithm 1 for several maps as one batch; maps whose guided map is empty become empty without a network."""
+        views = self._views(steps)
+        regions = [
+            Region(to_image(self.frames[j], b, self.device), cut(self._flow(j, i), b), P.region(b)[None])
+            for (j, i, _), (P, b) in zip(steps, views, strict=True)
+            if b is not None
+        ]
+        patches = iter(self._predict(regions) if regions else ())
+        for (j, _, k), (P, b) in zip(steps, views, strict=True):
+            self._keep(j, k, Propagation(P, b, None if b is None else next(patches)))
+
+    def _views(self, steps: list[Step]) -> list[View]:
+        """Algorithm 1, lines 4-5."""
+        guided = [self._warp(self.P[i][k], j, i) for j, i, k in steps]
+        return [(P, propagation_box(P.probability_box(), self.shape, self.config.propagation)) for P in guided]
+
+    def _warp(self, P: SparseMap, j: int, i: int) -> SparseMap:
+        """A map of frame i on the grid of frame j."""
+        return P if P.box is None else P.warp(self.flow.flow(j, i), self.flow.reach(j, i))
+
+    def _flow(self, j: int, i: int) -> Tensor:
+        """What the flow stream sees of frame j, propagated to from frame i."""
+        return self.flow.flow(j, i)
+
+    def _predict(self, regions: list[Region]) -> Tensor:
+        return predict_patches(regions, self.networks.propagation, self.config.propagation)
+
+    def _keep(self, i: int, k: int, made: Propagation) -> None:
+        """The patch pasted into a zero map, as the new map of frame i."""
+        P = SparseMap.empty(self.shape, self.device)
+        if made.box is not None and made.patch is not None:
+            values = resize(made.patch[None], (made.box.height, made.box.width))[0].clamp(0, 1)
+            P = SparseMap(self.shape, made.box, values)
+        self._store(i, k, P)
+        if self.wanted is True or (self.wanted is not False and (i, k) in self.wanted):
+            self.records.setdefault((i, k), []).append(Record(self.round, made))
+
+    def _store(self, i: int, k: int, P: SparseMap) -> None:
+        self.P[i][k], self.boxes[i, k] = P, as_row(P.probability_box())

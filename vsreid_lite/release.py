@@ -1,0 +1,167 @@
+"""Algorithm 3 as the authors' release runs it: where it leaves the paper, one rule at a time (docs/fidelity.md).
+
+Each rule is a field of `PropagationConfig` or `RecoveryConfig`, named here by its row. With all of them at the paper's
+values this engine has the bits of `Engine`. Rows 12 to 14 and 22 are rules of retrieval (`Candidates`), row 7 is one of
+N_mp (`TwoStreams`), row 21 one of the networks (`Search`), rows 6 and 23 are those of the patches (`predict_patches`).
+
+Instances meet here, in the merged maps (rows 3 and 4) and as neighbours (rows 18 and 19). So all views of a pair of
+frames are made together; the two sweeps of a recovery still never read each other's frames, and stay one batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from itertools import takewhile
+
+from torch import Tensor
+
+from vsreid_lite.config import Config, RecoveryConfig
+from vsreid_lite.engine import Engine, Step, View
+from vsreid_lite.flow import FlowEstimator
+from vsreid_lite.geometry import Box, SparseMap, warp_averaged
+from vsreid_lite.merge import label_maps, merged_maps
+from vsreid_lite.models import Networks
+from vsreid_lite.propagation import propagation_box
+from vsreid_lite.reidentification import Boxes, Retrieval, as_row, visible
+from vsreid_lite.sequence import Sequence
+
+
+def leaves_the_paper(config: Config) -> bool:
+    """Whether `config` asks for a rule of this module."""
+    rules = config.propagation
+    one_by_one = rules.merged_box or rules.merged_guide or rules.averaged_warp or rules.absent_below > 0
+    return one_by_one or config.recovery != RecoveryConfig()
+
+
+class ReleaseEngine(Engine):
+    """As `Engine`; where row 16 kept an instance from a frame, `start` is -N there, farther than any frame."""
+
+    def __init__(
+        self,
+        sequence: Sequence,
+        networks: Networks,
+        config: Config,
+        flow: FlowEstimator | None,
+        record: bool | Collection[tuple[int, int]],
+        progress: bool,
+    ) -> None:
+        super().__init__(sequence, networks, config, flow, record, progress)
+        self.label_boxes = self.boxes.copy()
+        self.changed = set(range(self.N))  # frames whose `label_boxes` are to be made again
+
+    def _first_steps(self, i: int) -> list[Step]:
+        """Row 16: what is nearly gone is not propagated; its frames stay empty, for any recovery to fill."""
+        present = self._present(i - 1)
+        self.start[i, [not here for here in present]] = -self.N
+        return [step for step, here in zip(super()._first_steps(i), present, strict=True) if here]
+
+    def _visible_boxes(self) -> Boxes:
+        """Row 3: an instance is where its label is in the merged map."""
+        if not self.config.propagation.merged_box:
+            return self.boxes
+        for i in self.changed:
+            self.label_boxes[i] = [as_row(P.probability_box()) for P in self._shapes(i)]
+        self.changed.clear()
+        return self.label_boxes
+
+    def _store(self, i: int, k: int, P: SparseMap) -> None:
+        super()._store(i, k, P)
+        self.changed.add(i)
+
+    def _recover(self, retrieval: Retrieval) -> None:
+        """Row 19: several passes in the candidate's box, then several with the instances that touch what was found."""
+        rules, i, k = self.config.recovery, retrieval.frame, retrieval.instance
+        self._clear_others(i, k)
+        super()._recover(retrieval)
+        for _ in range(rules.passes - 1):
+            self._predict_in(retrieval, self.P[i][k], self.P[i][k].region(retrieval.box))
+        self._clear_others(i, k)
+        group = [l for l in range(self.K) if l == k or self._touching(i, i, k)[l]] if rules.joint_passes else []
+        for _ in range(rules.joint_passes):
+            self._propagate([(i, i, l) for l in group])
+
+    def _clear_others(self, i: int, k: int) -> None:
+        """Row 19: the pixels of instance k, above 0.5, are nobody else's."""
+        if not self.config.recovery.clear_others:
+            return
+        for l, P in enumerate(self.P[i]):
+            if l != k and P.box is not None:
+                taken = self.P[i][k].region(P.box) > 0.5
+                self._store(i, l, SparseMap(P.shape, P.box, P.values.masked_fill(taken, 0)))
+
+    def _recovery_flow(self, i: int) -> Tensor:
+        """Row 6: towards the frame before."""
+        return self.flow.flow(i, i - 1) if self.config.recovery.previous_flow else super()._recovery_flow(i)
+
+    def _ways(self, centre: int, k: int) -> tuple[Iterator[int], Iterator[int]]:
+        """Row 17: up to the nearest frames where the instance is visible."""
+        forward, backward = super()._ways(centre, k)
+        if not self.config.recovery.fill_gap:
+            return forward, backward
+        seen = visible(self._visible_boxes()[:, k])
+        return takewhile(lambda i: not seen[i], forward), takewhile(lambda i: not seen[i], backward)
+
+    def _may_update(self, i: int, centre: int, k: int) -> bool:
+        """Row 16: a sweep ends where its instance is nearly gone; the recovered map itself may be as small as it is."""
+        source = i - 1 if i > centre else i + 1
+        return super()._may_update(i, centre, k) and (source == centre or self._present(source)[k])
+
+    def _sweep_steps(self, targets: list[int], centre: int, k: int) -> list[Step]:
+        """Row 18: the instance, and those that touch it and might be updated too; their checkpoints stay."""
+        steps = super()._sweep_steps(targets, centre, k)
+        if not self.config.recovery.joint_sweep:
+            return steps
+        return [
+            (j, i, l)
+            for j, i, k in steps
+            for l, touches in enumerate(self._touching(j, i, k))
+            if l == k or (touches and self._may_update(j, centre, l))
+        ]
+
+    def _touching(self, j: int, i: int, k: int) -> list[bool]:
+        boxes = [box for _, box in self._view(j, i)]
+        return [touch(boxes[k], box) for box in boxes]
+
+    def _present(self, i: int) -> list[bool]:
+        """Row 16: whose area in frame i is not below its share of that in the first frame."""
+        share = self.config.propagation.absent_below
+        if share == 0:
+            return [True] * self.K
+        areas, first = ([int((P.values > 0.5).sum()) for P in self._shapes(at)] for at in (i, 0))
+        return [area >= share * area_0 for area, area_0 in zip(areas, first, strict=True)]
+
+    def _shapes(self, i: int) -> list[SparseMap]:
+        """Maps that are above 0.5 where an instance is: its own, or with row 3 its label."""
+        return label_maps(merged_maps(self.P[i])) if self.config.propagation.merged_box else self.P[i]
+
+    def _views(self, steps: list[Step]) -> list[View]:
+        pairs = {(j, i): self._view(j, i) for j, i, _ in steps}
+        return [pairs[j, i][k] for j, i, k in steps]
+
+    def _view(self, j: int, i: int) -> list[View]:
+        """What N_mp is shown of every instance in frame j, coming from frame i; frame i itself where they are one."""
+        rules = self.config.propagation
+        own = [self._warp(P, j, i) for P in self.P[i]]
+        merged = (
+            [self._warp(P, j, i) for P in merged_maps(self.P[i])] if rules.merged_box or rules.merged_guide else own
+        )
+        shapes = label_maps(merged) if rules.merged_box else own  # row 3
+        guides = merged if rules.merged_guide else own  # row 4
+        boxes = [propagation_box(P.probability_box(), self.shape, rules) for P in shapes]
+        return list(zip(guides, boxes, strict=True))
+
+    def _warp(self, P: SparseMap, j: int, i: int) -> SparseMap:
+        """Row 5."""
+        if j == i or P.box is None:
+            return P
+        if not self.config.propagation.averaged_warp:
+            return super()._warp(P, j, i)
+        return SparseMap.from_dense(warp_averaged(P.dense(), self.flow.flow(j, i), self.flow.flow(i, j)))
+
+    def _flow(self, j: int, i: int) -> Tensor:
+        return self._recovery_flow(i) if j == i else super()._flow(j, i)
+
+
+def touch(a: Box | None, b: Box | None) -> bool:
+    """Whether two boxes overlap or share an edge or a corner."""
+    return a is not None and b is not None and a.x0 <= b.x1 and b.x0 <= a.x1 and a.y0 <= b.y1 and b.y0 <= a.y1
