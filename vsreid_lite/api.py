@@ -10,7 +10,7 @@ from vsreid_lite.config import LITE, Config
 from vsreid_lite.evaluation import evaluate
 from vsreid_lite.models import Networks
 from vsreid_lite.models.loading import load_networks
-from vsreid_lite.models.mask_propagation import LiteMaskPropagation
+from vsreid_lite.models.mask_propagation import TwoStreams
 from vsreid_lite.result import Result
 from vsreid_lite.sequence import Sequence, load_sequence
 from vsreid_lite.training.adaptation import adapt, calibrate
@@ -39,7 +39,7 @@ def prepare(sequence: Sequence, config: Config, progress: bool = False) -> tuple
     networks = load_networks(config)
     if not config.adapt:
         return networks, config
-    assert isinstance(networks.propagation, LiteMaskPropagation)
+    assert isinstance(networks.propagation, TwoStreams)
     adapted = adapt(networks.propagation, sequence, config.adaptation, config.propagation, config.seed, progress)
     matching = calibrate(networks, sequence, config.matching)
     return replace(networks, propagation=adapted), replace(config, matching=matching)

@@ -71,7 +71,7 @@ def test_a_boost_is_the_gain_over_the_last_row_that_was_measured(benchmark, tmp_
 def test_with_adaptation_there_is_a_sixth_row_that_adapts_to_each_sequence(benchmark, tmp_path, monkeypatch):
     adapted = []
     monkeypatch.setattr("vsreid_lite.api.adapt", lambda network, sequence, *_: adapted.append(sequence.name) or network)
-    monkeypatch.setattr("vsreid_lite.api.LiteMaskPropagation", object)
+    monkeypatch.setattr("vsreid_lite.api.TwoStreams", object)
     results = run_ablation(benchmark, ladder(replace(CONFIG, adapt=True)), tmp_path)
     assert [row["name"] for row in results["rows"]][5:] == [ADAPTATION]
     assert adapted == ["apes", "bees"]

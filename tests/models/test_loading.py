@@ -1,21 +1,29 @@
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
 
-from vsreid_lite.config import LITE
+from vsreid_lite.config import LITE, with_propagation
 from vsreid_lite.models import loading, weights
 from vsreid_lite.models.loading import (
     LiteDetector,
     LiteIdentification,
-    LiteMaskPropagation,
     choose_device,
+    lite_streams,
     load_networks,
     weight_files,
 )
+from vsreid_lite.models.mask_propagation import TwoStreams
 from vsreid_lite.models.weights import Provenance, save_weights
 
-PARTS = {"propagation": LiteMaskPropagation, "detector": LiteDetector, "identification": LiteIdentification}
+PARTS = {
+    "baseline": partial(lite_streams, use_flow=False),
+    "box": partial(lite_streams, use_flow=False),
+    "propagation": lite_streams,
+    "detector": LiteDetector,
+    "identification": LiteIdentification,
+}
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +47,7 @@ def shipped(untrained, monkeypatch):
     return untrained
 
 
-def test_a_set_has_three_files_of_its_own(shipped):
+def test_a_set_has_five_files_of_its_own(shipped):
     assert weight_files("lite").all == tuple(shipped / f"lite-{part}.safetensors" for part in PARTS)
     assert weight_files("lite-davis").detector == shipped / "lite-davis-detector.safetensors"
 
@@ -49,6 +57,24 @@ def test_an_own_file_replaces_n_mp_beside_the_other_two_of_lite(shipped, tmp_pat
     own.write_bytes((shipped / "lite-propagation.safetensors").read_bytes())
     files = weight_files(str(own))
     assert files.all == (own, shipped / "lite-detector.safetensors", shipped / "lite-identification.safetensors")
+
+
+def test_an_own_set_is_found_beside_its_propagation_file(shipped, tmp_path):
+    for part in ("propagation", "box", "detector"):
+        (tmp_path / f"my-{part}.safetensors").write_bytes((shipped / f"lite-{part}.safetensors").read_bytes())
+    files = weight_files(str(tmp_path / "my-propagation.safetensors"))
+    assert files.baseline is None and files.box == tmp_path / "my-box.safetensors"
+    assert files.detector == tmp_path / "my-detector.safetensors"
+    assert files.identification == shipped / "lite-identification.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("use_box", "use_flow", "part"), [(False, False, "baseline"), (True, False, "box"), (True, True, "propagation")]
+)
+def test_each_row_of_table_1_has_weights_of_its_own(shipped, use_box, use_flow, part):
+    config = with_propagation(replace(LITE, device="cpu", reid=False), use_box=use_box, use_flow=use_flow)
+    assert weight_files("lite").of_streams(config.propagation) == (part, shipped / f"lite-{part}.safetensors")
+    assert (load_networks(config).propagation.flow is not None) == use_flow
 
 
 def test_a_name_that_is_neither_a_set_nor_a_file_is_refused(tmp_path):
@@ -65,7 +91,8 @@ def test_what_any_of_the_three_files_has_seen_counts():
 
 def test_networks_come_ready_to_run_and_without_reid_n_mp_alone():
     networks = load_networks(replace(LITE, device="cpu"))
-    assert [type(n) for n in (networks.propagation, networks.detector, networks.identification)] == [*PARTS.values()]
+    types = [type(network) for network in (networks.propagation, networks.detector, networks.identification)]
+    assert types == [TwoStreams, LiteDetector, LiteIdentification]
     assert not networks.propagation.training and not networks.detector.training
     alone = load_networks(replace(LITE, device="cpu", reid=False))
     assert alone.detector is None and alone.identification is None
@@ -79,7 +106,7 @@ def test_the_number_of_proposals_reaches_the_detector():
 def test_a_missing_shipped_file_is_named(shipped, tmp_path, monkeypatch):
     monkeypatch.setattr(loading, "SHIPPED", tmp_path)
     monkeypatch.setattr(weights, "SHIPPED", tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"lite-propagation.safetensors: no such weight file; shipped are none"):
+    with pytest.raises(FileNotFoundError, match=r"weights lite: no \w+ file; make it: vsreid train lite-\w+"):
         load_networks(replace(LITE, device="cpu"))
 
 

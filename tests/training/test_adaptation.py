@@ -11,7 +11,7 @@ import torch
 from vsreid_lite.config import AdaptationConfig, Config, PropagationConfig, ReidConfig
 from vsreid_lite.datasets.mini import mini_sequence
 from vsreid_lite.models.loading import load_networks
-from vsreid_lite.models.mask_propagation import LiteMaskPropagation
+from vsreid_lite.models.mask_propagation import lite_streams
 from vsreid_lite.propagation import propagate_mask
 from vsreid_lite.training.adaptation import adapt, calibrate
 
@@ -32,7 +32,7 @@ def first_frame_overlap(network, sequence, k=0):
 
 def test_adaptation_learns_the_first_frame_and_changes_only_its_copy():
     torch.manual_seed(0)
-    network = LiteMaskPropagation().eval()
+    network = lite_streams().eval()
     before = copy.deepcopy(network.state_dict())
     sequence = mini_sequence("val", 0)
     adapted = adapt(network, sequence, SHORT, PropagationConfig())
@@ -44,14 +44,14 @@ def test_adaptation_keeps_to_its_time():
     sequence = mini_sequence("val", 0)
     hurried = replace(SHORT, steps=10_000, seconds=0.5)
     started = time.monotonic()
-    adapt(LiteMaskPropagation(), sequence, hurried, PropagationConfig())
+    adapt(lite_streams(), sequence, hurried, PropagationConfig())
     assert time.monotonic() - started < 0.5 * sequence.K + 15  # the last step and the recompositions come on top
 
 
 def test_labels_that_are_not_instances_stay_background():
     sequence = mini_sequence("val", 0)
     only_one = replace(sequence, labels=(1,), annotations=None)
-    adapted = adapt(LiteMaskPropagation(), only_one, replace(SHORT, steps=1), PropagationConfig())
+    adapted = adapt(lite_streams(), only_one, replace(SHORT, steps=1), PropagationConfig())
     assert all(np.isfinite(p.detach().numpy()).all() for p in adapted.parameters())
 
 
@@ -59,7 +59,7 @@ def test_a_speck_is_too_small_to_learn_and_says_so():
     sequence = mini_sequence("val", 0)
     mask = np.zeros(sequence.shape, np.uint8)
     mask[50:54, 60:64] = 1
-    network = LiteMaskPropagation()
+    network = lite_streams()
     with pytest.warns(UserWarning, match="16 pixels are too small"):
         adapted = adapt(network, replace(sequence, first_mask=mask, labels=(1,)), SHORT, PropagationConfig())
     assert all(torch.equal(a, b) for a, b in zip(adapted.parameters(), network.parameters(), strict=True))

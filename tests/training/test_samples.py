@@ -1,15 +1,20 @@
 """Deformed guides, recompositions and the batches that the networks learn from."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from vsreid_lite.config import PropagationConfig
 from vsreid_lite.datasets.textures import fractal_noise
 from vsreid_lite.training.clips import Clip
 from vsreid_lite.training.deformation import deform_mask
 from vsreid_lite.training.detection_samples import STRANGER, DetectionBatches, IdentityBatches, instance_boxes
-from vsreid_lite.training.propagation_samples import STILLS, VIDEO, PropagationBatches
+from vsreid_lite.training.propagation_samples import STILLS, VIDEO, Mixture, PropagationBatches
 from vsreid_lite.training.recomposition import fill_holes, recompose
+
+SMALL = PropagationConfig(patch=32)
 
 
 def disk(size=96, radius=24):
@@ -54,17 +59,44 @@ def test_a_guide_is_a_probability_map_and_nothing_stays_nothing():
 
 @pytest.mark.parametrize("mixture", [STILLS, VIDEO], ids=["stills", "video"])
 def test_a_propagation_batch_depends_on_seed_and_step_alone(clip, mixture):
-    batches = PropagationBatches([clip], 6, 32, 0.15, seed=3, mixture=mixture)
+    batches = PropagationBatches([clip], 6, SMALL, seed=3, mixture=mixture)
     first, again, other = batches[5], batches[5], batches[6]
     assert all(torch.equal(first[key], again[key]) for key in first)
     assert not torch.equal(first["image"], other["image"])
     assert first["image"].shape == (6, 3, 32, 32) and first["guide"].shape == (6, 1, 32, 32)
     assert first["truth"].shape == (6, 32, 32) and set(first["truth"].unique().tolist()) <= {0.0, 1.0}
     assert first["image"].min() >= 0 and first["image"].max() <= 1
+    assert first["flow"].shape == (6, 2, 32, 32) and first["flow"].isfinite().all()
+
+
+def moving(flow):
+    """Two equal frames of 64 x 96 with one instance, and a constant flow between them."""
+    rng = np.random.default_rng(0)
+    frame = (rng.random((64, 96, 3)) * 255).astype(np.uint8)
+    labels = np.zeros((64, 96), np.uint8)
+    labels[20:44, 30:70] = 1
+    constant = np.broadcast_to(np.array(flow, np.float16)[:, None, None], (2, 64, 96))
+    return Clip("moving", (frame, frame), (labels, labels), ((), ()), (constant, constant))
+
+
+def test_flow_is_in_pixels_of_the_patch_whatever_was_cut(monkeypatch):
+    """A whole frame of 64 x 96 becomes a patch of 32: a third of dx, half of dy; mirrored, dx changes its sign."""
+    monkeypatch.setattr("vsreid_lite.training.propagation_samples._augment", lambda sample, rng: sample)
+    whole = PropagationBatches([moving((6, 4))], 4, replace(SMALL, use_box=False), seed=0)[0]["flow"]
+    assert torch.allclose(whole[:, 0], torch.tensor(2.0)) and torch.allclose(whole[:, 1], torch.tensor(2.0))
+    unbent = Mixture(neighbour=1.0, recovery=0.0, warped=1.0, kept=1.0)
+    cut = PropagationBatches([moving((0, 4))], 4, replace(SMALL, enlarge=0.0), seed=0, mixture=unbent)[0]["flow"]
+    assert cut[:, 1, 16, 16].numpy() == pytest.approx(4 * 32 / 24, rel=0.1)  # the box is 24 pixels high
+    assert cut[:, 0].abs().max() < 1e-4
+
+
+def test_a_mirrored_sample_moves_the_other_way():
+    made = PropagationBatches([moving((9, 0))], 64, replace(SMALL, use_box=False), seed=1)[0]["flow"][:, 0].mean((1, 2))
+    assert (made > 1).sum() > 10 and (made < -1).sum() > 10
 
 
 def test_the_guided_instance_is_the_truth_and_not_its_neighbour(clip):
-    batches = PropagationBatches([clip], 32, 32, 0.15, seed=0, mixture=STILLS)
+    batches = PropagationBatches([clip], 32, SMALL, seed=0, mixture=STILLS)
     batch = batches[0]
     overlaps = [
         jaccard(g[0].numpy(), t.numpy()) for g, t in zip(batch["guide"], batch["truth"], strict=True) if t.any()

@@ -83,6 +83,7 @@ class Body:
     drift: Array = field(
         default_factory=lambda: np.zeros((3, 3), np.float32)
     )  # of R, G, B: reach, radians a frame, phase
+    rim: float = 0.35  # how much darker the outline is than the middle
 
     def deform(self, v: Array, time: float) -> Array:
         """The bending (…, 2) that is added to body coordinates v (…, 2)."""
@@ -237,7 +238,7 @@ def _shade(body: Body, part: Part, u: Array, v: Array, distance: Array) -> Image
     size = body.surface.shape[0]
     where = np.abs((where + size) % (2 * size) - size) * np.float32((size - 1) / size)  # mirrored tiles
     colour = cv2.remap(body.surface, where[..., 0], where[..., 1], cv2.INTER_LINEAR)
-    rounding = 1 - np.float32(0.35) * np.exp(-np.maximum(distance, 0) / np.float32(3))
+    rounding = 1 - np.float32(body.rim) * np.exp(-np.maximum(distance, 0) / np.float32(3))
     light = np.clip(1 + part.tint + v @ body.light, 0.4, 1.6) * rounding
     return colour * light[..., None].astype(np.float32)
 

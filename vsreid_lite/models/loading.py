@@ -9,11 +9,11 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from vsreid_lite.config import Config
+from vsreid_lite.config import Config, PropagationConfig
 from vsreid_lite.models import Networks
 from vsreid_lite.models.detector import LiteDetector
 from vsreid_lite.models.identification import LiteIdentification
-from vsreid_lite.models.mask_propagation import LiteMaskPropagation
+from vsreid_lite.models.mask_propagation import lite_streams
 from vsreid_lite.models.weights import SHIPPED, load_weights, read_provenance
 
 WEIGHT_SETS = ("lite", "lite-davis")
@@ -21,34 +21,45 @@ WEIGHT_SETS = ("lite", "lite-davis")
 
 @dataclass(frozen=True)
 class WeightFiles:
-    """The files of one choice of weights."""
+    """The files of one choice of weights: N_mp of Table 1's rows 1, 2 and 3 to 6, N_det and N_reid; None: not there."""
 
-    propagation: Path
-    detector: Path
-    identification: Path
+    baseline: Path | None
+    box: Path | None
+    propagation: Path | None
+    detector: Path | None
+    identification: Path | None
 
     @property
-    def all(self) -> tuple[Path, Path, Path]:
-        """The three of them."""
-        return self.propagation, self.detector, self.identification
+    def all(self) -> tuple[Path, ...]:
+        """Those that are there."""
+        return tuple(file for file in vars(self).values() if file is not None)
 
     def sequences(self) -> frozenset[str]:
         """Every real sequence that one of the files has seen in training."""
         return frozenset(name for file in self.all for name in read_provenance(file).sequences)
 
+    def of_streams(self, config: PropagationConfig) -> tuple[str, Path | None]:
+        """The name of the N_mp file that `config` needs, and the file."""
+        name = "baseline" if not config.use_box else "propagation" if config.use_flow else "box"
+        return name, getattr(self, name)
+
 
 def weight_files(weights: str) -> WeightFiles:
-    """The files of a shipped set ("lite", "lite-davis"), or an N_mp file beside the other two networks of `lite`.
+    """The files of a shipped set ("lite", "lite-davis"), or an N_mp file NAME-propagation.safetensors of one's own.
 
+    With one's own come the other files NAME-*.safetensors beside it; N_det and N_reid, where it has none, are lite's.
     Raises FileNotFoundError for a name that is neither a set nor a file.
     """
-    name = weights if weights in WEIGHT_SETS else "lite"
-    files = WeightFiles(*(SHIPPED / f"{name}-{part}.safetensors" for part in WeightFiles.__annotations__))
-    if weights in WEIGHT_SETS:
-        return files
-    if not Path(weights).is_file():
+    own = Path(weights)
+    if weights not in WEIGHT_SETS and not own.is_file():
         raise FileNotFoundError(f"{weights}: expected {' or '.join(WEIGHT_SETS)} or a weight file, found neither")
-    return WeightFiles(Path(weights), files.detector, files.identification)
+    prefix = SHIPPED / weights if weights in WEIGHT_SETS else own.with_name(own.stem.removesuffix("-propagation"))
+    files = {part: prefix.with_name(f"{prefix.name}-{part}.safetensors") for part in WeightFiles.__annotations__}
+    there = {part: file if file.is_file() else None for part, file in files.items()}
+    if weights not in WEIGHT_SETS:
+        lite = {part: SHIPPED / f"lite-{part}.safetensors" for part in ("detector", "identification")}
+        there |= {"propagation": own, **{part: there[part] or file for part, file in lite.items()}}
+    return WeightFiles(**there)
 
 
 def load_networks(config: Config) -> Networks:
@@ -57,11 +68,24 @@ def load_networks(config: Config) -> Networks:
     Raises FileNotFoundError and ValueError as `weight_files`, `load_weights` and `choose_device` do.
     """
     files, device = weight_files(config.weights), choose_device(config.device)
-    propagation = _loaded(LiteMaskPropagation(), files.propagation, device)
+    use_flow = config.propagation.use_flow and config.propagation.use_box
+    part, file = files.of_streams(config.propagation)
+    streams = lite_streams(use_flow, config.propagation.fusion)
+    propagation = _loaded(streams, _there(file, part, config.weights), device)
     if not config.reid:
         return Networks(propagation)
-    detector = _loaded(LiteDetector(config.matching.proposals), files.detector, device)
-    return Networks(propagation, detector, _loaded(LiteIdentification(), files.identification, device))
+    detector = LiteDetector(config.matching.proposals)
+    return Networks(
+        propagation,
+        _loaded(detector, _there(files.detector, "detector", config.weights), device),
+        _loaded(LiteIdentification(), _there(files.identification, "identification", config.weights), device),
+    )
+
+
+def _there(file: Path | None, part: str, weights: str) -> Path:
+    if file is None:
+        raise FileNotFoundError(f"weights {weights}: no {part} file; make it: vsreid train {weights}-{part}")
+    return file
 
 
 def choose_device(device: str) -> torch.device:

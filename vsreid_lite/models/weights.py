@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +26,14 @@ SHIPPED = Path(__file__).parent.parent / "weights"
 class Provenance:
     """What a weight file was made from: enough to make it again, and to know what it must not be tested on."""
 
-    network: str  # "propagation", "detector" or "identification"
+    network: str  # "rgb", "two streams", "detector" or "identification"
     data: str
     command: str
     seed: int
     steps: int
     version: str = __version__
     sequences: tuple[str, ...] = ()  # the real sequences it has seen
+    settings: Mapping[str, Any] = field(default_factory=dict)  # chosen on mini-val: thresholds, scales, adaptation
 
 
 def save_weights(path: Path, network: nn.Module, provenance: Provenance) -> None:
@@ -85,8 +86,8 @@ def _provenance(path: Path, metadata: Mapping[str, str] | None) -> Provenance:
         values = dict(json.loads((metadata or {})["provenance"]))
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: expected a provenance as a JSON object in its header, found {error}") from error
-    known = {field.name for field in fields(Provenance)}
-    problems = [f"no {name}" for name in sorted(known - values.keys())]
+    known = {part.name for part in fields(Provenance)}
+    problems = [f"no {name}" for name in sorted(known - values.keys() - {"settings"})]
     problems += [f"{name}, which is unknown" for name in sorted(values.keys() - known)]
     if problems:
         version = _other_version(values.get("version"))

@@ -15,10 +15,10 @@ from tqdm.auto import tqdm
 from vsreid_lite.config import AdaptationConfig, PropagationConfig, ReidConfig
 from vsreid_lite.geometry import iou
 from vsreid_lite.models import Networks
-from vsreid_lite.models.mask_propagation import LiteMaskPropagation
+from vsreid_lite.models.mask_propagation import TwoStreams
 from vsreid_lite.reidentification import cosine_similarity, embed_templates, template_box
 from vsreid_lite.sequence import Sequence
-from vsreid_lite.training.branches import propagation_loss
+from vsreid_lite.training.branches import joint_loss
 from vsreid_lite.training.clips import Clip
 from vsreid_lite.training.propagation_samples import Mixture, PropagationBatches
 from vsreid_lite.training.recomposition import recompose
@@ -27,13 +27,13 @@ SMALLEST_TO_LEARN = 36  # pixels of an instance in the first frame
 
 
 def adapt(
-    network: LiteMaskPropagation,
+    network: TwoStreams,
     sequence: Sequence,
     config: AdaptationConfig,
     propagation: PropagationConfig,
     seed: int = 0,
     progress: bool = False,
-) -> LiteMaskPropagation:
+) -> TwoStreams:
     """A copy of `network` that knows this sequence's first frame; the network itself stays as it is.
 
     Trains `config.steps` steps for each instance, or `config.seconds` for each if that is over first. Batch
@@ -50,14 +50,13 @@ def adapt(
     moved = recompose(frame, labels, config.recompositions // 2, seed)
     clips = [original, moved, moved, moved]
     mixture = Mixture(neighbour=0.2, recovery=0.1, hard=config.hard_guides, warped=0.5)
-    size, margin = propagation.patch, propagation.enlarge
-    batches = PropagationBatches(clips, config.batch, size, margin, seed, mixture, SMALLEST_TO_LEARN)
+    batches = PropagationBatches(clips, config.batch, propagation, seed, mixture, SMALLEST_TO_LEARN)
     optimiser = torch.optim.AdamW(adapted.parameters(), config.learning_rate, weight_decay=0.0)
     steps = config.steps * sequence.K
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, config.learning_rate, total_steps=steps, pct_start=0.1)
     deadline = time.monotonic() + config.seconds * sequence.K
     for step in tqdm(range(steps), desc=f"adapting to {sequence.name}", disable=not progress):
-        loss = propagation_loss(adapted, batches[step])
+        loss = joint_loss(adapted, batches[step])
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(adapted.parameters(), 5.0)

@@ -1,17 +1,17 @@
-"""Training of N_mp's RGB stream (section 3.4)."""
+"""Losses of N_mp's two branches, alone and jointly (section 3.4)."""
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
+from vsreid_lite.models.mask_propagation import TwoStreams, normalise_flow
 from vsreid_lite.training.propagation_samples import Batch
 
 
-def segmentation_loss(logits: Tensor, truth: Tensor) -> Tensor:
-    """Cross-entropy plus one minus the soft Jaccard index: logits (B, 2, S, S), truth (B, S, S) in {0, 1}."""
-    margin = logits[:, 1].float() - logits[:, 0].float()
+def segmentation_loss(margin: Tensor, truth: Tensor) -> Tensor:
+    """Cross-entropy plus one minus the soft Jaccard index: log-odds (B, S, S), truth (B, S, S) in {0, 1}."""
     entropy = F.binary_cross_entropy_with_logits(margin, truth)
     probability = torch.sigmoid(margin)
     intersection = (probability * truth).sum((1, 2))
@@ -19,10 +19,36 @@ def segmentation_loss(logits: Tensor, truth: Tensor) -> Tensor:
     return entropy + (1 - (intersection + 1) / (union + 1)).mean()
 
 
-def propagation_loss(model: nn.Module, batch: Batch) -> Tensor:
-    """The loss of one batch, computed under bfloat16 autocast."""
-    device = next(model.parameters()).device
-    image = batch["image"].to(device, memory_format=torch.channels_last)
-    with torch.autocast(device.type, torch.bfloat16):
-        logits = model(image, None, batch["guide"].to(device))
-    return segmentation_loss(logits, batch["truth"].to(device))
+def joint_loss(network: TwoStreams, batch: Batch) -> Tensor:
+    """The mean loss of the streams and of their average, which is what is used; of one stream its loss."""
+    moved = _moved(batch, network)
+    with _autocast(moved):
+        logits = network(moved["image"], moved["flow"], moved["guide"])
+    margins = [_margin(stream) for stream in logits]
+    if len(margins) > 1:
+        margins.append(torch.logit(torch.sigmoid(torch.stack(margins)).mean(0), 1e-5))
+    return torch.stack([segmentation_loss(margin, moved["truth"]) for margin in margins]).mean()
+
+
+def flow_loss(network: TwoStreams, batch: Batch) -> Tensor:
+    """The loss of the flow stream alone."""
+    assert network.flow is not None
+    moved = _moved(batch, network)
+    with _autocast(moved):
+        logits = network.flow(normalise_flow(moved["flow"]), moved["guide"])
+    return segmentation_loss(_margin(logits), moved["truth"])
+
+
+def _margin(logits: Tensor) -> Tensor:
+    """The log-odds (B, S, S) of the instance, in float32."""
+    return logits[:, 1].float() - logits[:, 0].float()
+
+
+def _moved(batch: Batch, network: TwoStreams) -> Batch:
+    device = next(network.parameters()).device
+    last = torch.channels_last
+    return {name: x.to(device, memory_format=last) if x.ndim == 4 else x.to(device) for name, x in batch.items()}
+
+
+def _autocast(batch: Batch) -> torch.autocast:
+    return torch.autocast(batch["image"].device.type, torch.bfloat16)

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from vsreid_lite.datasets.davis import load_davis
-from vsreid_lite.datasets.mini import FRAMES, mini_scene
+from vsreid_lite.datasets.footage import footage_scene
+from vsreid_lite.datasets.mini import mini_scene
+from vsreid_lite.datasets.scenes import Scene
 from vsreid_lite.flow.dis import DisFlow
 from vsreid_lite.geometry import Box
 
@@ -48,13 +50,19 @@ class Clip:
 
 def mini_clips(count: int, pairs: int = 3, first: int = 0) -> list[Clip]:
     """Clips of the first `count` scenes of mini-train: `pairs` pairs of frames, one to three frames apart."""
-    return [_mini_clip(index, pairs) for index in tqdm(range(first, first + count), desc="rendering scenes")]
+    indices = tqdm(range(first, first + count), desc="rendering scenes")
+    return [_scene_clip(f"mini-train {index}", mini_scene("train", index), (7, index), pairs) for index in indices]
 
 
-def _mini_clip(index: int, pairs: int) -> Clip:
-    scene = mini_scene("train", index)
-    rng = np.random.default_rng((7, index))
-    times = np.sort(rng.choice(FRAMES - 3, pairs, replace=False))
+def footage_clips(count: int, pairs: int = 3) -> list[Clip]:
+    """Clips of the first `count` scenes in the style of footage, as those of `mini_clips`."""
+    indices = tqdm(range(count), desc="rendering footage")
+    return [_scene_clip(f"footage {index}", footage_scene(index), (10, index), pairs) for index in indices]
+
+
+def _scene_clip(name: str, scene: Scene, seed: tuple[int, int], pairs: int) -> Clip:
+    rng = np.random.default_rng(seed)
+    times = np.sort(rng.choice(scene.frames - 3, pairs, replace=False))
     rendered = [scene.render(int(t)) for time in times for t in (time, time + rng.integers(1, 4))]
     unlabelled, part = [], 0
     for body in scene.bodies:
@@ -65,10 +73,10 @@ def _mini_clip(index: int, pairs: int) -> Clip:
         tuple(b for lo, hi in unlabelled if (b := mask_box((r.owner >= lo) & (r.owner < hi))) and b.area > 150)
         for r in rendered
     )
-    return Clip(f"mini-train {index}", tuple(r.image for r in rendered), tuple(r.labels for r in rendered), strangers)
+    return Clip(name, tuple(r.image for r in rendered), tuple(r.labels for r in rendered), strangers)
 
 
-def real_clips(root: Path, names: list[str], each: int, pairs: int = 3, height: int = 240) -> list[Clip]:
+def real_clips(root: Path, names: list[str], each: int, pairs: int = 3, height: int = 320) -> list[Clip]:
     """`each` clips of every DAVIS 2016 sequence named, at a smaller height."""
     return [clip for name in tqdm(names, desc="reading video") for clip in _real_clips(root, name, each, pairs, height)]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from vsreid_lite.config import PropagationConfig
 from vsreid_lite.geometry import Box
 from vsreid_lite.training.clips import Clip, Frame, mask_box
 from vsreid_lite.training.deformation import deform_mask
@@ -19,8 +20,18 @@ WINDOW = 176  # pixels: the side of the square in which guides are deformed
 CONTEXT = 0.6  # of the instance on each side of it, inside the window
 SMALLEST = 60  # pixels of an instance that is worth a sample
 
+Array = NDArray[np.float32]
 Batch = dict[str, Tensor]
-Sample = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """image (S, S, 3), RGB in [0, 1]; flow (S, S, 2), pixels of the patch; guide and truth (S, S), in [0, 1]."""
+
+    image: Array
+    flow: Array
+    guide: Array
+    truth: Array
 
 
 @dataclass(frozen=True)
@@ -40,27 +51,29 @@ class Mixture:
 
 STILLS = Mixture()  # section 3.4: pre-training with deformed masks
 VIDEO = Mixture(neighbour=0.55, recovery=0.15, hard=0.3, warped=0.85, kept=0.4)  # then fine-tuning on video
+CAMERA = 3.0  # pixels of the patch: spread of the constant flow that is added to some samples
 
 
 class PropagationBatches(Dataset[Batch]):
     """Batch number `step` is drawn from (seed, step) alone, so training can resume anywhere.
 
-    A batch holds "image" (B, 3, S, S) RGB in [0, 1], "guide" (B, 1, S, S) and "truth" (B, S, S), 0 or 1.
-    Instances of fewer than `smallest` pixels are passed over.
+    A batch holds "image" (B, 3, S, S) RGB in [0, 1], "flow" (B, 2, S, S) in pixels of the patch, "guide" (B, 1, S, S)
+    and "truth" (B, S, S), 0 or 1. Instances of fewer than `smallest` pixels are passed over. config: side and margin of
+    the patch, or, without `use_box`, the whole frame as the patch (Table 1, the baseline), which knows no recovery.
     """
 
     def __init__(
         self,
         clips: list[Clip],
         batch: int,
-        patch: int,
-        enlarge: float,
+        config: PropagationConfig,
         seed: int,
         mixture: Mixture = STILLS,
         smallest: int = SMALLEST,
     ) -> None:
-        self.clips, self.batch, self.patch, self.enlarge, self.seed = clips, batch, patch, enlarge, seed
-        self.mixture, self.smallest = mixture, smallest
+        self.clips, self.batch, self.config, self.seed = clips, batch, config, seed
+        self.mixture = mixture if config.use_box else replace(mixture, recovery=0.0)
+        self.smallest = smallest
 
     def __getitem__(self, step: int) -> Batch:
         rng = np.random.default_rng((self.seed, step))
@@ -69,11 +82,15 @@ class PropagationBatches(Dataset[Batch]):
             sample = self._draw(rng)
             if sample is not None:
                 samples.append(sample)
-        images, guides, truths = (np.stack(part) for part in zip(*samples, strict=True))
+        image, flow, guide, truth = (
+            torch.from_numpy(np.stack([getattr(sample, name) for sample in samples]))
+            for name in ("image", "flow", "guide", "truth")
+        )
         return {
-            "image": torch.from_numpy(images).permute(0, 3, 1, 2),
-            "guide": torch.from_numpy(guides)[:, None],
-            "truth": (torch.from_numpy(truths) > 0.5).float(),
+            "image": image.permute(0, 3, 1, 2),
+            "flow": flow.permute(0, 3, 1, 2),
+            "guide": guide[:, None],
+            "truth": (truth > 0.5).float(),
         }
 
     def _draw(self, rng: np.random.Generator) -> Sample | None:
@@ -81,20 +98,20 @@ class PropagationBatches(Dataset[Batch]):
         label = int(rng.choice(clip.instances))
         index = int(rng.integers(len(clip.frames)))
         frame, truth = clip.frames[index], clip.labels[index] == label
+        flow = clip.flows[index].transpose(1, 2, 0)
         kind = rng.random()
         if kind < self.mixture.recovery:
             other = clip.labels[int(rng.integers(len(clip.frames)))] == label
-            sample = self._recovery(rng, frame, truth, other)
+            sample = self._recovery(rng, frame, flow, truth, other)
         else:
             source, keep = truth.astype(np.float32), False
             if kind < self.mixture.recovery + self.mixture.neighbour:
                 source, keep = self._neighbour(rng, clip, index, label)
-            sample = self._propagation(rng, frame, truth, source, keep)
+            draw = self._propagation if self.config.use_box else self._whole_frame
+            sample = draw(rng, frame, flow, truth, source, keep)
         return _augment(sample, rng) if sample is not None else None
 
-    def _neighbour(
-        self, rng: np.random.Generator, clip: Clip, index: int, label: int
-    ) -> tuple[NDArray[np.float32], bool]:
+    def _neighbour(self, rng: np.random.Generator, clip: Clip, index: int, label: int) -> tuple[Array, bool]:
         """The neighbour's mask, warped or as it is, and whether it may stay so."""
         mask = (clip.labels[index ^ 1] == label).astype(np.float32)
         if rng.random() >= self.mixture.warped:
@@ -104,12 +121,7 @@ class PropagationBatches(Dataset[Batch]):
         return cv2.remap(mask, x + dx, y + dy, cv2.INTER_LINEAR), bool(rng.random() < self.mixture.kept)
 
     def _propagation(
-        self,
-        rng: np.random.Generator,
-        frame: Frame,
-        truth: NDArray[np.bool_],
-        source: NDArray[np.float32],
-        keep: bool,
+        self, rng: np.random.Generator, frame: Frame, flow: NDArray, truth: NDArray, source: Array, keep: bool
     ) -> Sample | None:
         box = mask_box(source > 0.5)
         if box is None or source.sum() < self.smallest:
@@ -123,12 +135,26 @@ class PropagationBatches(Dataset[Batch]):
         visible = mask_box(inside)
         if seen is None or visible is None or seen.width < 4 or seen.height < 4:
             return None
-        patch = _clip(_stretch_box(seen, self.enlarge), visible)
-        parts = (cut_window(frame, window), guide, cut_window(truth, window))
-        return tuple(_resize(p[patch.y0 : patch.y1, patch.x0 : patch.x1], self.patch) for p in parts)  # type: ignore[return-value]
+        patch = _clip(_stretch_box(seen, self.config.enlarge), visible)
+        pixels = (
+            (window[2] - window[0]) / WINDOW,
+            (window[3] - window[1]) / WINDOW,
+        )  # of the frame, in one of the window
+        parts = cut_window(frame, window), cut_window(flow, window) / np.array(pixels, np.float32), guide
+        return self._sample(*(p[patch.y0 : patch.y1, patch.x0 : patch.x1] for p in (*parts, cut_window(truth, window))))
+
+    def _whole_frame(
+        self, rng: np.random.Generator, frame: Frame, flow: NDArray, truth: NDArray, source: Array, keep: bool
+    ) -> Sample | None:
+        if source.sum() < self.smallest:
+            return None
+        sample = self._sample(frame.astype(np.float32) / np.float32(255), flow, source, truth)
+        return (
+            sample if keep else replace(sample, guide=deform_mask(sample.guide, rng, rng.random() < self.mixture.hard))
+        )
 
     def _recovery(
-        self, rng: np.random.Generator, frame: Frame, truth: NDArray[np.bool_], other: NDArray[np.bool_]
+        self, rng: np.random.Generator, frame: Frame, flow: NDArray, truth: NDArray, other: NDArray
     ) -> Sample | None:
         box, template = mask_box(truth), mask_box(other)
         if box is None or template is None or min(truth.sum(), other.sum()) < self.smallest:
@@ -139,18 +165,27 @@ class PropagationBatches(Dataset[Batch]):
         if corners[2] - corners[0] < 4 or corners[3] - corners[1] < 4:
             return None
         found = _clip(Box(*corners.tolist()), limits)
-        cut = other[template.y0 : template.y1, template.x0 : template.x1].astype(np.float32)
-        parts = (p[found.y0 : found.y1, found.x0 : found.x1].astype(np.float32) for p in (frame, truth))
-        image, mask = (_resize(p, self.patch) for p in parts)
-        return image / np.float32(255), _resize(cut, self.patch), mask
+        image, moved, mask = (p[found.y0 : found.y1, found.x0 : found.x1] for p in (frame, flow, truth))
+        cut = other[template.y0 : template.y1, template.x0 : template.x1]
+        return self._sample(image.astype(np.float32) / np.float32(255), moved, cut, mask)
+
+    def _sample(self, image: NDArray, flow: NDArray, guide: NDArray, truth: NDArray) -> Sample:
+        """Parts of any size, the flow in pixels of its part, as patches; the flow is rescaled with its patch."""
+        size = self.config.patch
+        scale = np.array([size / flow.shape[1], size / flow.shape[0]], np.float32)
+        image, flow, guide, truth = (_resize(p.astype(np.float32), size) for p in (image, flow, guide, truth))
+        return Sample(image, flow * scale, guide, truth)
 
 
-def cut_window(image: NDArray, window: tuple[float, float, float, float]) -> NDArray[np.float32]:
-    """What `image` (H, W) or (H, W, 3) shows in a window (x0, y0, x1, y1), which may leave it: (S, S) in [0, 1]."""
+def cut_window(image: NDArray, window: tuple[float, float, float, float]) -> Array:
+    """What `image` (H, W) or (H, W, C) shows in a window (x0, y0, x1, y1), which may leave it: (S, S) or (S, S, C).
+
+    uint8 becomes float32 in [0, 1], other values stay what they are.
+    """
     x0, y0, x1, y1 = window
     left, top = max(int(x0) - 2, 0), max(int(y0) - 2, 0)
     part = image[top : max(int(y1) + 3, top + 1), left : max(int(x1) + 3, left + 1)]
-    values = part.astype(np.float32) * np.float32(1 / 255 if image.ndim == 3 else 1)
+    values = part.astype(np.float32) * np.float32(1 / 255 if image.dtype == np.uint8 else 1)
     sx, sy = (x1 - x0) / WINDOW, (y1 - y0) / WINDOW
     if max(sx, sy) > 1.5:  # a linear warp would alias
         values = cv2.blur(values, (max(round(sx), 1), max(round(sy), 1)))
@@ -173,15 +208,18 @@ def _clip(box: Box, limits: Box) -> Box:
     return Box(x0, y0, max(x1, x0 + 1), max(y1, y0 + 1))
 
 
-def _resize(image: NDArray, size: int) -> NDArray[np.float32]:
+def _resize(image: Array, size: int) -> Array:
     shrinks = image.shape[0] > size or image.shape[1] > size
     return cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
 def _augment(sample: Sample, rng: np.random.Generator) -> Sample:
-    image, guide, truth = sample
+    """Mirrored half of the time; other light, blur and noise; other camera motion."""
+    image, flow = sample.image, sample.flow
     if rng.random() < 0.5:
-        image, guide, truth = (np.ascontiguousarray(part[:, ::-1]) for part in sample)
+        image, guide, truth = (np.ascontiguousarray(p[:, ::-1]) for p in (image, sample.guide, sample.truth))
+        sample = replace(sample, guide=guide, truth=truth)
+        flow = flow[:, ::-1] * np.array([-1, 1], np.float32)
     gain = rng.uniform(0.75, 1.25) * rng.uniform(0.88, 1.12, 3)
     image = np.clip(image, 0, 1) ** np.float32(rng.uniform(0.75, 1.35)) * gain.astype(np.float32)
     if rng.random() < 0.2:
@@ -189,4 +227,6 @@ def _augment(sample: Sample, rng: np.random.Generator) -> Sample:
     image = image + rng.normal(0, rng.uniform(0, 0.03), image.shape).astype(np.float32)
     if rng.random() < 0.1:
         image = np.repeat(image.mean(2, keepdims=True), 3, 2)
-    return np.clip(image, 0, 1).astype(np.float32), guide, truth
+    flow = flow * np.float32(rng.uniform(0.5, 1.5)) if rng.random() < 0.3 else flow
+    flow = flow + rng.normal(0, CAMERA, 2).astype(np.float32) if rng.random() < 0.3 else flow
+    return replace(sample, image=np.clip(image, 0, 1).astype(np.float32), flow=flow.astype(np.float32))

@@ -1,4 +1,4 @@
-"""The stages of training: each makes one shipped weight file and has a `vsreid train` command."""
+"""The stages of training: each makes one weight file and has a `vsreid train` command."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from torch import Tensor, nn
 from vsreid_lite.config import PropagationConfig
 from vsreid_lite.models.detector import LiteDetector
 from vsreid_lite.models.identification import LiteIdentification, OIMLoss
-from vsreid_lite.models.mask_propagation import LiteMaskPropagation
+from vsreid_lite.models.mask_propagation import TwoStreams, flow_stream_from, lite_streams
 from vsreid_lite.models.weights import SHIPPED, Provenance, load_weights, save_weights
-from vsreid_lite.training.branches import propagation_loss
-from vsreid_lite.training.clips import Clip, mini_clips, real_clips
+from vsreid_lite.training.branches import flow_loss, joint_loss
+from vsreid_lite.training.clips import Clip, footage_clips, mini_clips, real_clips
 from vsreid_lite.training.detection_samples import Detection, DetectionBatches, IdentityBatches
 from vsreid_lite.training.loop import Plan, train
 from vsreid_lite.training.propagation_samples import STILLS, VIDEO, Mixture, PropagationBatches
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
-    "propagation": LiteMaskPropagation,
+    "rgb": lambda: lite_streams(use_flow=False),
+    "two streams": lite_streams,
     "detector": LiteDetector,
     "identification": LiteIdentification,
 }
@@ -33,22 +34,35 @@ class Stage:
     """One `vsreid train` command: which network, from what, for how long."""
 
     network: str
-    scenes: int  # of mini-train
     plan: Plan
     batch: int
-    start: str | None = None  # the stage whose weights it is fine-tuned from
-    real: bool = False  # as many clips of real sequences as scenes
+    start: str | None = None  # the stage whose weights it continues
+    mini: int = 480  # scenes of mini-train
+    footage: int = 360  # scenes in the style of footage
+    real: int = 0  # clips of real sequences
     mixture: Mixture = VIDEO
+    use_box: bool = True
+    flow_only: bool = False  # the flow stream, from the RGB stream of `start`, which stays as it is
 
+
+# Section 3.4. Every stream of every row of Table 1 has had 7,500 steps: of its own, or of the stream it starts from.
+PRETRAINING, BRANCH, JOINT = Plan(4000), Plan(2000, 6e-4), Plan(1500, 4e-4)
 
 STAGES = {
-    "lite-propagation-stills": Stage("propagation", 700, Plan(6000), 16, mixture=STILLS),
-    "lite-propagation": Stage("propagation", 700, Plan(5000, 6e-4, cycles=2), 16, "lite-propagation-stills"),
-    "lite-detector": Stage("detector", 600, Plan(2400), 6),
-    "lite-identification": Stage("identification", 700, Plan(3000), 64),
-    "lite-davis-propagation": Stage("propagation", 150, Plan(1200, 6e-4), 16, "lite-propagation", real=True),
-    "lite-davis-detector": Stage("detector", 150, Plan(300, 3e-4), 6, "lite-detector", real=True),
-    "lite-davis-identification": Stage("identification", 150, Plan(250, 3e-4), 64, "lite-identification", real=True),
+    "lite-stills": Stage("rgb", PRETRAINING, 16, mixture=STILLS),
+    "lite-rgb": Stage("rgb", BRANCH, 16, "lite-stills"),
+    "lite-flow": Stage("two streams", BRANCH, 16, "lite-rgb", flow_only=True),
+    "lite-propagation": Stage("two streams", JOINT, 16, "lite-flow"),
+    "lite-box": Stage("rgb", JOINT, 16, "lite-rgb"),
+    "lite-baseline-stills": Stage("rgb", PRETRAINING, 16, mixture=STILLS, use_box=False),
+    "lite-baseline": Stage("rgb", Plan(3500, 6e-4), 16, "lite-baseline-stills", use_box=False),
+    "lite-detector": Stage("detector", Plan(2400), 6),
+    "lite-identification": Stage("identification", Plan(3000), 64),
+    "lite-davis-propagation": Stage("two streams", Plan(1200, 5e-4), 16, "lite-propagation", 60, 60, 150),
+    "lite-davis-box": Stage("rgb", Plan(1200, 5e-4), 16, "lite-box", 60, 60, 150),
+    "lite-davis-baseline": Stage("rgb", Plan(1200, 5e-4), 16, "lite-baseline", 60, 60, 150, use_box=False),
+    "lite-davis-detector": Stage("detector", Plan(400, 3e-4), 6, "lite-detector", 60, 60, 150),
+    "lite-davis-identification": Stage("identification", Plan(400, 3e-4), 64, "lite-identification", 60, 60, 150),
 }
 
 
@@ -76,14 +90,13 @@ def run_stage(name: str, request: Request) -> Provenance:
     if stage.real and (request.root is None or not request.sequences):
         raise ValueError(f"{name} learns from real video: give --root and --sequences")
     torch.manual_seed(request.seed)
-    network = NETWORKS[stage.network]().to(request.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if stage.start is not None:
-        load_weights(_start_file(stage.start, request), network)
+    network = _start(stage, request).to(request.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     plan = replace(stage.plan, minutes=request.minutes)
     steps = _TRAINERS[stage.network](network, stage, _clips(stage, request), request.seed, plan, _state(request))
+    generated = f"{stage.mini} scenes of mini-train, {stage.footage} in the style of footage"
     provenance = Provenance(
         network=stage.network,
-        data=f"{stage.scenes} scenes of mini-train" + (" and DAVIS 2016 (CC BY 4.0)" if stage.real else ""),
+        data=generated + (" and DAVIS 2016 (CC BY 4.0)" if stage.real else ""),
         command=request.command,
         seed=request.seed,
         steps=steps,
@@ -91,6 +104,19 @@ def run_stage(name: str, request: Request) -> Provenance:
     )
     save_weights(request.output, network, provenance)
     return provenance
+
+
+def _start(stage: Stage, request: Request) -> nn.Module:
+    """The network of a stage, with the weights of the stage before."""
+    network = NETWORKS[stage.network]()
+    if stage.start is None:
+        return network
+    if stage.flow_only:
+        rgb = lite_streams(use_flow=False)
+        load_weights(_start_file(stage.start, request), rgb)
+        return TwoStreams(rgb.rgb, flow_stream_from(rgb.rgb))
+    load_weights(_start_file(stage.start, request), network)
+    return network
 
 
 def _start_file(stage: str, request: Request) -> Path:
@@ -107,17 +133,22 @@ def _state(request: Request) -> Path:
 
 
 def _clips(stage: Stage, request: Request) -> list[Clip]:
-    clips = mini_clips(stage.scenes)
+    clips = mini_clips(stage.mini) + footage_clips(stage.footage)
     if stage.real and request.root is not None:
-        each = max(1, stage.scenes // len(request.sequences))
+        each = max(1, stage.real // len(request.sequences))
         clips += real_clips(request.root, list(request.sequences), each)
     return clips
 
 
 def _train_propagation(network: nn.Module, stage: Stage, clips: list[Clip], seed: int, plan: Plan, state: Path) -> int:
-    config = PropagationConfig()
-    batches = PropagationBatches(clips, stage.batch, config.patch, config.enlarge, seed, stage.mixture)
-    return train(network, batches, lambda values: propagation_loss(network, values), plan, state)
+    assert isinstance(network, TwoStreams)
+    config = PropagationConfig(use_box=stage.use_box)
+    batches = PropagationBatches(clips, stage.batch, config, seed, stage.mixture)
+    if stage.flow_only:
+        assert network.flow is not None
+        network.rgb.requires_grad_(False)
+        return train(network.flow, batches, lambda values: flow_loss(network, values), plan, state)
+    return train(network, batches, lambda values: joint_loss(network, values), plan, state)
 
 
 def _train_detector(network: nn.Module, stage: Stage, clips: list[Clip], seed: int, plan: Plan, state: Path) -> int:
@@ -150,7 +181,8 @@ def _train_identification(
 
 
 _TRAINERS = {
-    "propagation": _train_propagation,
+    "rgb": _train_propagation,
+    "two streams": _train_propagation,
     "detector": _train_detector,
     "identification": _train_identification,
 }
