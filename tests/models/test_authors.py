@@ -64,6 +64,23 @@ def test_predict_takes_rgb_in_0_1_and_gives_the_probability_of_the_instance(netw
     assert torch.allclose(P, values["probability"][:, 1], atol=1e-3)
 
 
+def test_the_paper_averages_probabilities_where_the_release_adds_logits(network, monkeypatch):
+    """Row 7. Each stream alone, the other one's classifier switched off, gives what is averaged."""
+    values = {name: value[:1, :, :40, :40] for name, value in golden().items()}
+    inputs = values["image"].flip(1) / 255, values["flow"], values["guide"]
+    monkeypatch.setattr(network, "fusion", "probabilities")
+    with torch.inference_mode():
+        average = network.predict(*inputs)
+        network.fusion = "logits"
+        alone = []
+        for silent in (network.flow_classifier, network.classifier):
+            with monkeypatch.context() as patch:
+                patch.setattr(silent, "forward", lambda x: x.new_zeros(len(x), 2, *x.shape[2:]))
+                alone.append(network.predict(*inputs))
+    assert torch.allclose(average, sum(alone) / 2, atol=1e-5)
+    assert not torch.allclose(alone[0], alone[1], atol=0.1)
+
+
 def test_patches_may_be_oblong_and_one_does_not_touch_the_other(network):
     values = {name: value[..., :72, :97] for name, value in golden().items()}
     inputs = [values[name] for name in ("image", "flow", "guide")]

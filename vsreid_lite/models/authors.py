@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from torchvision.models.resnet import Bottleneck
 
 from vsreid_lite.models.checkpoints import load_tensors, read_checkpoint
+from vsreid_lite.models.mask_propagation import checked_fusion, fuse
 
 BGR_MEAN = (104.0, 117.0, 123.0)  # of 0-255 images (row 11)
 FEATURES = 2048  # channels of a backbone's last stage
@@ -17,23 +18,27 @@ ATROUS = (6, 12, 18, 24, 1)  # dilations of the head's parallel convolutions (ro
 STAGES = ((3, 64, 1, 1), (4, 128, 2, 1), (23, 256, 1, 2), (3, 512, 1, 4))  # blocks, width, stride, dilation (row 9)
 
 
-def load_authors_checkpoint(path: Path | str) -> MP2S:
+def load_authors_checkpoint(path: Path | str, fusion: str = "logits") -> MP2S:
     """The release's network with the weights of `MP2S.pth.tar` (203.4 M values, 814 MB): float32, CPU, in `eval`.
 
     The tensors may lie under "state_dict", and their names begin with "module.". Raises FileNotFoundError; ValueError
     for a file that is damaged or would run code, or does not fit: it names the first ten tensors that do not.
     """
     with torch.device("meta"):  # the file's tensors become the network's: no second copy in memory
-        network = MP2S()
+        network = MP2S(fusion)
     load_tensors(network, read_checkpoint(path), path)
     return network.eval()
 
 
 class MP2S(nn.Module):
-    """Two streams, RGB and flow, whose logits are added (row 7). Modules are called as in the release's checkpoint."""
+    """Two streams, RGB and flow, whose logits are added (row 7). Modules are called as in the release's checkpoint.
 
-    def __init__(self) -> None:
+    fusion: of `predict`: "logits", the release's sum, or "probabilities", the paper's average.
+    """
+
+    def __init__(self, fusion: str = "logits") -> None:
         super().__init__()
+        self.fusion = checked_fusion(fusion)
         self.backbone, self.flow_backbone = Backbone(3), Backbone(2)
         self.aspp, self.flow_aspp = Head(), Head()
         self.classifier, self.flow_classifier = nn.Conv2d(512, 2, 1), nn.Conv2d(512, 2, 1)
@@ -44,18 +49,24 @@ class MP2S(nn.Module):
         image: (B, 3, H, W), BGR in 0-255; its mean is subtracted here. flow: (B, 2, H, W), (dx, dy) in pixels of the
         frame, for the release does not rescale it with the patch (row 6). guide: (B, 1, H, W) in [0, 1]. Any H and W.
         """
-        image = image - image.new_tensor(BGR_MEAN)[:, None, None]
-        rgb = self.classifier(self.aspp(self.backbone(image, guide)))
-        motion = self.flow_classifier(self.flow_aspp(self.flow_backbone(flow, guide)))
-        return F.interpolate(rgb + motion, image.shape[2:], mode="bilinear", align_corners=True)
+        return _enlarge(torch.stack(self._streams(image, flow, guide)).sum(0), image)
 
     def predict(self, image: Tensor, flow: Tensor, guide: Tensor) -> Tensor:
         """Probability patches (B, S, S) in [0, 1], as `PropagationNetwork` asks: image in RGB, [0, 1].
 
         flow: as `forward` takes it; a flow rescaled with its patch is not what the release saw in training.
         """
-        logits = self(image.flip(1) * 255, flow, guide).float()
-        return torch.sigmoid(logits[:, 1] - logits[:, 0])
+        return fuse([_enlarge(part, image) for part in self._streams(image.flip(1) * 255, flow, guide)], self.fusion)
+
+    def _streams(self, image: Tensor, flow: Tensor, guide: Tensor) -> list[Tensor]:
+        """The logits (B, 2, H / 8, W / 8) of each stream."""
+        image = image - image.new_tensor(BGR_MEAN)[:, None, None]
+        rgb = self.classifier(self.aspp(self.backbone(image, guide)))
+        return [rgb, self.flow_classifier(self.flow_aspp(self.flow_backbone(flow, guide)))]
+
+
+def _enlarge(logits: Tensor, like: Tensor) -> Tensor:
+    return F.interpolate(logits.float(), like.shape[2:], mode="bilinear", align_corners=True)
 
 
 class Backbone(nn.Module):

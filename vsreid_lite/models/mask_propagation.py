@@ -60,9 +60,7 @@ class TwoStreams(nn.Module):
 
     def __init__(self, rgb: nn.Module, flow: nn.Module | None = None, fusion: str = "probabilities") -> None:
         super().__init__()
-        if fusion not in FUSIONS:
-            raise ValueError(f"fusion {fusion!r}: expected one of {', '.join(FUSIONS)}")
-        self.rgb, self.flow, self.fusion = rgb, flow, fusion
+        self.rgb, self.flow, self.fusion = rgb, flow, checked_fusion(fusion)
 
     def forward(self, image: Tensor, flow: Tensor | None, guide: Tensor) -> list[Tensor]:
         """The logits (B, 2, S, S) of each stream.
@@ -77,10 +75,22 @@ class TwoStreams(nn.Module):
 
     def predict(self, image: Tensor, flow: Tensor, guide: Tensor) -> Tensor:
         """Probability patches (B, S, S) in [0, 1]; inputs as in `forward`."""
-        margins = torch.stack([logits[:, 1] - logits[:, 0] for logits in self(image, flow, guide)])
-        if self.fusion == "logits":
-            return torch.sigmoid(margins.sum(0))
-        return torch.sigmoid(margins).mean(0)
+        return fuse(self(image, flow, guide), self.fusion)
+
+
+def fuse(logits: list[Tensor], fusion: str) -> Tensor:
+    """The logits (B, 2, S, S) of each stream to the instance's probabilities (B, S, S), float32 (FIDELITY row 7)."""
+    margins = torch.stack([stream[:, 1] - stream[:, 0] for stream in logits]).float()
+    if fusion == "logits":
+        return torch.sigmoid(margins.sum(0))
+    return torch.sigmoid(margins).mean(0)
+
+
+def checked_fusion(fusion: str) -> str:
+    """`fusion`, if there is one of that name; else ValueError."""
+    if fusion not in FUSIONS:
+        raise ValueError(f"fusion {fusion!r}: expected one of {', '.join(FUSIONS)}")
+    return fusion
 
 
 def normalise_flow(flow: Tensor) -> Tensor:
