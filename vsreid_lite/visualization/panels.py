@@ -81,9 +81,12 @@ def show_map(axes: Axes, frame: Frame, P: Map, title: str) -> None:
     axes.set_title(title, fontsize=8)
 
 
-def show_flow(axes: Axes, flow: NDArray[np.float32], title: str) -> None:
-    """A flow (2, H, W) in colour and as arrows, with the colour wheel as its key in the corner."""
-    longest = max(float(np.hypot(*flow).max()), 1.0)
+def show_flow(axes: Axes, flow: NDArray[np.float32], title: str, longest: float | None = None) -> None:
+    """A flow (2, H, W) in colour and as arrows, with the colour wheel as its key in the corner.
+
+    longest: the length in pixels that is fully saturated, by default that of the longest vector and 1 at least.
+    """
+    longest = max(float(np.hypot(*flow).max()), 1.0) if longest is None else longest
     axes.imshow(flow_colours(flow, longest))
     height, width = flow.shape[1:]
     step = max(width // 14, 1)
