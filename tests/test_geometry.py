@@ -16,8 +16,10 @@ from vsreid_lite.geometry import (
     flow_reach,
     iou,
     paste,
+    release_iou,
     resize,
     warp,
+    warp_averaged,
 )
 
 SHAPE = (9, 13)  # odd on purpose
@@ -72,6 +74,14 @@ def test_iou_counts_pixels(a, b):
     A, B = dense(a).bool(), dense(b).bool()
     assert iou(a, b) == int((A & B).sum()) / int((A | B).sum()) == iou(b, a)
     assert iou(a, a) == 1
+
+
+def test_the_iou_of_the_release_exceeds_1_and_tells_left_from_right():
+    ten = Box(20, 30, 30, 40)
+    assert release_iou(ten, ten) == pytest.approx(1.21)
+    beside = Box(30, 30, 40, 40)
+    assert iou(ten, beside) == 0 and release_iou(ten, beside) == pytest.approx(11 / 200)
+    assert release_iou(beside, ten) == pytest.approx(11 / 190)
 
 
 @settings(deadline=None)
@@ -155,6 +165,54 @@ def test_warp_bears_displacements_without_measure():
     flow = torch.full((2, *SHAPE), 1e9)
     flow[:, 0, 0] = -1e30
     assert not warp(torch.ones(SHAPE), flow).any()
+
+
+def constant_flow(dx, dy, shape=SHAPE):
+    return torch.tensor([dx, dy], dtype=torch.float32)[:, None, None].expand(2, *shape)
+
+
+def averaged_by_hand(P, flow, reverse):
+    """FIDELITY row 5, pixel by pixel."""
+    height, width = P.shape
+    result = torch.zeros_like(P)
+    back = warp(reverse, flow)
+    for y, x in np.ndindex(height, width):
+        u, v = (float(value) for value in flow[:, y, x])
+        bu, bv = (float(value) for value in back[:, y, x])
+        mx, my = x + (u - bu) / 2, y + (v - bv) / 2
+        within = 0 <= np.floor(x + u) < width - 1 and 0 <= np.floor(y + v) < height - 1
+        if within and 0 <= mx < width - 1 and 0 <= my < height - 1 and np.hypot(u + bu, v + bv) < 100:
+            result[y, x] = P[round(my), round(mx)]
+    return result
+
+
+@settings(deadline=None)
+@given(st.floats(0, 6), st.integers(0, 2**16))
+def test_the_warp_of_the_release_is_its_definition_pixel_by_pixel(size, seed):
+    generator = torch.Generator().manual_seed(seed)
+    P = torch.rand(2, *SHAPE, generator=generator)
+    flow, reverse = (torch.randn(2, 2, *SHAPE, generator=generator) * size * 8).round() / 8  # exact in float32
+    warped = warp_averaged(P, flow, reverse)
+    assert all(torch.equal(warped[c], averaged_by_hand(P[c], flow, reverse)) for c in (0, 1))
+
+
+def test_the_warp_of_the_release_takes_the_mean_of_both_flows_and_the_nearest_pixel():
+    P = dense(Box(6, 3, 9, 6))[None]
+    shifted = warp_averaged(P, constant_flow(4, 0), constant_flow(-1.2, 0))[0]  # by 2.6, so by 3 whole pixels
+    assert Box.from_probability(shifted) == Box(3, 3, 6, 6) and set(shifted.unique().tolist()) == {0, 1}
+
+
+def test_the_warp_of_the_release_loses_the_last_row_and_column_even_at_rest():
+    still = constant_flow(0, 0)
+    assert torch.equal(warp_averaged(torch.ones(1, *SHAPE), still, still)[0], dense(Box(0, 0, 12, 8)))
+
+
+def test_the_warp_of_the_release_drops_flows_that_disagree_by_100_pixels():
+    shape, far = (3, 300), Box(50, 0, 200, 2)
+    for disagreement, kept in ((99.5, True), (100.5, False)):
+        flow, reverse = constant_flow(10, 0, shape), constant_flow(disagreement - 10, 0, shape)
+        warped = warp_averaged(dense(far, shape)[None], flow, reverse)
+        assert bool(warped.any()) is kept
 
 
 @settings(deadline=None)

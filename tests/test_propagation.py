@@ -1,5 +1,7 @@
 """Algorithm 1: what N_mp is shown, what becomes of its answer, scales and mirror images."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -109,6 +111,15 @@ def test_a_mirror_image_has_left_and_right_exchanged_and_dx_negated():
     (image, flow, guide), (image2, flow2, guide2) = network.shown
     assert torch.equal(image2, image.flip(-1)) and torch.equal(guide2, guide.flip(-1))
     assert torch.equal(flow2[:, 0], -flow[:, 0].flip(-1)) and torch.equal(flow2[:, 1], flow[:, 1].flip(-1))
+
+
+@pytest.mark.parametrize(("rescale_flow", "scale"), [(True, (16 / 12, 16 / 10)), (False, (1.0, 1.0))])
+def test_row_6_displacements_are_in_pixels_of_the_patch_or_of_the_frame(rescale_flow, scale):
+    network, flow = Spy(), torch.ones(2, 10, 12)
+    config = PropagationConfig(patch=16, rescale_flow=rescale_flow)
+    predict_patches([replace(region(), flow=flow)], network, config)
+    shown = network.shown[0][1][0]
+    assert torch.allclose(shown, torch.tensor(scale)[:, None, None].expand(2, 16, 16))
 
 
 def test_a_network_that_does_not_tell_left_from_right_does_not_notice_the_flip():

@@ -1,5 +1,7 @@
 """Algorithm 2: the best candidate only, both thresholds, and the same for a whole video without networks."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,10 +13,12 @@ from vsreid_lite.config import ReidConfig
 from vsreid_lite.geometry import Box, iou
 from vsreid_lite.reidentification import (
     Candidates,
+    as_row,
     cosine_similarity,
     embed_templates,
     find_candidates,
     overlaps,
+    recognised,
     reidentify,
     template_box,
 )
@@ -143,3 +147,67 @@ def test_a_video_without_candidates_or_with_one_frame_has_no_retrieval():
     assert nobody.retrieve(np.zeros((4, 1, 4), np.int64), np.zeros((4, 1), np.int64), ReidConfig()) is None
     one = Candidates(np.zeros((1, 1, 4), np.int64), np.ones((1, 1, 1), np.float32))
     assert one.retrieve(np.zeros((1, 1, 4), np.int64), np.zeros((1, 1), np.int64), ReidConfig()) is None
+
+
+BELOW = Box(18, 12, 26, 20)  # IoU with FAR is 1/3
+
+
+def table(best, current, scores, N=2):
+    """The last frame's best candidates and current boxes of K instances; scores[k][l] of instance l on that of k."""
+    K = len(best)
+    boxes, now = np.zeros((N, K, 4), np.int64), np.zeros((N, K, 4), np.int64)
+    boxes[-1], now[-1] = [as_row(box) for box in best], [as_row(box) for box in current]
+    similarity = np.full((N, K, K), -np.inf, np.float32)
+    similarity[-1] = scores
+    return Candidates(boxes, similarity), now
+
+
+def retrieved(candidates, current, **rules):
+    start = np.zeros(current.shape[:2], np.int64)
+    found = candidates.retrieve(current, start, replace(ReidConfig(0.5, 0.3), **rules))
+    return None if found is None else found.instance
+
+
+def test_row_13_an_instance_that_is_visible_anywhere_in_the_frame_is_not_searched():
+    candidates, current = table([FAR], [SQUARE], [[0.9]])
+    assert retrieved(candidates, current) == 0
+    assert retrieved(candidates, current, only_absent=True) is None
+    assert retrieved(*table([FAR], [None], [[0.9]]), only_absent=True) == 0
+
+
+def test_row_13_a_candidate_must_not_overlap_another_visible_instance():
+    candidates, current = table([FAR, None], [None, BELOW], [[0.9, 0.1], [-np.inf, -np.inf]])
+    assert iou(FAR, BELOW) == pytest.approx(1 / 3)
+    assert retrieved(candidates, current) == 0
+    assert retrieved(candidates, current, spare_others=True) is None
+    assert retrieved(candidates, current, spare_others=True, rho_occ=1 / 3) == 0  # refused by more, not by as much
+    absent, nobody = table([FAR, None], [None, None], [[0.9, 0.1], [-np.inf, -np.inf]])
+    assert retrieved(absent, nobody, spare_others=True) == 0
+
+
+def test_row_14_a_candidate_goes_to_the_absent_instance_that_it_is_most_like():
+    scores = [[0.8, 0.85], [0.7, 0.6]]  # the best of 0 is still more like 1, whose own best is refused by rho_reid
+    candidates, nobody = table([FAR, BELOW], [None, None], scores)
+    assert retrieved(candidates, nobody, rho_reid=0.65) == 0
+    assert retrieved(candidates, nobody, rho_reid=0.65, exclusive=True) is None
+    candidates, current = table([FAR, BELOW], [None, SQUARE], scores)
+    assert retrieved(candidates, current, rho_reid=0.65, exclusive=True) == 0  # a visible rival does not compete
+
+
+def test_row_22_the_last_frame_may_be_left_out():
+    assert retrieved(*table([FAR], [None], [[0.9]])) == 0
+    assert retrieved(*table([FAR], [None], [[0.9]]), search_last=False) is None
+
+
+def test_row_21_only_some_instances_may_be_searched_and_compete():
+    candidates, nobody = table([FAR, FAR], [None, None], [[0.8, 0.9], [0.8, 0.9]])
+    assert retrieved(candidates, nobody) == 1
+    assert retrieved(candidates.of([True, False]), nobody, exclusive=True) == 0
+    assert retrieved(candidates.of([False, False]), nobody) is None
+
+
+def test_a_detector_recognises_the_instances_that_it_finds_in_the_first_frame():
+    detector = ListedDetector({0: [NEAR, Box(20, 8, 28, 20)]})
+    assert iou(NEAR, SQUARE) > 0.5 > iou(Box(20, 8, 28, 20), FAR)
+    assert recognised(FRAMES[0], [SQUARE, FAR], detector) == [True, False]
+    assert recognised(FRAMES[0], [SQUARE], ListedDetector({})) == [False]

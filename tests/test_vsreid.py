@@ -5,13 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.engine_runs import CONFIG, FAR, THOROUGH, assert_equal_runs, listed, run, runs
 from tests.stubs import (
     SQUARE,
     CopyGuide,
-    ListedDetector,
     ListedScores,
     NeverSeesAnything,
     RandomFlow,
@@ -21,56 +21,11 @@ from tests.stubs import (
     random_sequence,
     square_mask,
 )
-from vsreid_lite.config import Config, PropagationConfig, ReidConfig
-from vsreid_lite.geometry import Box, SparseMap
+from vsreid_lite.geometry import Box
 from vsreid_lite.models import Networks
-from vsreid_lite.reference import merge_as_printed, segment_as_printed
+from vsreid_lite.reference import segment_as_printed
 from vsreid_lite.sequence import Sequence
-from vsreid_lite.vsreid import merge, segment
-
-CONFIG = Config(device="cpu", propagation=PropagationConfig(patch=16), matching=ReidConfig(0.5, 0.3))
-THOROUGH = settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
-
-runs = st.builds(
-    dict,
-    seed=st.integers(0, 2**16),
-    N=st.integers(1, 8),
-    K=st.integers(1, 4),
-    shape=st.tuples(st.integers(9, 25), st.integers(9, 25)),
-    config=st.builds(
-        lambda patch, use_box, scales, flip, enlarge, rho_reid, rho_occ, only_absent: dataclasses.replace(
-            CONFIG,
-            propagation=PropagationConfig(patch, enlarge, use_box, scales=scales, flip=flip),
-            matching=ReidConfig(rho_reid, rho_occ, proposals=3, only_absent=only_absent),
-        ),
-        patch=st.sampled_from([8, 13, 16]),
-        use_box=st.sampled_from([True, True, True, False]),
-        scales=st.sampled_from([(1.0,), (0.75, 1.0, 1.5)]),
-        flip=st.booleans(),
-        enlarge=st.sampled_from([0.0, 0.15, 0.5]),
-        rho_reid=st.sampled_from([-1.0, -0.2, 0.3, 0.8]),
-        rho_occ=st.sampled_from([0.1, 0.3, 1.01]),
-        only_absent=st.sampled_from([False, False, True]),
-    ),
-)
-
-
-def run(seed, N, K, shape, config, run_segment=segment, **options):
-    sequence = random_sequence(seed, N, K, shape)
-    return run_segment(sequence, random_networks(seed), config, RandomFlow(seed), **options)
-
-
-def assert_equal_runs(ours, theirs):
-    assert ours.retrievals == theirs.retrievals
-    assert [r.updated for r in ours.rounds] == [r.updated for r in theirs.rounds]
-    for a, b in zip(ours.rounds, theirs.rounds, strict=True):
-        assert np.array_equal(a.start, b.start)
-    assert np.array_equal(ours.start, theirs.start)
-    for a, b in zip(ours.snapshots, theirs.snapshots, strict=True):
-        assert all(
-            torch.equal(p.dense(), q.dense()) for P, Q in zip(a, b, strict=True) for p, q in zip(P, Q, strict=True)
-        )
-    assert all(np.array_equal(a, b) for a, b in zip(ours.masks, theirs.masks, strict=True))
+from vsreid_lite.vsreid import segment
 
 
 @THOROUGH
@@ -155,16 +110,6 @@ def test_the_order_of_the_instances_does_not_matter(arguments, random):
         assert np.array_equal(ours.start[:, k], theirs.start[:, order[k]])
         for P, Q in zip(ours.probabilities, theirs.probabilities, strict=True):
             assert torch.equal(P[k].dense(), Q[order[k]].dense())
-
-
-FAR = Box(18, 8, 26, 16)
-
-
-def listed(N, scores, candidates, boxes=(SQUARE,), network=None, values=None, labels=None):
-    """A sequence of grey frames with networks whose every answer is written down."""
-    sequence = Sequence("listed", blank_frames(N, values=values), square_mask(boxes=boxes, labels=labels))
-    detector = ListedDetector(candidates)
-    return sequence, Networks(network or CopyGuide(), detector, ListedScores(scores, list(boxes)))
 
 
 @pytest.mark.parametrize("run_segment", [segment, segment_as_printed])
@@ -335,24 +280,6 @@ def test_a_flow_of_another_size_is_refused():
     sequence, networks = listed(2, {}, {})
     with pytest.raises(ValueError, match="flow of frame 1 towards frame 0"):
         segment(sequence, networks, CONFIG, lambda frames, target, source: torch.zeros(2, 64, 64))
-
-
-@settings(deadline=None)
-@given(st.integers(0, 2**16), st.integers(1, 5))
-def test_the_merge_is_the_printed_formula(seed, K):
-    generator = torch.Generator().manual_seed(seed)
-    P = (torch.rand(K, 7, 9, generator=generator) * 8).round() / 8  # a grid, so that there are ties
-    P[:, :2], P[0, :, 5:] = 0, 0
-    labels = tuple(range(3, 3 + K))
-    assert np.array_equal(merge([SparseMap.from_dense(p) for p in P], labels), merge_as_printed(P, labels))
-
-
-def test_merge_by_hand():
-    P = torch.tensor([[0.5, 0.6, 0.7, 0.3, 0.0, 1.0], [0.0, 0.6, 0.8, 0.3, 0.0, 1.0]])[:, None]
-    # background: 0.5 (a tie, the lowest label wins), 0.16, 0.06, 0.49, 1, 0; equal instances: the lower label
-    expected = np.array([[0, 4, 9, 0, 0, 4]], np.uint8)
-    assert np.array_equal(merge([SparseMap.from_dense(p) for p in P], (4, 9)), expected)
-    assert np.array_equal(merge_as_printed(P, (4, 9)), expected)
 
 
 def test_progress_goes_to_stderr(capsys):

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from itertools import takewhile
 
+import torch
 from torch import Tensor
 
 from vsreid_lite.config import Config, RecoveryConfig
@@ -141,22 +142,22 @@ class ReleaseEngine(Engine):
     def _view(self, j: int, i: int) -> list[View]:
         """What N_mp is shown of every instance in frame j, coming from frame i; frame i itself where they are one."""
         rules = self.config.propagation
-        own = [self._warp(P, j, i) for P in self.P[i]]
-        merged = (
-            [self._warp(P, j, i) for P in merged_maps(self.P[i])] if rules.merged_box or rules.merged_guide else own
-        )
+        own = merged = self._warp_all(self.P[i], j, i)
+        if rules.merged_box or rules.merged_guide:
+            merged = self._warp_all(merged_maps(self.P[i]), j, i)
         shapes = label_maps(merged) if rules.merged_box else own  # row 3
         guides = merged if rules.merged_guide else own  # row 4
         boxes = [propagation_box(P.probability_box(), self.shape, rules) for P in shapes]
         return list(zip(guides, boxes, strict=True))
 
-    def _warp(self, P: SparseMap, j: int, i: int) -> SparseMap:
+    def _warp_all(self, maps: list[SparseMap], j: int, i: int) -> list[SparseMap]:
         """Row 5."""
-        if j == i or P.box is None:
-            return P
+        if j == i:
+            return maps
         if not self.config.propagation.averaged_warp:
-            return super()._warp(P, j, i)
-        return SparseMap.from_dense(warp_averaged(P.dense(), self.flow.flow(j, i), self.flow.flow(i, j)))
+            return [self._warp(P, j, i) for P in maps]
+        dense = torch.stack([P.dense() for P in maps])
+        return [SparseMap.from_dense(P) for P in warp_averaged(dense, self.flow.flow(j, i), self.flow.flow(i, j))]
 
     def _flow(self, j: int, i: int) -> Tensor:
         return self._recovery_flow(i) if j == i else super()._flow(j, i)

@@ -1,0 +1,359 @@
+"""The release's rules, each by a scene in which it alone changes the outcome; without them the engine's own bits."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.engine_runs import CONFIG, FAR, THOROUGH, assert_equal_runs, listed, run, runs
+from tests.stubs import SQUARE, CopyGuide, ListedDetector, ListedScores, RandomFlow, ZeroFlow, square_mask
+from vsreid_lite.config import AUTHORS, PropagationConfig
+from vsreid_lite.geometry import Box, warp_averaged
+from vsreid_lite.models import Networks, Search
+from vsreid_lite.release import ReleaseEngine, leaves_the_paper, touch
+from vsreid_lite.vsreid import segment
+
+PLAIN = replace(CONFIG, propagation=PropagationConfig(patch=16, enlarge=0.0))
+
+
+def with_rules(propagation=None, recovery=None, matching=None, config=PLAIN):
+    return replace(
+        config,
+        propagation=replace(config.propagation, **(propagation or {})),
+        recovery=replace(config.recovery, **(recovery or {})),
+        matching=replace(config.matching, **(matching or {})),
+    )
+
+
+class Fades:
+    """Answers a share of the guide; keeps how many regions each call had."""
+
+    def __init__(self, share):
+        self.share, self.batches = share, []
+
+    def predict(self, image, flow, guide):
+        self.batches.append(len(image))
+        return guide[:, 0] * self.share
+
+
+class Fills:
+    """Answers the same everywhere."""
+
+    def __init__(self, probability):
+        self.probability = probability
+
+    def predict(self, image, flow, guide):
+        return torch.full_like(guide[:, 0], self.probability)
+
+
+class KeepsACorner:
+    """Returns the guide; where the image is dark only the first 5 of its 16 rows and columns."""
+
+    def predict(self, image, flow, guide):
+        answer = guide[:, 0].clone()
+        dark = image[:, 0].mean((1, 2)) < 0.1
+        answer[dark, 5:], answer[dark, :, 5:] = 0, 0
+        return answer
+
+
+class Fans:
+    """A flow of its own for every pair of frames, the same everywhere."""
+
+    def __call__(self, frames, target, source):
+        return torch.full((2, *frames[target].shape[:2]), float(source - target))
+
+
+def dense(result, i, k):
+    return result.probabilities[i][k].dense()
+
+
+def box_of(result, i, k):
+    return Box.from_probability(dense(result, i, k))
+
+
+@THOROUGH
+@given(runs)
+def test_with_every_rule_at_the_papers_value_it_is_the_engine(arguments):
+    ours = run(**arguments, keep_maps=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vsreid_lite.vsreid.Engine", ReleaseEngine)
+        assert_equal_runs(run(**arguments, keep_maps=True), ours)
+
+
+rules = st.builds(
+    dict,
+    propagation=st.fixed_dictionaries(
+        {
+            **{name: st.booleans() for name in ("merged_box", "merged_guide", "averaged_warp", "rescale_flow")},
+            "absent_below": st.sampled_from([0.0, 0.1, 0.9]),
+        }
+    ),
+    recovery=st.fixed_dictionaries(
+        {
+            **{name: st.booleans() for name in ("clear_others", "joint_sweep", "fill_gap", "previous_flow")},
+            "passes": st.integers(1, 3),
+            "joint_passes": st.integers(0, 2),
+        }
+    ),
+    matching=st.fixed_dictionaries(
+        {name: st.booleans() for name in ("only_absent", "spare_others", "exclusive", "search_last")}
+    ),
+)
+
+
+@THOROUGH
+@given(runs, rules)
+def test_under_any_rules_each_frame_and_instance_starts_at_most_once(arguments, rules):
+    arguments["config"] = with_rules(**rules, config=arguments["config"])
+    result = run(**arguments)
+    starts = [(r.frame, r.instance) for r in result.retrievals]
+    assert len(set(starts)) == len(starts) and all(frame > 0 for frame, _ in starts)
+    assert len(result.masks) == arguments["N"]
+    assert all(result.start[i, k] == i for i, k in starts)
+
+
+def test_only_rules_of_the_release_need_its_engine():
+    assert not leaves_the_paper(CONFIG) and leaves_the_paper(AUTHORS)
+    for rule in ("merged_box", "merged_guide", "averaged_warp", "absent_below"):
+        assert leaves_the_paper(with_rules({rule: True}))
+    assert leaves_the_paper(with_rules(recovery={"fill_gap": True}))
+
+
+BESIDE = Box(12, 4, 20, 12)  # shares an edge with SQUARE
+
+
+def overlapping(**rules):
+    """Two neighbours whose maps, 0.9 in their enlarged boxes, overlap in columns 10 to 13 of frame 1."""
+    sequence, networks = listed(3, {}, {}, (SQUARE, BESIDE), Fills(0.9))
+    config = with_rules({"enlarge": 0.25, **rules})
+    return segment(sequence, networks, config, ZeroFlow(), record=True).records[2, 1][0].propagation
+
+
+def test_row_3_the_box_is_that_of_the_label_in_the_merged_map():
+    assert overlapping().box == Box(10, 2, 22, 14).enlarge(0.25, (20, 30))
+    assert overlapping(merged_box=True).box == Box(14, 2, 22, 14).enlarge(0.25, (20, 30))
+
+
+def test_row_4_the_guide_is_the_channel_of_the_merged_map():
+    plain, merged = (overlapping(merged_guide=rule).guided.dense() for rule in (False, True))
+    assert plain[8, [11, 18]].tolist() == pytest.approx([0.9, 0.9])
+    assert merged[8, [11, 18]].tolist() == pytest.approx([0.9 / 1.81, 0.9])  # Z = 0.1 * 0.1 + 0.9 + 0.9
+
+
+def test_rows_3_and_4_are_two_rules():
+    assert torch.equal(overlapping(merged_box=True).guided.dense(), overlapping().guided.dense())
+    assert overlapping(merged_guide=True).box == overlapping().box
+    assert overlapping(merged_guide=True, merged_box=True).guided.dense()[8, 11] == pytest.approx(0.9 / 1.81)
+
+
+def test_row_3_an_instance_under_another_is_absent():
+    """B's map lies wholly under that of A: its own map has a box, its label has not."""
+    under = Box(6, 6, 10, 10)
+    sequence, networks = listed(3, {(1, 1): 0.9}, {1: [FAR]}, (SQUARE, under), Fills(0.9))
+    config = with_rules({"enlarge": 3.0}, matching={"only_absent": True})
+    assert not segment(sequence, networks, config, ZeroFlow()).rounds
+    config = with_rules({"merged_box": True}, config=config)
+    assert [(r.frame, r.instance) for r in segment(sequence, networks, config, ZeroFlow()).retrievals] == [(1, 1)]
+
+
+def test_row_5_maps_are_warped_by_the_mean_of_both_flows():
+    flow = RandomFlow(3)
+    sequence, networks = listed(2, {}, {})
+    result = segment(sequence, networks, with_rules({"averaged_warp": True}), flow, record=True)
+    P = sequence.first_probabilities()
+    expected = warp_averaged(P, flow(sequence.frames, 1, 0), flow(sequence.frames, 0, 1))[0]
+    assert torch.equal(result.records[1, 0][0].propagation.guided.dense(), expected)
+
+
+@pytest.mark.parametrize("averaged_warp", [False, True])
+def test_row_5_the_last_row_and_column_are_lost(averaged_warp):
+    sequence, networks = listed(3, {}, {}, (Box(20, 10, 30, 20),))
+    result = segment(sequence, networks, with_rules({"averaged_warp": averaged_warp}), ZeroFlow(), keep_maps=True)
+    assert box_of(result, 2, 0) == (Box(20, 10, 29, 19) if averaged_warp else Box(20, 10, 30, 20))
+
+
+@pytest.mark.parametrize(("previous_flow", "shown"), [(False, 2.0), (True, -2.0)])
+def test_row_6_the_recovered_frame_shows_its_flow_towards_the_frame_before(previous_flow, shown):
+    class Spy(CopyGuide):
+        def predict(self, image, flow, guide):
+            flows.append(float(flow[0, 0, 0, 0]))
+            return super().predict(image, flow, guide)
+
+    flows = []
+    sequence, networks = listed(5, {(2, 0): 0.9}, {2: [FAR]}, network=Spy())
+    segment(sequence, networks, with_rules(recovery={"previous_flow": previous_flow}), Fans())
+    assert flows[-3] == shown  # in pixels of a patch twice as large as the candidate's box
+
+
+def test_row_16_what_is_nearly_gone_is_not_propagated():
+    sequence, networks = listed(5, {}, {}, network=KeepsACorner(), values=[200, 200, 0, 200, 200])
+    plain, ruled = (
+        segment(sequence, networks, with_rules({"absent_below": share}), ZeroFlow(), keep_maps=True)
+        for share in (0.0, 0.1)
+    )
+    corner = int((dense(plain, 2, 0) > 0.5).sum())
+    assert 0 < corner < 6.4 and [bool(mask.any()) for mask in plain.masks] == [True] * 5
+    assert [bool(mask.any()) for mask in ruled.masks] == [True, True, True, False, False]
+    assert ruled.start[:, 0].tolist() == [0, 0, 0, -5, -5]
+    enough = segment(sequence, networks, with_rules({"absent_below": corner / 64}), ZeroFlow())
+    assert enough.masks[4].any()  # "falls under": the share itself is enough
+
+
+def found_after_a_dark_frame(frame, dark, absent_below):
+    values = [0 if i in dark else 200 for i in range(10)]
+    sequence, networks = listed(10, {(frame, 0): 0.9}, {frame: [FAR]}, network=KeepsACorner(), values=values)
+    return segment(sequence, networks, with_rules({"absent_below": absent_below}), ZeroFlow())
+
+
+def test_row_16_a_recovery_fills_whatever_was_never_propagated_to():
+    assert found_after_a_dark_frame(9, {2}, absent_below=0).rounds[0].updated == (5, 6, 7, 8, 9)
+    assert found_after_a_dark_frame(9, {2}, absent_below=0.1).rounds[0].updated == (3, 4, 5, 6, 7, 8, 9)
+
+
+def test_row_16_a_sweep_ends_where_the_instance_is_nearly_gone_again():
+    assert found_after_a_dark_frame(5, {2, 7}, absent_below=0).rounds[0].updated == (3, 4, 5, 6, 7, 8, 9)
+    result = found_after_a_dark_frame(5, {2, 7}, absent_below=0.1)
+    assert result.rounds[0].updated == (3, 4, 5, 6, 7) and not result.masks[8].any()
+    assert result.start[:, 0].tolist() == [0, 0, 0, 5, 5, 5, 5, 5, -10, -10]
+
+
+@pytest.mark.parametrize(("fill_gap", "updated"), [(False, (4, 5, 6, 7, 8)), (True, (6,))])
+def test_row_17_a_recovery_reaches_up_to_the_nearest_frames_with_the_instance(fill_gap, updated):
+    sequence, networks = listed(9, {(6, 0): 0.9}, {6: [FAR]})
+    result = segment(sequence, networks, with_rules(recovery={"fill_gap": fill_gap}), ZeroFlow(), keep_maps=True)
+    assert result.rounds[0].updated == updated
+    assert box_of(result, 7, 0) == (SQUARE if fill_gap else FAR)
+
+
+def test_row_17_the_gap_is_filled_whole():
+    values = [200] * 3 + [0] + [200] * 6
+    sequence, networks = listed(10, {(5, 0): 0.9}, {5: [FAR]}, values=values)
+    result = segment(sequence, networks, with_rules(recovery={"fill_gap": True}), ZeroFlow())
+    assert result.rounds[0].updated == (3, 4, 5, 6, 7, 8, 9)
+
+
+NEAR_FAR = Box(26, 8, 30, 16)  # shares an edge with FAR
+AWAY = Box(0, 15, 3, 19)
+
+
+def neighbours(record=True, network=None, **recovery):
+    """SQUARE is found again at FAR of frame 2, beside NEAR_FAR and away from AWAY."""
+    boxes = (SQUARE, NEAR_FAR, AWAY)
+    sequence, networks = listed(4, {(2, 0): 0.9}, {2: [FAR]}, boxes, network)
+    config = with_rules(recovery=recovery)
+    return segment(sequence, networks, config, ZeroFlow(), keep_maps=True, record=record)
+
+
+def test_row_18_instances_whose_boxes_touch_are_predicted_again():
+    plain, joint = neighbours(), neighbours(joint_sweep=True)
+    assert plain.rounds[0].updated == joint.rounds[0].updated == (2, 3)
+    assert [[r.round for r in plain.records[3, k]] for k in range(3)] == [[0, 1], [0], [0]]
+    assert [[r.round for r in joint.records[3, k]] for k in range(3)] == [[0, 1], [0, 1], [0]]
+    assert joint.start[:, 1].tolist() == [0] * 4  # the neighbour's checkpoints stay
+
+
+def test_row_18_a_neighbour_with_a_nearer_start_is_left_alone():
+    boxes = (SQUARE, NEAR_FAR)
+    scores = {(3, 1): 0.95, (2, 0): 0.9}
+    sequence, networks = listed(4, scores, {2: [FAR], 3: [Box(26, 0, 30, 8)]}, boxes)
+    result = segment(sequence, networks, with_rules(recovery={"joint_sweep": True}), ZeroFlow(), record=True)
+    assert [(r.frame, r.instance) for r in result.retrievals] == [(3, 1), (2, 0)]
+    assert [r.round for r in result.records[3, 1]] == [0, 1]
+
+
+def test_row_19_a_recovery_takes_several_passes_each_guided_by_the_one_before():
+    for passes, expected in ((1, 0.9), (5, 0.9**5)):
+        network = Fades(0.9)
+        result = neighbours(network=network, passes=passes)
+        assert dense(result, 2, 0)[12, 20] == pytest.approx(expected)
+        assert network.batches == [3, 3, 3] + [1] * passes + [1]
+    assert [r.propagation.box for r in result.records[2, 0]][1:] == [FAR] * 5
+
+
+def test_row_19_then_several_with_the_instances_that_touch_it():
+    network = Fades(0.98)
+    result = neighbours(network=network, passes=5, joint_passes=5)
+    before = 0.98**2  # of those that were propagated to frame 2
+    values = [float(dense(result, 2, k)[y, x]) for k, (y, x) in enumerate([(12, 20), (12, 28), (17, 1)])]
+    assert values == pytest.approx([0.98**10, before * 0.98**5, before])
+    assert network.batches == [3, 3, 3] + [1] * 5 + [2] * 5 + [1]
+    assert result.start[:, 1].tolist() == [0] * 4
+
+
+def test_row_19_what_is_recovered_is_taken_from_all_others():
+    inside = Box(20, 10, 30, 20)  # FAR covers its first columns and rows
+    sequence, networks = listed(4, {(2, 0): 0.9}, {2: [FAR]}, (SQUARE, inside))
+    kept, cleared = (
+        segment(sequence, networks, with_rules(recovery={"clear_others": rule}), ZeroFlow(), keep_maps=True)
+        for rule in (False, True)
+    )
+    assert (kept.masks[2] == 2).sum() == 100 - 36 and dense(kept, 2, 1)[12, 22] == 1
+    assert dense(cleared, 2, 1)[12, 22] == 0 and dense(cleared, 2, 1)[18, 28] == 1
+    assert (dense(cleared, 2, 1) > 0.5).sum() == 100 - 6 * 6
+    assert dense(cleared, 3, 1)[12, 22] == 1  # alone the recovered frame is cleared
+
+
+def person_then_object(only_recognised):
+    """Two instances, both found at frame 2 by both searches; the detector of persons knows the first from frame 0."""
+    boxes = (SQUARE, BESIDE)
+    away = Box(0, 14, 6, 20)
+    persons = Search(
+        ListedDetector({0: [Box(4, 4, 12, 11)], 2: [FAR]}),
+        ListedScores({(2, 0): 0.6, (2, 1): 0.7}, list(boxes)),
+        only_recognised,
+    )
+    sequence, networks = listed(4, {(1, 1): 0.95, (1, 0): 0.9}, {1: [away]}, boxes)
+    result = segment(sequence, replace(networks, first_searches=(persons,)), PLAIN, ZeroFlow())
+    return [(r.frame, r.instance) for r in result.retrievals]
+
+
+def test_row_21_a_first_search_runs_to_its_end_before_the_next():
+    assert person_then_object(only_recognised=False) == [(2, 1), (2, 0), (1, 1), (1, 0)]
+
+
+def test_row_21_persons_are_searched_only_for_instances_that_are_persons():
+    assert person_then_object(only_recognised=True) == [(2, 0), (1, 1), (1, 0)]
+
+
+def test_row_21_without_a_search_there_is_no_retrieval():
+    sequence, networks = listed(3, {(1, 0): 0.9}, {1: [FAR]})
+    assert segment(sequence, networks, PLAIN, ZeroFlow()).rounds
+    assert Networks(CopyGuide()).searches == ()
+    assert not segment(sequence, Networks(CopyGuide()), PLAIN, ZeroFlow()).rounds
+
+
+@pytest.mark.parametrize(("search_last", "found"), [(True, [3]), (False, [])])
+def test_row_22_the_last_frame_is_not_searched(search_last, found):
+    sequence, networks = listed(4, {(3, 0): 0.9}, {3: [FAR]})
+    result = segment(sequence, networks, with_rules(matching={"search_last": search_last}), ZeroFlow())
+    assert [r.frame for r in result.retrievals] == found
+
+
+boxes = st.tuples(st.integers(0, 8), st.integers(0, 8), st.integers(1, 8), st.integers(1, 8)).map(
+    lambda b: Box(b[0], b[1], b[0] + b[2], b[1] + b[3])
+)
+
+
+@settings(deadline=None)
+@given(boxes, boxes)
+def test_boxes_touch_when_one_pixel_more_makes_them_overlap(a, b):
+    grown = (
+        square_mask((20, 20), (Box(a.x0, a.y0, a.x1 + 1, a.y1 + 1),)),
+        square_mask((20, 20), (Box(b.x0, b.y0, b.x1 + 1, b.y1 + 1),)),
+    )
+    assert touch(a, b) == touch(b, a) == bool((grown[0] & grown[1]).any())
+    assert not touch(a, None) and not touch(None, None)
+
+
+def test_all_rules_of_the_authors_together():
+    """A full run with stub networks: lost in a dark frame, found again, and the gap alone is filled."""
+    values = [200] * 3 + [0] + [200] * 5
+    sequence, networks = listed(9, {(5, 0): 0.9}, {5: [FAR]}, (SQUARE, AWAY), values=values)
+    config = replace(AUTHORS, device="cpu", propagation=replace(AUTHORS.propagation, patch=16))
+    result = segment(sequence, networks, config, ZeroFlow())
+    assert [(r.frame, r.instance) for r in result.retrievals] == [(5, 0)]
+    assert result.rounds[0].updated == (3, 4, 5, 6, 7, 8)
+    assert [bool((mask == 1).any()) for mask in result.masks] == [True] * 3 + [False] + [True] * 5
+    assert [bool((mask == 2).any()) for mask in result.masks] == [True] * 3 + [False] * 6
