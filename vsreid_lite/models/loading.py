@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 import torch
 from torch import nn
 
-from vsreid_lite.config import Config, PropagationConfig
+from vsreid_lite.config import PRESETS, Config, PropagationConfig
 from vsreid_lite.models import Networks
 from vsreid_lite.models.detector import LiteDetector
+from vsreid_lite.models.full_size import load_full_size
 from vsreid_lite.models.identification import LiteIdentification
 from vsreid_lite.models.mask_propagation import lite_streams
 from vsreid_lite.models.weights import SHIPPED, load_weights, read_provenance
@@ -65,15 +66,27 @@ def weight_files(weights: str) -> WeightFiles:
 def load_networks(config: Config) -> Networks:
     """The networks of `config`, ready to run; without the ReID module, N_mp alone.
 
-    Raises FileNotFoundError and ValueError as `weight_files`, `load_weights` and `choose_device` do.
+    Raises FileNotFoundError and ValueError as `weight_files`, `load_weights`, `choose_device` and, for the presets
+    "paper" and "authors", `load_full_size` do; ValueError for another preset.
     """
-    files, device = weight_files(config.weights), choose_device(config.device)
+    if config.preset not in PRESETS:
+        raise ValueError(f"preset {config.preset!r}: expected one of {', '.join(PRESETS)}")
+    device = choose_device(config.device)
+    return _load_lite(config, device) if config.preset == "lite" else load_full_size(config, device)
+
+
+def _load_lite(config: Config, device: torch.device) -> Networks:
+    files = weight_files(config.weights)
     use_flow = config.propagation.use_flow and config.propagation.use_box
     part, file = files.of_streams(config.propagation)
     streams = lite_streams(use_flow, config.propagation.fusion)
     propagation = _loaded(streams, _there(file, part, config.weights), device)
     if not config.reid:
         return Networks(propagation)
+    if config.matching.searches != ("all",):
+        raise ValueError("preset lite: its detector knows no persons, so `searches` must be all (FIDELITY row 21)")
+    own = {"detector": config.detector_weights, "identification": config.identification_weights}
+    files = replace(files, **{part: Path(file) for part, file in own.items() if file is not None})
     detector = LiteDetector(config.matching.proposals)
     return Networks(
         propagation,

@@ -1,0 +1,120 @@
+"""The networks of the presets `paper` and `authors`, from the files that their users have; none of them ships."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from vsreid_lite.config import Config
+from vsreid_lite.models import Networks, PropagationNetwork, Search
+from vsreid_lite.models.authors import MP2S, load_authors_checkpoint
+from vsreid_lite.models.checkpoints import load_tensors, read_checkpoint
+from vsreid_lite.models.detector import PERSON, PaperDetector
+from vsreid_lite.models.hub import hub_file
+from vsreid_lite.models.identification import PaperIdentification
+from vsreid_lite.models.mask_propagation import TwoStreams
+from vsreid_lite.models.resnet import paper_streams
+
+UNTRAINED = "random"  # as `Config.weights`: the networks' sizes and speed, and nothing else
+AUTHORS_FILE = "MP2S.pth.tar"  # the release's name for its N_mp
+
+
+def load_full_size(config: Config, device: torch.device) -> Networks:
+    """The networks of `config`, preset "paper" or "authors", ready to run; without the ReID module, N_mp alone.
+
+    Raises FileNotFoundError that names the file which is needed, ValueError for one that does not fit and for what
+    the preset cannot do.
+    """
+    if config.weights == UNTRAINED:
+        with torch.device(device), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            return _networks(config, device)
+    return _networks(config, device)
+
+
+def _networks(config: Config, device: torch.device) -> Networks:
+    network: PropagationNetwork = (
+        _ready(_paper_propagation(config), device)
+        if config.preset == "paper"
+        else _ready(_authors_propagation(config), device)
+    )
+    if not config.reid:
+        return Networks(network)
+    detector, identification = _ready(_detector(config), device), _ready(_identification(config), device)
+    persons = Search(detector.of_class(PERSON), identification, only_recognised=True)
+    searches = config.matching.searches
+    if searches not in (("all",), ("persons", "all")):
+        raise ValueError(f"searches {', '.join(searches)}: expected all, or persons and then all (FIDELITY row 21)")
+    return Networks(network, detector, identification, (persons,) if "persons" in searches else ())
+
+
+def _paper_propagation(config: Config) -> TwoStreams:
+    rules = config.propagation
+    use_flow = rules.use_flow and rules.use_box
+    if config.weights == UNTRAINED:
+        return paper_streams(use_flow, rules.fusion)
+    if not config.weights:
+        raise FileNotFoundError(_wanted("paper", "N_mp", "weights", "a file of its ResNet-101 streams"))
+    with torch.device("meta"):
+        network = paper_streams(use_flow, rules.fusion)
+    return _filled(network, config.weights)
+
+
+def _authors_propagation(config: Config) -> MP2S:
+    if not config.propagation.use_flow:
+        raise ValueError("preset authors: its N_mp has two streams that were trained together; use_flow cannot be off")
+    if config.adapt:
+        raise ValueError(
+            "preset authors: its weights are adapted to the videos already; adapt works with lite and paper"
+        )
+    if config.weights == UNTRAINED:
+        return MP2S(config.propagation.fusion)
+    path = Path(config.weights) if config.weights else hub_file(AUTHORS_FILE)
+    if not config.weights and not path.is_file():
+        raise FileNotFoundError(
+            _wanted("authors", "N_mp", "weights", f"the release's {AUTHORS_FILE}, or put it at {path}")
+        )
+    return load_authors_checkpoint(path, config.propagation.fusion)
+
+
+def _detector(config: Config) -> PaperDetector:
+    proposals = config.matching.proposals
+    if config.weights == UNTRAINED and config.detector_weights is None:
+        return PaperDetector(proposals)
+    with torch.device("meta"):
+        detector = PaperDetector(proposals)
+    detector.load_coco(config.detector_weights)
+    return detector
+
+
+def _identification(config: Config) -> PaperIdentification:
+    if config.identification_weights is None:
+        if config.weights == UNTRAINED:
+            return PaperIdentification()
+        what = "a file of the Identification Net"
+        raise FileNotFoundError(_wanted(config.preset, "N_reid", "identification_weights", what))
+    with torch.device("meta"):
+        network = PaperIdentification()
+    return _filled(network, config.identification_weights)
+
+
+def _wanted(preset: str, network: str, option: str, what: str) -> str:
+    return (
+        f"preset {preset}: no weights of its {network} are shipped or published for download; set {option} to {what}, "
+        f"or weights to {UNTRAINED!r} to measure speed without training"
+    )
+
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def _filled(network: Network, path: Path | str) -> Network:
+    load_tensors(network, read_checkpoint(path), path)
+    return network
+
+
+def _ready(network: Network, device: torch.device) -> Network:
+    return network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
