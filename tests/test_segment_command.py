@@ -1,12 +1,15 @@
 import errno
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from tests.command_line import (
+    FIRST,
     SHAPE,
     half_written,
     refused,
@@ -19,6 +22,8 @@ from tests.command_line import (
 )
 from vsreid_lite import api
 from vsreid_lite.cli import main
+from vsreid_lite.config import PRESETS
+from vsreid_lite.flow import write_flo
 from vsreid_lite.masks import PALETTE, read_palette, write_mask
 from vsreid_lite.sequence import load_frames, read_frames
 from vsreid_lite.video import write_overlay_video
@@ -224,7 +229,7 @@ def test_without_pyav_an_overlay_is_refused_before_the_run(clip, tmp_path, capfd
     ("options", "line"),
     [
         (["--weights", "heavy"], "heavy: expected lite or lite-davis or a weight file"),
-        (["--weights", "lite-davis"], "lite-davis-propagation.safetensors: no such weight file"),
+        (["--weights", "lite-davis"], "weights lite-davis: no "),
         (["--device", "gpu"], "device 'gpu': expected auto, cpu, cuda"),
     ],
 )
@@ -233,6 +238,78 @@ def test_networks_that_are_not_there_are_named(clip, tmp_path, capfd, monkeypatc
     monkeypatch.setattr("vsreid_lite.models.loading.SHIPPED", tmp_path)
     assert line in refused(capfd, *clip, "--output", tmp_path / "out", *options)
     assert not (tmp_path / "out").exists()
+
+
+class Asked(Exception):
+    """Carries the configuration that a command asked for."""
+
+
+def asked(monkeypatch, *arguments):
+    def ask(_, config, **__):
+        raise Asked(config)
+
+    monkeypatch.setattr(api, "segment", ask)
+    with pytest.raises(Asked) as caught:
+        main([str(argument) for argument in arguments])
+    return caught.value.args[0]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preset_is_run_as_it_is(clip, tmp_path, monkeypatch, preset):
+    assert asked(monkeypatch, *clip, "--output", tmp_path / "out", "--preset", preset) == PRESETS[preset]
+
+
+def test_without_a_preset_it_is_lite(clip, tmp_path, monkeypatch):
+    assert asked(monkeypatch, *clip, "--output", tmp_path / "out") == PRESETS["lite"]
+
+
+def test_options_replace_what_the_preset_says(clip, tmp_path, monkeypatch):
+    options = ["--preset", "authors", "--weights", "a", "--flow", "raft", "--detector", "b", "--identification", "c"]
+    config = asked(monkeypatch, *clip, "--output", tmp_path / "out", *options, "--seed", "3", "--device", "cpu")
+    files = {"weights": "a", "flow": "raft", "detector_weights": "b", "identification_weights": "c"}
+    assert config == replace(PRESETS["authors"], seed=3, device="cpu", **files)
+
+
+def test_flow_may_come_from_a_folder(clip, tmp_path):
+    flows = tmp_path / "flows"
+    flows.mkdir()
+    moved = torch.zeros(2, *SHAPE)
+    moved[0] = -5  # what is at x was at x - 5 in the frame before
+    for i in (1, 2, 3):
+        write_flo(flows / f"{i:05d}.rflo", moved)
+    assert main([*clip, "--output", str(tmp_path / "out"), "--flow", str(flows)]) == 0
+    masks = written(tmp_path / "out")
+    assert np.flatnonzero((masks["00003.png"] == 1).any(0))[0] == FIRST.x0 + 15
+
+
+def test_a_folder_without_the_flow_of_a_frame_names_the_file(clip, tmp_path, capfd):
+    line = refused(capfd, *clip, "--output", tmp_path / "out", "--flow", tmp_path / "clip")
+    assert "clip/00001.rflo: expected a .flo or .rflo file" in line and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (["--flow", "sparrow"], "flow 'sparrow': expected one of dis"),
+        (["--flow", "flownet2:{}/gone.pth"], "gone.pth"),
+        (["--detector", "{}/gone.safetensors"], "gone.safetensors: no such weight file"),
+        (["--identification", "{}/first.png"], "first.png: expected a whole safetensors file"),
+        (["--preset", "paper", "--flow", "dis"], "preset paper: no weights of its N_mp"),
+        (["--preset", "authors", "--flow", "dis", "--weights", "{}/gone.tar"], "gone.tar"),
+    ],
+)
+def test_a_preset_a_flow_or_a_file_that_is_not_there_is_named(clip, tmp_path, capfd, monkeypatch, options, line):
+    monkeypatch.undo()
+    arguments = [option.format(tmp_path) for option in options]
+    assert line in refused(capfd, *clip, "--output", tmp_path / "out", "--device", "cpu", *arguments)
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unknown_preset_is_refused_with_the_known_ones(clip, tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([*clip, "--output", str(tmp_path / "out"), "--preset", "tiny"])
+    assert stop.value.code == 2
+    assert "invalid choice: 'tiny'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("what", ["--output", "--json", "--video"])

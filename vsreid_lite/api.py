@@ -6,16 +6,17 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from vsreid_lite import vsreid
-from vsreid_lite.config import LITE, Config
+from vsreid_lite.config import AUTHORS, LITE, PAPER, Config
 from vsreid_lite.evaluation import evaluate
+from vsreid_lite.flow import get_flow
 from vsreid_lite.models import Networks
-from vsreid_lite.models.loading import load_networks
+from vsreid_lite.models.loading import choose_device, load_networks
 from vsreid_lite.models.mask_propagation import TwoStreams
 from vsreid_lite.result import Result
 from vsreid_lite.sequence import Sequence, load_sequence
 from vsreid_lite.training.adaptation import adapt, calibrate
 
-__all__ = ["LITE", "Config", "evaluate", "load_sequence", "prepare", "segment"]
+__all__ = ["AUTHORS", "LITE", "PAPER", "Config", "evaluate", "load_sequence", "prepare", "segment"]
 
 
 def segment(
@@ -30,8 +31,9 @@ def segment(
 
     The rest as `vsreid_lite.vsreid.segment`, which also takes networks and flow of one's own.
     """
+    flow = get_flow(config.flow, sequence.frame_names, choose_device(config.device))  # refused before any adaptation
     networks, config = prepare(sequence, config, progress)
-    return vsreid.segment(sequence, networks, config, keep_maps=keep_maps, record=record, progress=progress)
+    return vsreid.segment(sequence, networks, config, flow, keep_maps=keep_maps, record=record, progress=progress)
 
 
 def prepare(sequence: Sequence, config: Config, progress: bool = False) -> tuple[Networks, Config]:

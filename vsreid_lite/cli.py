@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vsreid_lite import __version__, commands
+from vsreid_lite.config import PRESETS
 from vsreid_lite.interrupts import uninterrupted
 
 INTERRUPTED, BAD_INPUT = 1, 2
@@ -101,9 +102,12 @@ def _segment(commands_of: Subparsers) -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder for the masks, as indexed PNGs")
     parser.add_argument("--video", type=Path, help="also write an overlay video, .mp4")
     parser.add_argument("--json", type=Path, help="also write rounds, retrievals, checkpoints and times")
-    parser.add_argument("--preset", choices=("lite",), default="lite")
+    parser.add_argument("--preset", choices=PRESETS, default="lite", help="networks, sizes and rules (default: lite)")
+    parser.add_argument("--flow", metavar="NAME", help="dis, raft, flownet2:FILE, ..., or a folder of .flo files")
+    parser.add_argument("--detector", metavar="FILE", help="weights of N_det instead of the preset's")
+    parser.add_argument("--identification", metavar="FILE", help="weights of N_reid instead of the preset's")
     _add_network_options(parser)
-    parser.set_defaults(command=commands.segment_video)
+    parser.set_defaults(command=commands.segment_video, weights=None)  # None: the preset's
 
 
 def _evaluate(commands_of: Subparsers) -> None:

@@ -7,10 +7,11 @@ import json
 import shlex
 import warnings
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vsreid_lite.config import Config
+from vsreid_lite.config import PRESETS, Config
 from vsreid_lite.files import atomic_path, writable_folder, write_json
 from vsreid_lite.interrupts import uninterrupted
 
@@ -36,7 +37,7 @@ def segment_video(options: argparse.Namespace) -> None:
     single = read_first_mask(options.first_mask)[1]  # its instance moves from 255 to 1, the colour of 1 means nothing
     palette = None if single else read_palette(options.first_mask)
     print(f"{sequence.name}: {sequence.N} frames, {sequence.K} instances, {sequence.shape[1]} x {sequence.shape[0]}")
-    result = segment(sequence, _config(options), progress=True)
+    result = segment(sequence, _preset_config(options), progress=True)
     write_masks(options.output, sequence.frame_names, result.masks, palette)
     if options.video:
         write_overlay_video(options.video, sequence.frames, result.masks, fps)
@@ -75,8 +76,8 @@ def measure_ablation(options: argparse.Namespace) -> None:
         from vsreid_lite.evaluation.ablation import run_ablation, seen_sequences
         from vsreid_lite.evaluation.ladder import ladder
         from vsreid_lite.evaluation.report import format_table
-        from vsreid_lite.evaluation.workers import default_workers
         from vsreid_lite.outputs import check_file, check_folder
+        from vsreid_lite.workers import default_workers
 
     output = options.output or Path("runs") / f"{options.dataset}-{Path(options.weights).stem}"
     check_folder(output / "parts")
@@ -182,6 +183,18 @@ def download_names() -> list[str]:
 
 def _config(options: argparse.Namespace) -> Config:
     return Config(weights=options.weights, adapt=options.adapt, device=options.device, seed=options.seed)
+
+
+def _preset_config(options: argparse.Namespace) -> Config:
+    """The preset, with what the command line gives instead."""
+    given = {
+        "weights": options.weights,
+        "flow": options.flow,
+        "detector_weights": options.detector,
+        "identification_weights": options.identification,
+    }
+    given = {name: value for name, value in given.items() if value is not None}
+    return replace(PRESETS[options.preset], adapt=options.adapt, device=options.device, seed=options.seed, **given)
 
 
 def _check_segment_outputs(options: argparse.Namespace) -> None:
