@@ -24,9 +24,9 @@ from vsreid_lite.datasets.benchmarks import Benchmark
 from vsreid_lite.evaluation.ladder import Row
 from vsreid_lite.evaluation.metrics import score_sequence
 from vsreid_lite.evaluation.scores import InstanceScores, Scores
-from vsreid_lite.evaluation.workers import each
 from vsreid_lite.files import write_json
 from vsreid_lite.models.loading import choose_device, weight_files
+from vsreid_lite.workers import each
 
 PACKAGE = Path(__file__).parent.parent
 

@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from vsreid_lite.evaluation import workers
-from vsreid_lite.evaluation.workers import available_cores, default_workers, each
+from vsreid_lite import workers
+from vsreid_lite.workers import available_cores, default_workers, each
 
 
 def test_one_worker_is_this_process_and_keeps_the_order():
