@@ -38,14 +38,14 @@ def main() -> None:
     print(f"100 frames, 3 instances, {len(result.rounds)} rounds: peak memory {peak:.2f} GiB (goal 2)")
 
 
-def enlarged(index: int, instances: int, frames: int) -> Sequence:
+def enlarged(index: int, instances: int, frames: int, shape: tuple[int, int] = SHAPE) -> Sequence:
     """The first `instances` instances of a mini scene at 480 x 854, played to and fro for `frames` frames."""
     mini = mini_sequence("val", index)
     order = [i % (2 * mini.N - 2) for i in range(frames)]
     turned = [i if i < mini.N else 2 * mini.N - 2 - i for i in order]
-    images = [cv2.resize(np.asarray(mini.frames[i]), SHAPE[::-1], interpolation=cv2.INTER_CUBIC) for i in turned]
-    mask = cv2.resize(mini.first_mask, SHAPE[::-1], interpolation=cv2.INTER_NEAREST)
-    return Sequence(f"{mini.name} at 480p", images, mask, labels=tuple(range(1, instances + 1)))
+    images = [cv2.resize(np.asarray(mini.frames[i]), shape[::-1], interpolation=cv2.INTER_CUBIC) for i in turned]
+    mask = cv2.resize(mini.first_mask, shape[::-1], interpolation=cv2.INTER_NEAREST)
+    return Sequence(f"{mini.name} at {shape[0]}p", images, mask, labels=tuple(range(1, instances + 1)))
 
 
 def _timed(sequence: Sequence, config: object, networks: object) -> float:
