@@ -28,25 +28,28 @@ IMAGENET = ResNet50_Weights.IMAGENET1K_V1.url
 
 
 class LiteIdentification(nn.Module):
-    """A narrow residual network: a crop to a point on the unit sphere in 256 dimensions."""
+    """A narrow residual network: a crop to a point on the unit sphere in 256 dimensions.
+
+    The features of its last three stages are pooled side by side: what early layers see (colours, fine texture) holds
+    on footage unlike the training scenes, where the late ones find everything alike.
+    """
 
     def __init__(self, dimensions: int = 256, width: int = 32) -> None:
         super().__init__()
-        self.features = nn.Sequential(
-            convolution(3, width, 3, 2),
-            nn.ReLU(),
-            stage(width, width, 1, 2),
-            stage(width, 2 * width, 2, 2),
-            stage(2 * width, 4 * width, 2, 2),
-            stage(4 * width, 6 * width, 1, 1),
+        self.stem = nn.Sequential(convolution(3, width, 3, 2), nn.ReLU(), stage(width, width, 1, 2))
+        self.stages = nn.ModuleList(
+            [stage(width, 2 * width, 2, 2), stage(2 * width, 4 * width, 2, 2), stage(4 * width, 6 * width, 1)]
         )
-        self.embedding = nn.Linear(12 * width, dimensions)
+        self.norm = nn.BatchNorm1d(24 * width)
+        self.embedding = nn.Linear(24 * width, dimensions)
 
     def forward(self, crops: Tensor) -> Tensor:
         """Crops (B, 3, 96, 96), RGB in [0, 1], to L2-normalised rows (B, 256)."""
-        features = self.features(normalise(crops))
-        pooled = torch.cat([features.mean((2, 3)), features.amax((2, 3))], 1)
-        return F.normalize(self.embedding(pooled), dim=1)
+        x, pooled = self.stem(normalise(crops)), []
+        for part in self.stages:
+            x = part(x)
+            pooled += [x.mean((2, 3)), x.amax((2, 3))]
+        return F.normalize(self.embedding(self.norm(torch.cat(pooled, 1))), dim=1)
 
     @torch.inference_mode()
     def embed(self, frame: Frame, boxes: list[Box]) -> Tensor:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from vsreid_lite.geometry import Box
+from vsreid_lite.geometry import Box, iou
 from vsreid_lite.models.identification import CROP
 from vsreid_lite.training.clips import Clip, Frame, Mask, mask_box
 
@@ -68,12 +68,18 @@ class IdentityBatches(Dataset[tuple[Tensor, Tensor]]):
         height, width = frame.shape[:2]
         found = [(self.identities[clip.video, label], box) for label, box in instance_boxes(clip.labels[index]).items()]
         found += [(STRANGER, box) for box in clip.strangers[index]]
-        if rng.random() < 0.3:
-            x, y = int(rng.integers(width - 40)), int(rng.integers(height - 40))
-            found.append((STRANGER, Box(x, y, x + 40, y + 40)))
+        around = _background_box(rng, width, height)
+        if all(iou(around, box) < 0.2 for _, box in found):
+            found.append((STRANGER, around))
         for identity, box in found:
             crops.append(_augmented_crop(frame, box, rng))
             names.append(identity)
+
+
+def _background_box(rng: np.random.Generator, width: int, height: int) -> Box:
+    w, h = (int(rng.uniform(0.1, 0.45) * height) for _ in range(2))
+    x, y = int(rng.integers(width - w)), int(rng.integers(height - h))
+    return Box(x, y, x + w, y + h)
 
 
 def instance_boxes(labels: Mask) -> dict[int, Box]:
