@@ -1,7 +1,8 @@
 """Generated scenes that look more like footage than mini's: sharp photo surfaces, no drawn outlines, larger frames.
 
-For training only. What a network learns on mini alone does not hold on real video: there every instance has a dark rim,
-and a patch is a small crop enlarged. Here patches are large crops shrunk, as those of 480p video are.
+For training only. What a network learns on mini alone does not hold on real video: there every instance has one surface
+and a dark rim, so the network cuts off whatever is coloured otherwise (a rider, a dog's white legs), and a patch is a
+small crop enlarged. Here an instance wears several surfaces, some of the background, and limbs are long and thin.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from dataclasses import replace
 import numpy as np
 
 from vsreid_lite.datasets.mini import SMALLEST, Challenge, make_body
-from vsreid_lite.datasets.scenes import Array, Body, Scene, Track
-from vsreid_lite.datasets.textures import backdrop, photo_crop, random_colour, skin
+from vsreid_lite.datasets.scenes import Array, Body, Part, Scene, Track
+from vsreid_lite.datasets.textures import Image, backdrop, paint_clutter, photo_crop, random_colour, skin
 
 SHAPE = (256, 448)
 FRAMES = 24
@@ -36,14 +37,16 @@ def _draw(rng: np.random.Generator) -> Scene:
     size = rng.uniform(24, 70) if instances == 1 else rng.uniform(20, 48)
     alike = rng.random() < 0.3
     mean = random_colour(rng)
-    bodies = [
-        _body(rng, order + 1 if order < instances else 0, size * rng.uniform(0.8, 1.2), mean if alike else None)
-        for order in range(instances + strangers)
-    ]
+    background = _backdrop(rng)
+    bodies = []
+    for order in range(instances + strangers):
+        colour = mean if alike else random_colour(rng)
+        label = order + 1 if order < instances else 0
+        bodies.append(_body(rng, label, size * rng.uniform(0.8, 1.2), colour, background))
     return Scene(
         shape=SHAPE,
         frames=FRAMES,
-        backdrop=_backdrop(rng),
+        backdrop=background,
         bodies=tuple(bodies),
         camera=_camera(rng),
         blur=int(rng.choice([1, 3], p=[0.7, 0.3])),
@@ -53,19 +56,52 @@ def _draw(rng: np.random.Generator) -> Scene:
     )
 
 
-def _body(rng: np.random.Generator, label: int, size: float, mean: Array | None) -> Body:
+def _body(rng: np.random.Generator, label: int, size: float, colour: Array, background: Image) -> Body:
     challenge = Challenge(swing=rng.uniform(0.2, 1.2), wave=rng.uniform(0.5, 4))
-    colour = random_colour(rng) if mean is None else np.asarray(mean, np.float32)
     body = make_body(rng, challenge, label, 1 + rng.random(), colour, size, _track(rng))
-    rim = 0.0 if rng.random() < 0.5 else rng.uniform(0, 0.35)
-    parts = tuple(replace(part, tint=part.tint * 0.3) for part in body.parts) if rng.random() < 0.5 else body.parts
-    surface = photo_crop(rng, (TEXTURE, TEXTURE), 0.3) if rng.random() < 0.4 else skin(rng, colour, TEXTURE)
+    parts = list(body.parts)
+    if rng.random() < 0.3:  # a rider, or a load
+        rider = make_body(rng, challenge, label, 1, colour, size * rng.uniform(0.4, 0.6), body.motion)
+        above = np.array([rng.uniform(-0.4, 0.4), -1], np.float32) * size
+        parts += [replace(part, joint=part.joint + above) for part in rider.parts]
+    surfaces = [_surface(rng, colour, background)]
+    surfaces += [_surface(rng, random_colour(rng), background) for _ in range(int(rng.integers(0, 4)))]
     reach = rng.uniform(0, 0.15, 3)
-    drift = np.stack([reach, rng.uniform(0.05, 0.3, 3), rng.uniform(0, 2 * np.pi, 3)], 1).astype(np.float32)
-    return replace(body, rim=rim, parts=parts, surface=surface, drift=drift)
+    return replace(
+        body,
+        rim=0.0 if rng.random() < 0.5 else rng.uniform(0, 0.35),
+        parts=tuple(_dressed(rng, part, surfaces) for part in parts),
+        surface=surfaces[0],
+        drift=np.stack([reach, rng.uniform(0.05, 0.3, 3), rng.uniform(0, 2 * np.pi, 3)], 1).astype(np.float32),
+    )
 
 
-def _backdrop(rng: np.random.Generator) -> Array:
+def _dressed(rng: np.random.Generator, part: Part, surfaces: list[Image]) -> Part:
+    """A part with one of its body's surfaces; limbs get longer or thinner."""
+    stretch = np.ones(2, np.float32)
+    if part.centre[0] > 0:
+        stretch = np.array([rng.uniform(0.8, 2), rng.uniform(0.4, 1.1)], np.float32)
+    return replace(
+        part,
+        centre=part.centre * stretch,
+        radii=part.radii * stretch,
+        tint=part.tint * rng.choice([0.2, 1]),
+        surface=surfaces[int(rng.integers(len(surfaces)))],
+    )
+
+
+def _surface(rng: np.random.Generator, colour: Array, background: Image) -> Image:
+    kind = rng.random()
+    if kind < 0.2:  # what the background is made of
+        y, x = (int(rng.integers(side - TEXTURE)) for side in background.shape[:2])
+        return background[y : y + TEXTURE, x : x + TEXTURE].copy()
+    surface = photo_crop(rng, (TEXTURE, TEXTURE), 0.3) if kind < 0.5 else skin(rng, np.float32(colour), TEXTURE)
+    for _ in range(int(rng.integers(0, 4))):
+        paint_clutter(rng, surface)
+    return surface
+
+
+def _backdrop(rng: np.random.Generator) -> Image:
     shape = (int(SHAPE[0] * 1.5), int(SHAPE[1] * 1.5))
     return photo_crop(rng, shape, 0.6) if rng.random() < 0.5 else backdrop(rng, shape)
 

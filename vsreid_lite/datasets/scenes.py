@@ -48,6 +48,7 @@ class Part:
     swing: tuple[float, float, float]  # amplitude in radians, radians a frame, phase
     texture_offset: Array  # (2,)
     tint: float
+    surface: Image | None = None  # its own, instead of the body's
 
     def turn(self, time: float) -> Array:
         """The rotation (2, 2) of the limb at `time`."""
@@ -235,9 +236,10 @@ class Scene:
 
 def _shade(body: Body, part: Part, u: Array, v: Array, distance: Array) -> Image:
     where = (u + part.texture_offset).astype(np.float32)
-    size = body.surface.shape[0]
+    surface = body.surface if part.surface is None else part.surface
+    size = surface.shape[0]
     where = np.abs((where + size) % (2 * size) - size) * np.float32((size - 1) / size)  # mirrored tiles
-    colour = cv2.remap(body.surface, where[..., 0], where[..., 1], cv2.INTER_LINEAR)
+    colour = cv2.remap(surface, where[..., 0], where[..., 1], cv2.INTER_LINEAR)
     rounding = 1 - np.float32(body.rim) * np.exp(-np.maximum(distance, 0) / np.float32(3))
     light = np.clip(1 + part.tint + v @ body.light, 0.4, 1.6) * rounding
     return colour * light[..., None].astype(np.float32)

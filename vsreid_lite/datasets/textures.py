@@ -107,11 +107,12 @@ def backdrop(rng: np.random.Generator, shape: tuple[int, int]) -> Image:
         grey = fractal_noise(rng, shape, 7)[..., None]
         image = grey * random_colour(rng) + (1 - grey) * random_colour(rng)
     for _ in range(int(rng.integers(0, 8))):
-        _paint_clutter(rng, image)
+        paint_clutter(rng, image)
     return image.astype(np.float32)
 
 
-def _paint_clutter(rng: np.random.Generator, image: Image) -> None:
+def paint_clutter(rng: np.random.Generator, image: Image) -> None:
+    """A polygon of another surface, painted over an image (H, W, 3) in place."""
     height, width = image.shape[:2]
     count = int(rng.integers(3, 9))
     angles = np.sort(rng.uniform(0, 2 * np.pi, count))
