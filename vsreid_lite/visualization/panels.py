@@ -19,6 +19,7 @@ from vsreid_lite.visualization.colours import colour_wheel, flow_colours, instan
 Map = NDArray[np.float32]  # (H, W), a probability in [0, 1]
 PANEL, GAP, TITLE = 2.1, 0.05, 0.24  # inches: the width of a frame, between frames, the height of a line of text
 WHITE_EDGE = (withStroke(linewidth=2.5, foreground="white"),)
+ON_WHITE = (withStroke(linewidth=2.6, foreground="white"),)
 
 
 def new_figure(width: float, height: float, alternative: str, layout: Literal["constrained"] | None = None) -> Figure:
@@ -101,8 +102,7 @@ def show_flow(axes: Axes, flow: NDArray[np.float32], title: str, longest: float 
 
 def outline(axes: Axes, P: Map | Mask, colour: str) -> None:
     """The contour of (H, W) values at 0.5, coloured on white so that it shows on any ground."""
-    axes.contour(P, levels=[0.5], colors="white", linewidths=2.6)
-    axes.contour(P, levels=[0.5], colors=colour, linewidths=1.4)
+    axes.contour(P, levels=[0.5], colors=colour, linewidths=1.4).set_path_effects(ON_WHITE)
 
 
 def draw_box(axes: Axes, box: Box, colour: str, text: str = "", style: str = "-", width: float = 1.8) -> None:
