@@ -68,9 +68,10 @@ class IdentityBatches(Dataset[tuple[Tensor, Tensor]]):
         height, width = frame.shape[:2]
         found = [(self.identities[clip.video, label], box) for label, box in instance_boxes(clip.labels[index]).items()]
         found += [(STRANGER, box) for box in clip.strangers[index]]
-        around = _background_box(rng, width, height)
-        if all(iou(around, box) < 0.2 for _, box in found):
-            found.append((STRANGER, around))
+        wrong = [_background_box(rng, width, height), *(_misplaced(rng, box, width, height) for _, box in found)]
+        found += [
+            (STRANGER, x) for x in wrong if min(x.width, x.height) >= 8 and all(iou(x, y) < 0.35 for _, y in found)
+        ]
         for identity, box in found:
             crops.append(_augmented_crop(frame, box, rng))
             names.append(identity)
@@ -80,6 +81,16 @@ def _background_box(rng: np.random.Generator, width: int, height: int) -> Box:
     w, h = (int(rng.uniform(0.1, 0.45) * height) for _ in range(2))
     x, y = int(rng.integers(width - w)), int(rng.integers(height - h))
     return Box(x, y, x + w, y + h)
+
+
+def _misplaced(rng: np.random.Generator, box: Box, width: int, height: int) -> Box:
+    """A part of an instance, a window that it is lost in, or one beside it: what a detector offers too."""
+    scale = rng.choice([0.5, 1.0, 2.0]) * rng.uniform(0.8, 1.2)
+    x, y = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
+    x, y = x + rng.uniform(-0.6, 0.6) * box.width, y + rng.uniform(-0.6, 0.6) * box.height
+    w, h = scale * box.width / 2, scale * box.height / 2
+    corners = np.clip([x - w, y - h, x + w, y + h], 0, [width, height, width, height])
+    return Box(*(int(corner) for corner in corners))
 
 
 def instance_boxes(labels: Mask) -> dict[int, Box]:
