@@ -95,8 +95,14 @@ def test_the_rows_of_table_1_choose_the_streams():
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        (PAPER, "preset paper: no weights of its N_mp are .* set weights to a file of its ResNet-101 streams"),
-        (AUTHORS, r"set weights to the release's MP2S.pth.tar, or put it at .*hub/checkpoints/MP2S\.pth\.tar"),
+        (
+            PAPER,
+            r"preset paper: no weights of its N_mp .* set weights \(--weights\) to a file of its ResNet-101 streams",
+        ),
+        (
+            AUTHORS,
+            r"set weights \(--weights\) to the release's MP2S.pth.tar, or put it at .*hub/checkpoints/MP2S\.pth\.tar",
+        ),
         (replace(PAPER, weights="nowhere.pth"), "nowhere.pth: expected a checkpoint"),
         (replace(AUTHORS, weights="nowhere.pth"), "nowhere.pth: expected a checkpoint"),
     ],
@@ -115,7 +121,9 @@ def test_missing_weights_of_n_reid_and_n_det_are_said_in_one_line(tmp_path):
     file = tmp_path / "other.pth"
     torch.save({"state_dict": Small().state_dict()}, file)
     config = replace(config, detector_weights=str(file))
-    with pytest.raises(FileNotFoundError, match="no weights of its N_reid .* set identification_weights to a file"):
+    with pytest.raises(
+        FileNotFoundError, match=r"no weights of its N_reid .* set identification_weights \(--identification\)"
+    ):
         load_networks(config)
     networks = load_networks(replace(config, identification_weights=str(file)))
     assert all(part.head.weight.device.type == "cpu" for part in (networks.detector, networks.identification))

@@ -57,7 +57,7 @@ def _paper_propagation(config: Config) -> TwoStreams:
     if config.weights == UNTRAINED:
         return paper_streams(use_flow, rules.fusion)
     if not config.weights:
-        raise FileNotFoundError(_wanted("paper", "N_mp", "weights", "a file of its ResNet-101 streams"))
+        raise FileNotFoundError(_wanted("paper", "N_mp", "weights (--weights)", "a file of its ResNet-101 streams"))
     with torch.device("meta"):
         network = paper_streams(use_flow, rules.fusion)
     return _filled(network, config.weights)
@@ -75,7 +75,7 @@ def _authors_propagation(config: Config) -> MP2S:
     path = Path(config.weights) if config.weights else hub_file(AUTHORS_FILE)
     if not config.weights and not path.is_file():
         raise FileNotFoundError(
-            _wanted("authors", "N_mp", "weights", f"the release's {AUTHORS_FILE}, or put it at {path}")
+            _wanted("authors", "N_mp", "weights (--weights)", f"the release's {AUTHORS_FILE}, or put it at {path}")
         )
     return load_authors_checkpoint(path, config.propagation.fusion)
 
@@ -95,7 +95,7 @@ def _identification(config: Config) -> PaperIdentification:
         if config.weights == UNTRAINED:
             return PaperIdentification()
         what = "a file of the Identification Net"
-        raise FileNotFoundError(_wanted(config.preset, "N_reid", "identification_weights", what))
+        raise FileNotFoundError(_wanted(config.preset, "N_reid", "identification_weights (--identification)", what))
     with torch.device("meta"):
         network = PaperIdentification()
     return _filled(network, config.identification_weights)
@@ -103,8 +103,8 @@ def _identification(config: Config) -> PaperIdentification:
 
 def _wanted(preset: str, network: str, option: str, what: str) -> str:
     return (
-        f"preset {preset}: no weights of its {network} are shipped or published for download; set {option} to {what}, "
-        f"or weights to {UNTRAINED!r} to measure speed without training"
+        f"preset {preset}: no weights of its {network} ship with this package; set {option} to {what}, or weights to "
+        f"{UNTRAINED!r} for untrained networks, which show speed and nothing else"
     )
 
 
