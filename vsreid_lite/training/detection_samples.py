@@ -89,8 +89,9 @@ def _misplaced(rng: np.random.Generator, box: Box, width: int, height: int) -> B
     x, y = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
     x, y = x + rng.uniform(-0.6, 0.6) * box.width, y + rng.uniform(-0.6, 0.6) * box.height
     w, h = scale * box.width / 2, scale * box.height / 2
-    corners = np.clip([x - w, y - h, x + w, y + h], 0, [width, height, width, height])
-    return Box(*(int(corner) for corner in corners))
+    x0, x1 = (int(np.clip(corner, 0, width - 1)) for corner in (x - w, x + w))
+    y0, y1 = (int(np.clip(corner, 0, height - 1)) for corner in (y - h, y + h))
+    return Box(x0, y0, max(x1, x0 + 1), max(y1, y0 + 1))
 
 
 def instance_boxes(labels: Mask) -> dict[int, Box]:
