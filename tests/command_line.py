@@ -40,7 +40,7 @@ def stub_networks(_config=None) -> Networks:
 
 def ship_stubs(monkeypatch, folder: Path, seen: tuple[str, ...] = ()) -> Path:
     """Weight files that are none, but have a provenance, in place of the shipped ones; and `stub_networks` for them."""
-    for part in ("propagation", "detector", "identification"):
+    for part in ("baseline", "box", "propagation", "detector", "identification"):
         provenance = Provenance(part, "none", "none", 0, 0, sequences=seen)
         save_weights(folder / f"lite-{part}.safetensors", nn.Linear(1, 1), provenance)
     monkeypatch.setattr(weights, "SHIPPED", folder)

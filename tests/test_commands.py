@@ -128,7 +128,11 @@ def test_ablation_prints_the_table_writes_the_json_and_warns_of_what_the_weights
     before = snapshot(tmp_path)
     assert main([*davis, "--output", str(out), "--workers", "1"]) == 0
     results = json.loads((out / "results.json").read_text())
-    assert results.keys() >= {"dataset", "weights", "rows", "sequences", "seen-in-training"}
+    assert results.keys() >= {"dataset", "weights", "rows", "sequences", "seen-in-training", "total", "training"}
+    assert (out / "table1.png").read_bytes().startswith(b"\x89PNG")
+    for row in results["rows"]:
+        assert f"| {row['name']} *" in (out / "table1.md").read_text()
+        assert f"no,{row['name']},{row['J-mean']}" in (out / "table1.csv").read_text()
     assert [row["name"] for row in results["rows"]] == [row.name for row in table1()]
     assert results["seen-in-training"] == {"bees": ["bees"]}
     captured = capfd.readouterr()
@@ -136,6 +140,41 @@ def test_ablation_prints_the_table_writes_the_json_and_warns_of_what_the_weights
     assert warned == ["vsreid: warning: weights lite have seen bees in training: no fair test"]
     assert "Table 1 on davis-2017" in captured.out and "+ re-id module *" in captured.out
     assert before.items() <= snapshot(tmp_path).items() and not half_written(tmp_path)
+
+def test_with_adapt_all_every_row_is_adapted_beside_the_sixth(davis, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("vsreid_lite.api.adapt", lambda network, *_: network)
+    monkeypatch.setattr("vsreid_lite.api.TwoStreams", object)
+    options = ["--output", str(tmp_path / "out"), "--workers", "1", "--sequences", "apes", "--adapt"]
+    assert main([*davis, *options]) == 0
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert len(results["rows"]) == 6 and results["adapted-rows"] == []
+    assert main([*davis, *options, "all"]) == 0
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert len(results["rows"]) == 6 and len(results["adapted-rows"]) == 5
+    assert "each row adapted to each first frame" in capsys.readouterr().out
+
+
+def test_only_the_rows_chosen_are_measured(davis, tmp_path):
+    options = ["--output", str(tmp_path / "out"), "--workers", "1", "--sequences", "apes", "--rows", "3,4"]
+    assert main([*davis, *options]) == 0
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert [row["global-mean"] is None for row in results["rows"]] == [True, True, False, False, True]
+    assert len(list((tmp_path / "out" / "parts").iterdir())) == 2
+
+
+def test_scenes_of_mini_that_were_never_used_are_rendered_below_the_output(davis, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("vsreid_lite.datasets.benchmarks.mini_sequence", lambda _, i: tiny_sequence(f"crowd-{i:04d}"))
+    options = ["ablation", "--scenes", "14:16", "--device", "cpu", "--workers", "1", "--rows", "2"]
+    assert main(options) == 0
+    out = tmp_path / "runs" / "mini-14-16-lite"
+    results = json.loads((out / "results.json").read_text())
+    assert (results["dataset"], results["split"], results["scenes"]) == ("mini", "test", [14, 15])
+    assert results["sequences"] == ["crowd-0014", "crowd-0015"]
+    parts = snapshot(out / "parts")
+    assert (out / "scenes-14-16" / FRAMES / "crowd-0015").is_dir() and len(parts) == 2
+    assert main(options) == 0 and snapshot(out / "parts") == parts
+
 
 
 def test_only_the_sequences_named_are_measured(davis, tmp_path):
@@ -157,6 +196,8 @@ def test_the_results_lie_under_data_set_and_weights_unless_told_otherwise(davis,
         (["--root", "/nowhere"], "/nowhere: expected DAVIS 2017"),
         (["--dataset", "composite", "--root", "/nowhere"], "/nowhere: expected DAVIS 2016"),
         (["--weights", "heavy"], "heavy: expected lite or lite-davis"),
+        (["--rows", "2,6"], "row 6: expected numbers from 1 to 5, as in Table 1; 6 is ours, with --adapt"),
+        (["--scenes", "12:14"], "--scenes renders scenes of mini: it goes with --dataset mini and without --root"),
         (["--output", "/proc/out"], "cannot write into the folder /proc/out"),
     ],
 )

@@ -107,6 +107,7 @@ def _segment(commands_of: Subparsers) -> None:
     parser.add_argument("--detector", metavar="FILE", help="weights of N_det instead of the preset's")
     parser.add_argument("--identification", metavar="FILE", help="weights of N_reid instead of the preset's")
     _add_network_options(parser)
+    parser.add_argument("--adapt", action="store_true", help="fine-tune N_mp on the first frame")
     parser.set_defaults(command=commands.segment_video, weights=None)  # None: the preset's
 
 
@@ -123,9 +124,20 @@ def _ablation(commands_of: Subparsers) -> None:
     parser.add_argument("--dataset", choices=DATASETS, default="mini")
     parser.add_argument("--root", type=Path, help="folder of the DAVIS data set; mini needs none")
     parser.add_argument("--sequences", type=_names, default=(), metavar="A,B", help="only these")
-    parser.add_argument("--output", type=Path, help="folder for results.json (default: runs/DATASET-WEIGHTS)")
+    parser.add_argument(
+        "--scenes", type=_scenes, metavar="A:B", help="mini: scenes A to B - 1, rendered; new from 12 on"
+    )
+    parser.add_argument("--rows", type=_numbers, default=(), metavar="1,2", help="only these rows of Table 1")
+    parser.add_argument("--output", type=Path, help="folder for the results (default: runs/DATASET-WEIGHTS)")
     parser.add_argument("--workers", type=_at_least_one, help="processes (default: one for each core, at most 8)")
     _add_network_options(parser)
+    parser.add_argument(
+        "--adapt",
+        nargs="?",
+        choices=("best", "all"),
+        const="best",
+        help="fine-tune N_mp on each first frame: best, in a sixth row; all, every row too, in a second table",
+    )
     parser.set_defaults(command=commands.measure_ablation)
 
 
@@ -170,7 +182,6 @@ def _figures(commands_of: Subparsers) -> None:
 
 def _add_network_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", default="lite", help="lite, lite-davis, or an N_mp weight file")
-    parser.add_argument("--adapt", action="store_true", help="fine-tune N_mp on the first frame of each sequence")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--seed", type=_seed, default=0)
 
@@ -189,6 +200,17 @@ def _seed(text: str) -> int:
 
 def _minutes(text: str) -> float:
     return _number(text, whole=False, above=0)
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(_at_least_one(number) for number in _names(text))
+
+
+def _scenes(text: str) -> range:
+    first, colon, end = text.partition(":")
+    if not (colon and first.isdecimal() and end.isdecimal() and int(first) < int(end)):
+        raise argparse.ArgumentTypeError(f"expected FIRST:END, as 12:24 for scenes 12 to 23, found {text!r}")
+    return range(int(first), int(end))
+
+
 
 
 def _number(text: str, *, whole: bool, above: int) -> float:

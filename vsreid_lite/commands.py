@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vsreid_lite.config import PRESETS, Config
-from vsreid_lite.files import atomic_path, writable_folder, write_json
+from vsreid_lite.files import atomic_path, writable_folder, write_json, write_text
 from vsreid_lite.interrupts import uninterrupted
 
+    from matplotlib.figure import Figure
+
+    from vsreid_lite.datasets.benchmarks import Benchmark
 if TYPE_CHECKING:
     from vsreid_lite.sequence import Sequence
 
@@ -70,28 +73,35 @@ def evaluate_folders(options: argparse.Namespace) -> None:
 
 
 def measure_ablation(options: argparse.Namespace) -> None:
-    """`vsreid ablation`: the rows of Table 1 on a benchmark, printed beside the paper's."""
+    """`vsreid ablation`: the rows of Table 1 on a benchmark beside the paper's; printed, and written in four forms."""
     with uninterrupted():
-        from vsreid_lite.datasets.benchmarks import open_benchmark
         from vsreid_lite.evaluation.ablation import run_ablation, seen_sequences
-        from vsreid_lite.evaluation.ladder import ladder
-        from vsreid_lite.evaluation.report import format_table
+        from vsreid_lite.evaluation.ladder import adapted, ladder
+        from vsreid_lite.evaluation.report import format_csv, format_markdown, format_table
+        from vsreid_lite.visualization.table_plots import plot_table1
         from vsreid_lite.outputs import check_file, check_folder
         from vsreid_lite.workers import default_workers
 
-    output = options.output or Path("runs") / f"{options.dataset}-{Path(options.weights).stem}"
+    output = options.output or Path("runs") / _run_name(options)
     check_folder(output / "parts")
-    check_file(output / "results.json")
+    files = [output / name for name in ("results.json", "table1.md", "table1.csv", "table1.png")]
+    for file in files:
+        check_file(file)
     config = _config(options)
-    benchmark = open_benchmark(options.dataset, options.root, options.sequences)
+    rows = ladder(config, options.rows)
+    benchmark = _benchmark(options, output)
     seen = seen_sequences(benchmark, config.weights)
     if seen:
         learnt = ", ".join(sorted({source for sources in seen.values() for source in sources}))
         warnings.warn(f"weights {config.weights} have seen {learnt} in training: no fair test", stacklevel=1)
-    results = run_ablation(benchmark, ladder(config), output, options.workers or default_workers())
-    write_json(output / "results.json", results)
+    every = adapted(rows) if options.adapt == "all" else []
+    results = run_ablation(benchmark, rows, output, options.workers or default_workers(), every)
+    write_json(files[0], results)
+    write_text(files[1], format_markdown(results))
+    write_text(files[2], format_csv(results))
+    _write_figure(files[3], plot_table1(results))
     print(format_table(results))
-    print(f"results: {output / 'results.json'}")
+    print(f"results: {', '.join(str(file) for file in files)}")
 
 
 def render_benchmark(options: argparse.Namespace) -> None:
@@ -150,7 +160,7 @@ def draw_figures(options: argparse.Namespace) -> None:
     """`vsreid figures`: figures/ from the results of an ablation."""
     with uninterrupted():
         from vsreid_lite.outputs import check_file
-        from vsreid_lite.visualization.plots import plot_table1
+        from vsreid_lite.visualization.table_plots import plot_table1
 
     if not options.results.is_file():
         raise FileNotFoundError(f"{options.results}: no results; run `vsreid ablation --dataset mini` (make reproduce)")
@@ -161,10 +171,10 @@ def draw_figures(options: argparse.Namespace) -> None:
         figure = plot_table1(results)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
-            f"{options.results}: expected the results of `vsreid ablation`, found something else ({error!r})"
+            f"{options.results}: expected the results of `vsreid ablation`, found something else, perhaps of another "
+            f"version ({error!r}); run it again"
         ) from error
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=150, metadata={"Software": None})
+    _write_figure(path, figure)
     print(f"figure: {path}")
 
 
@@ -182,7 +192,29 @@ def download_names() -> list[str]:
 
 
 def _config(options: argparse.Namespace) -> Config:
-    return Config(weights=options.weights, adapt=options.adapt, device=options.device, seed=options.seed)
+    return Config(weights=options.weights, adapt=bool(options.adapt), device=options.device, seed=options.seed)
+
+
+def _run_name(options: argparse.Namespace) -> str:
+    scenes = f"-{options.scenes.start}-{options.scenes.stop}" if options.scenes else ""
+    return f"{options.dataset}{scenes}-{Path(options.weights).stem}"
+
+
+def _benchmark(options: argparse.Namespace, output: Path) -> Benchmark:
+    """The benchmark of an ablation: one that is there, or mini scenes that are rendered for it."""
+    from vsreid_lite.datasets.benchmarks import open_benchmark, open_scenes
+
+    if not options.scenes:
+        return open_benchmark(options.dataset, options.root, options.sequences)
+    if options.dataset != "mini" or options.root:
+        raise ValueError("--scenes renders scenes of mini: it goes with --dataset mini and without --root")
+    folder = output / f"scenes-{options.scenes.start}-{options.scenes.stop}"
+    return open_scenes(options.scenes, folder, options.sequences)
+
+
+def _write_figure(path: Path, figure: Figure) -> None:
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=150, metadata={"Software": None})
 
 
 def _preset_config(options: argparse.Namespace) -> Config:

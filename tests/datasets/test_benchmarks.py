@@ -7,11 +7,11 @@ import pytest
 
 from tests.command_line import tiny_mask, tiny_sequence
 from vsreid_lite.datasets import benchmarks
-from vsreid_lite.datasets.benchmarks import open_benchmark
+from vsreid_lite.datasets.benchmarks import open_benchmark, open_scenes
 from vsreid_lite.datasets.composite import CompositeSequence
 from vsreid_lite.datasets.davis import FRAMES, MASKS
 from vsreid_lite.datasets.frozen import MINI, write_benchmark
-from vsreid_lite.datasets.mini import CHALLENGES
+from vsreid_lite.datasets.mini import CHALLENGES, challenge_name
 
 
 @pytest.fixture
@@ -38,11 +38,13 @@ def test_another_mini_root_brings_its_own_test_split(tmp_path):
 
 def test_davis_is_its_val_split(root):
     assert open_benchmark("davis-2017", root).names == ("apes", "bees")
+    assert open_benchmark("davis-2017", root).split == "val"
     assert open_benchmark("davis-2017", root).sources("apes") == ("apes",)
 
 
 def test_any_sequence_that_is_there_can_be_named_once(root):
     assert open_benchmark("davis-2017", root, ("cats", "apes", "cats")).names == ("cats", "apes")
+    assert open_benchmark("davis-2017", root, ("cats",)).split == "named"
 
 
 def test_2016_unites_the_instances_and_2017_keeps_them(root):
@@ -76,6 +78,25 @@ def test_a_root_that_is_missing_or_another_folder_is_named(tmp_path):
         open_benchmark("composite", tmp_path)
     with pytest.raises(ValueError, match="expected one of mini, composite"):
         open_benchmark("coco")
+
+
+def test_scenes_are_rendered_anew_as_sequences_of_their_own(tmp_path, monkeypatch):
+    drawn = []
+
+    def draw(split, index):
+        drawn.append((split, index))
+        return tiny_sequence(f"{challenge_name(index)}-{index:04d}")
+
+    monkeypatch.setattr(benchmarks, "mini_sequence", draw)
+    benchmark = open_scenes(range(21, 23), tmp_path / "scenes")
+    assert drawn == [("test", 21), ("test", 22)]
+    assert benchmark.names == ("occlusion-0021", "scale-change-0022") and benchmark.sources(benchmark.names[0]) == ()
+    assert (benchmark.dataset, benchmark.split, benchmark.scenes) == ("mini", "test", (21, 22))
+    assert benchmark.load("occlusion-0021").K == 2
+    again = open_scenes(range(21, 23), tmp_path / "scenes", ("scale-change-0022",))
+    assert again.names == ("scale-change-0022",) and (again.split, again.scenes) == ("test", (22,))
+    with pytest.raises(ValueError, match="no sequence crowd-0014 in mini; there are occlusion-0021, scale-change"):
+        open_scenes(range(21, 23), tmp_path / "scenes", ("crowd-0014",))
 
 
 def test_a_missing_mini_split_says_where_it_comes_from(tmp_path, monkeypatch):

@@ -1,25 +1,33 @@
+"""Every row on every sequence, once: what is measured, kept, read back, and marked."""
+
 import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
-from tests.command_line import half_written, ship_stubs, snapshot, tiny_sequence
-from vsreid_lite.config import LITE
+from tests.command_line import FIRST, SECOND, half_written, ship_stubs, snapshot, tiny_sequence
+from tests.stubs import ListedDetector, ListedScores
+from vsreid_lite import api
+from vsreid_lite.config import LITE, AdaptationConfig
 from vsreid_lite.datasets.benchmarks import open_benchmark
 from vsreid_lite.datasets.davis import MASKS
 from vsreid_lite.datasets.frozen import write_benchmark
 from vsreid_lite.evaluation import ablation
-from vsreid_lite.evaluation.ablation import boost_interval, run_ablation, seen_sequences
-from vsreid_lite.evaluation.ladder import ADAPTATION, ladder
+from vsreid_lite.evaluation.ablation import run_ablation, seen_sequences
+from vsreid_lite.evaluation.ladder import ADAPTATION, adapted, ladder
+from vsreid_lite.evaluation.metrics import score_sequence
 from vsreid_lite.evaluation.paper import table1
-from vsreid_lite.evaluation.report import format_table
-from vsreid_lite.evaluation.scores import InstanceScores, Scores
+from vsreid_lite.evaluation.scores import Scores
 from vsreid_lite.masks import write_mask
+from vsreid_lite.models import Networks
+from vsreid_lite.models.mask_propagation import lite_streams
 from vsreid_lite.models.weights import Provenance, save_weights
 
 KEYS = {"name", "J-mean", "F-mean", "global-mean", "boost", "interval", "note", "seconds", "seen-in-training"}
 CONFIG = replace(LITE, device="cpu")
+ADAPTING = replace(CONFIG, adapt=True, adaptation=AdaptationConfig(steps=1, batch=1, recompositions=2))
 
 
 @pytest.fixture
@@ -35,79 +43,137 @@ def benchmark(tmp_path, files):
 
 @pytest.fixture
 def measured(monkeypatch):
-    """The (row, sequence) that were measured, in order."""
+    """The (configuration, sequence) that were measured, in order."""
     made = []
     real = ablation._measure
-    monkeypatch.setattr(ablation, "_measure", lambda job: made.append((job.row, job.sequence)) or real(job))
+
+    def measure(job):
+        parts = real(job)
+        made.extend((config, job.sequence) for config in job.rows.values())
+        return parts
+
+    monkeypatch.setattr(ablation, "_measure", measure)
     return made
 
 
-def test_rows_come_in_the_papers_order_with_null_where_nothing_was_measured(benchmark, tmp_path):
+def test_rows_come_in_the_papers_order_with_null_where_nothing_was_measured(benchmark, files, tmp_path):
+    (files / "lite-baseline.safetensors").unlink()
     results = run_ablation(benchmark, ladder(CONFIG), tmp_path / "out")
     assert json.loads(json.dumps(results, allow_nan=False)) == results
     assert results["dataset"] == "davis-2017" and results["weights"] == "lite" and results["seen-in-training"] == {}
-    assert results["sequences"] == ["apes", "bees"]
+    assert results["sequences"] == ["apes", "bees"] and results["split"] == "val" and results["scenes"] is None
+    assert results["adapted-rows"] == [] and results["adapted-total"] is None
     rows = results["rows"]
     assert [row["name"] for row in rows] == [row.name for row in table1()]
     assert all(row.keys() >= KEYS for row in rows)
-    for row in (rows[0], rows[2]):
-        assert row["J-mean"] is row["F-mean"] is row["global-mean"] is row["boost"] is row["interval"] is None
-        assert row["note"].startswith("not measured: ")
-    for row in (rows[1], rows[3], rows[4]):
+    baseline, *others = rows
+    for key in ("J-mean", "F-mean", "global-mean", "global-mean-interval", "boost", "interval", "sign-agrees"):
+        assert baseline[key] is None
+    assert baseline["note"] == "not measured: no file lite-baseline; make it: vsreid train lite-baseline"
+    for row in others:
         assert row["global-mean"] == pytest.approx((row["J-mean"] + row["F-mean"]) / 2)
         assert row["global-mean"] > 0.7  # nothing moves, and the guide is the answer
-        assert set(row["instances"]) == {"apes_1", "apes_2", "bees_1"}
+        assert set(row["instances"]) == {"apes_1", "apes_2", "bees_1"} and row["note"] == ""
 
 
-def test_a_boost_is_the_gain_over_the_last_row_that_was_measured(benchmark, tmp_path):
-    rows = run_ablation(benchmark, ladder(CONFIG), tmp_path)["rows"]
-    assert rows[1]["boost"] is None
-    assert rows[3]["boost"] == pytest.approx(rows[3]["global-mean"] - rows[1]["global-mean"])
-    assert rows[4]["boost"] == pytest.approx(rows[4]["global-mean"] - rows[3]["global-mean"])
-    low, high = rows[4]["interval"]
-    assert low <= rows[4]["boost"] <= high
+def test_the_numbers_are_those_of_each_sequence_segmented_alone(benchmark, tmp_path):
+    rows = ladder(CONFIG)
+    results = run_ablation(benchmark, rows, tmp_path)
+    for row, entry in zip(rows, results["rows"], strict=True):
+        scores = Scores(
+            {
+                name: one
+                for sequence in map(benchmark.load, benchmark.names)
+                for name, one in score_sequence(
+                    sequence.name, sequence.annotations, api.segment(sequence, row.config).masks
+                ).items()
+            }
+        )
+        assert (entry["J-mean"], entry["F-mean"]) == (scores.J.mean, scores.F.mean)
+        assert entry["global-mean"] == scores.global_mean
 
 
 def test_with_adaptation_there_is_a_sixth_row_that_adapts_to_each_sequence(benchmark, tmp_path, monkeypatch):
-    adapted = []
-    monkeypatch.setattr("vsreid_lite.api.adapt", lambda network, sequence, *_: adapted.append(sequence.name) or network)
+    seen = []
+    monkeypatch.setattr("vsreid_lite.api.adapt", lambda network, sequence, *_: seen.append(sequence.name) or network)
     monkeypatch.setattr("vsreid_lite.api.TwoStreams", object)
-    results = run_ablation(benchmark, ladder(replace(CONFIG, adapt=True)), tmp_path)
+    results = run_ablation(benchmark, ladder(ADAPTING), tmp_path)
     assert [row["name"] for row in results["rows"]][5:] == [ADAPTATION]
-    assert adapted == ["apes", "bees"]
+    assert results["rows"][5]["note"] == "not in the paper's table" and results["rows"][5]["paper"] is None
+    assert seen == ["apes", "bees"]
+
+
+def test_rows_of_one_network_share_its_adaptation_and_get_what_they_would_get_alone(
+    benchmark, tmp_path, measured, monkeypatch
+):
+    def load(config):
+        torch.manual_seed(1)
+        streams = lite_streams(config.propagation.use_flow).eval()
+        return Networks(streams, ListedDetector({}), ListedScores({}, [FIRST, SECOND]))
+
+    monkeypatch.setattr(api, "load_networks", load)
+    adaptations = []
+    real = api.adapt
+    monkeypatch.setattr(api, "adapt", lambda *given: adaptations.append(given[3]) or real(*given))
+    bees = replace(benchmark, names=("bees",))
+    rows = ladder(ADAPTING)
+    every = adapted(rows)
+    results = run_ablation(bees, rows, tmp_path, adapted_rows=every)
+    assert [(config.use_box, config.use_flow) for config in adaptations] == [
+        (True, True),
+        (True, False),
+        (False, False),
+    ]
+    assert len(measured) == 10  # the sixth row is the fifth of the adapted ones
+
+    sequence = benchmark.load("bees")
+    for row, entry in ((rows[5], results["rows"][5]), *zip(every[:3], results["adapted-rows"], strict=False)):
+        masks = api.segment(sequence, row.config).masks
+        scores = Scores(score_sequence("bees", sequence.annotations, masks))
+        assert (entry["J-mean"], entry["F-mean"]) == (scores.J.mean, scores.F.mean)
+    for without, entry in zip(results["rows"], results["adapted-rows"], strict=False):
+        assert entry["adaptation-gain"] == pytest.approx(entry["global-mean"] - without["global-mean"])
 
 
 def test_a_second_run_reads_everything_back(benchmark, tmp_path, measured):
     first = run_ablation(benchmark, ladder(CONFIG), tmp_path)
-    assert len(measured) == 6
+    assert len(measured) == 10
     assert run_ablation(benchmark, ladder(CONFIG), tmp_path) == first
-    assert len(measured) == 6
+    assert len(measured) == 10
+
+
+def test_rows_that_are_measured_later_join_those_that_are_there(benchmark, tmp_path, measured):
+    run_ablation(benchmark, ladder(CONFIG, (4,)), tmp_path)
+    assert len(measured) == 2
+    results = run_ablation(benchmark, ladder(CONFIG), tmp_path)
+    assert len(measured) == len(set(measured)) == 10 and None not in [row["J-mean"] for row in results["rows"]]
 
 
 def test_a_stopped_run_goes_on_where_it_was(benchmark, tmp_path, measured, monkeypatch):
     counted = ablation._measure
 
-    def stop_at_the_fourth(job):
-        if len(measured) == 3:
+    def stop_at_the_third_network(job):
+        if len(measured) == 6:
             raise KeyboardInterrupt
         return counted(job)
 
-    monkeypatch.setattr(ablation, "_measure", stop_at_the_fourth)
+    monkeypatch.setattr(ablation, "_measure", stop_at_the_third_network)
     with pytest.raises(KeyboardInterrupt):
         run_ablation(benchmark, ladder(CONFIG), tmp_path / "out")
-    assert len(list((tmp_path / "out" / "parts").iterdir())) == 3 and not half_written(tmp_path / "out")
+    assert len(list((tmp_path / "out" / "parts").iterdir())) == 6 and not half_written(tmp_path / "out")
     monkeypatch.setattr(ablation, "_measure", counted)
     run_ablation(benchmark, ladder(CONFIG), tmp_path / "out")
-    assert len(measured) == len(set(measured)) == 6
+    assert len(measured) == len(set(measured)) == 10
 
 
 def keys(benchmark, config=CONFIG):
-    return {job.result.name for job in ablation._jobs(ladder(config), benchmark, benchmark.root)}
+    configs = [row.config for row in ladder(config)]
+    return {path.name for path in ablation._results(configs, benchmark, benchmark.root).values()}
 
 
 def test_a_result_is_kept_under_everything_that_it_depends_on(benchmark, files, tmp_path, monkeypatch):
     before = keys(benchmark)
-    assert keys(benchmark) == before and len(before) == 6
+    assert keys(benchmark) == before and len(before) == 10
     assert not keys(benchmark, replace(CONFIG, seed=1)) & before
 
     code = tmp_path / "code"
@@ -121,7 +187,7 @@ def test_a_result_is_kept_under_everything_that_it_depends_on(benchmark, files, 
 
     write_mask(benchmark.root / MASKS / "apes" / "00003.png", np.zeros((41, 63), np.uint8))
     changed = keys(benchmark)
-    assert {name for name in changed - before if name.startswith("apes")} and len(changed & before) == 3
+    assert {name for name in changed - before if name.startswith("apes")} and len(changed & before) == 5
 
     (files / "lite-detector.safetensors").write_bytes((files / "lite-propagation.safetensors").read_bytes())
     assert not keys(benchmark) & changed
@@ -147,45 +213,12 @@ def test_the_data_stays_untouched(benchmark, tmp_path):
     assert snapshot(benchmark.root) == before
 
 
-def test_sequences_that_the_weights_have_seen_are_marked(benchmark, files, tmp_path, monkeypatch):
-    from torch import nn
-
+def test_sequences_that_the_weights_have_seen_are_marked(benchmark, tmp_path):
     own = tmp_path / "own.safetensors"
-    save_weights(own, nn.Linear(1, 1), Provenance("propagation", "", "", 0, 0, sequences=("bees", "wasps")))
+    header = Provenance("two streams", "", "", 0, 0, sequences=("bees", "wasps"))
+    save_weights(own, torch.nn.Linear(1, 1), header)
     assert seen_sequences(benchmark, "lite") == {}
     assert seen_sequences(benchmark, str(own)) == {"bees": ["bees"]}
     results = run_ablation(benchmark, ladder(replace(CONFIG, weights=str(own))), tmp_path / "out")
     assert results["seen-in-training"] == {"bees": ["bees"]}
-    assert [row["seen-in-training"] for row in results["rows"]] == [False, True, False, True, True]
-    table = format_table(results).splitlines()
-    starred = [line.split("  ")[0] for line in table if " * " in line]
-    assert starred == ["+ full-image to bbox *", "+ re-id module *", "+ multi-scale testing *"]
-    assert table[-1] == "* these weights have seen bees in training: no fair test"
-
-
-def test_the_table_prints_the_paper_beside_ours_and_says_what_is_missing(benchmark, tmp_path):
-    results = run_ablation(benchmark, ladder(CONFIG), tmp_path)
-    lines = format_table(results).splitlines()
-    assert lines[0].startswith("Table 1 on davis-2017, weights lite")
-    assert lines[1].split() == ["paper", "boost", "ours", "boost", "95", "%", "J", "F", "J", "again"]
-    assert lines[2].split()[:5] == ["baseline[11]", "0.517", "-", "-", "-"]
-    assert lines[4].split()[:5] == ["+", "flow-stream", "0.584", "+0.007", "-"]
-    row = results["rows"][3]
-    assert lines[5].split()[:6] == ["+", "re-id", "module", "0.652", "+0.068", f"{row['global-mean']:.3f}"]
-    assert "+ flow-stream: not measured: no flow stream ships yet" in lines
-    assert "+ flow-stream: the paper prints +0.007, its own column gives +0.029" in lines
-
-
-def instances(*values):
-    frames = np.ones(2)
-    return Scores(
-        {str(k): InstanceScores(v * frames, v * frames, frames > 0, frames < 0) for k, v in enumerate(values)}
-    )
-
-
-def test_the_interval_of_a_boost_is_paired_and_needs_three_instances():
-    low, high = boost_interval(instances(0.1, 0.5, 0.9), instances(0.2, 0.6, 1.0))
-    assert low == pytest.approx(0.1) and high == pytest.approx(0.1)
-    assert boost_interval(instances(0.1, 0.5), instances(0.2, 0.6)) is None
-    low, high = boost_interval(instances(*[0.5] * 20), instances(*[0.4, 0.7] * 10))
-    assert low < 0.05 < high and low > -0.02 and high < 0.12
+    assert [row["seen-in-training"] for row in results["rows"]] == [False, False, True, True, True]

@@ -9,7 +9,6 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 
 from tests.stubs import blank_frames, square_mask
-from vsreid_lite.evaluation.paper import table1
 from vsreid_lite.geometry import Box
 from vsreid_lite.reidentification import Retrieval
 from vsreid_lite.visualization.colours import INSTANCES, colour_wheel, flow_colours, instance_colour, tint
@@ -21,7 +20,6 @@ from vsreid_lite.visualization.plots import (
     plot_lost_and_retrieved,
     plot_scores,
     plot_strip,
-    plot_table1,
 )
 
 N = 6
@@ -30,23 +28,6 @@ TRUTH = [square_mask(boxes=(Box(4, 4, 12, 12), Box(16, 4, 24, 12)))] * N
 LOST = [*TRUTH[:2], *[square_mask(boxes=())] * 4]
 FOUND = Retrieval(Box(4, 4, 12, 12), 0.875, 4, 0)
 START = np.array([[0, 0], [0, 0], [0, 0], [4, 0], [4, 0], [4, 0]])  # Figure 3 of the paper, and an instance at rest
-
-
-def results(seen=False, adapted=False):
-    """What `vsreid ablation` writes, as far as the figure reads it."""
-    numbers = [None, 0.5, None, 0.6, 0.625] + [0.75] * adapted
-    boosts = [None, None, None, 0.1, 0.025] + [0.125] * adapted
-    names = [row.name for row in table1()] + ["+ online adaptation (ours)"] * adapted
-    rows = [
-        {
-            "name": name,
-            "global-mean": number,
-            "boost": boost,
-            "note": "not measured: no such network" * (number is None),
-        }
-        for name, number, boost in zip(names, numbers, boosts, strict=True)
-    ]
-    return {"dataset": "mini", "weights": "lite", "rows": rows, "seen-in-training": {"dog": ["dog"]} if seen else {}}
 
 
 def checkpoints():
@@ -81,7 +62,6 @@ FIGURES = {
     "guided map": guided_map,
     "candidates": candidates,
     "scores": scores,
-    "table 1": lambda: plot_table1(results()),
 }
 
 
@@ -161,21 +141,6 @@ def test_every_checkpoint_is_written_in_its_cell():
 def test_the_best_candidates_carry_their_score():
     found = texts(candidates())
     assert {"0.75", "0.25"} <= set(found) and "-0.12" not in found
-
-
-def test_table1_shows_the_paper_beside_ours_and_says_what_was_not_measured():
-    found = " | ".join(texts(plot_table1(results())))
-    for row in table1():
-        assert row.name in found and f"{row.global_mean:.3f}" in found
-    assert found.count("not measured: no such network") == 2
-    assert "0.600 (+0.100)" in found and "0.625 (+0.025)" in found
-    assert "*" not in found
-
-
-def test_table1_marks_weights_that_have_seen_the_sequences_and_adds_our_row():
-    found = " | ".join(texts(plot_table1(results(seen=True, adapted=True))))
-    assert "weights lite *" in found and "* These weights have seen" in found
-    assert "+ online adaptation (ours)" in found and "0.750 (+0.125)" in found
 
 
 def test_flow_colours_show_direction_as_hue_and_rest_as_white():

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence as Ordered
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+from tqdm.auto import tqdm
+
 from vsreid_lite.datasets.composite import CompositeSequence, composite_sequences
 from vsreid_lite.datasets.davis import FRAMES, MASKS, davis_folders, list_sequences, load_davis
-from vsreid_lite.datasets.frozen import MINI
+from vsreid_lite.datasets.frozen import MINI, write_benchmark
+from vsreid_lite.datasets.mini import mini_sequence
 from vsreid_lite.sequence import Sequence, frame_files
 
 DATASETS = ("mini", "composite", "davis-2016", "davis-2017")
@@ -19,11 +22,17 @@ FEWEST_FRAMES = 3  # the first and the last do not count
 
 @dataclass(frozen=True)
 class Benchmark:
-    """Which sequences are scored. `load` makes one of them; `sources` names the real sequences that it shows."""
+    """Which sequences are scored. `load` makes one of them; `sources` names the real sequences that it shows.
+
+    split: "test", "val", "all" where there is no list of one, or "named". scenes: the numbers of mini's, where they
+    were rendered anew.
+    """
 
     dataset: str
     root: Path
     names: tuple[str, ...]
+    split: str = "all"
+    scenes: tuple[int, ...] = ()
 
     def load(self, name: str) -> Sequence:
         """The sequence `name` with its annotations."""
@@ -60,11 +69,24 @@ def open_benchmark(dataset: str, root: Path | None = None, names: Ordered[str] =
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ValueError(f"{root}: no sequence {', '.join(unknown)} in {dataset}; there are {', '.join(known)}")
-    benchmark = Benchmark(dataset, root, tuple(dict.fromkeys(names)) or _split(dataset, root, known))
+    split, listed = ("named", tuple(dict.fromkeys(names))) if names else _split(dataset, root, known)
+    benchmark = Benchmark(dataset, root, listed, split)
     if dataset != "composite":
         for name in benchmark.names:
             _check_annotations(root, _year(dataset), name)
     return benchmark
+
+
+def open_scenes(scenes: range, folder: Path, names: Ordered[str] = ()) -> Benchmark:
+    """Scenes of mini's test split by their numbers, rendered into `folder`: from 12 on, none was ever used.
+
+    A scene is the same each time, so what is rendered over an earlier rendering changes nothing. names: of the
+    sequences to keep. Raises ValueError for a name that is not among them, OSError for what cannot be written.
+    """
+    rendered = write_benchmark((mini_sequence("test", index) for index in tqdm(scenes, desc="rendering")), folder)
+    benchmark = open_benchmark("mini", folder, names)
+    kept = tuple(index for index, name in zip(scenes, rendered, strict=True) if name in benchmark.names)
+    return replace(benchmark, split="test", scenes=kept)
 
 
 def _root(dataset: str, root: Path | None) -> Path:
@@ -90,15 +112,17 @@ def _known(dataset: str, root: Path) -> list[str]:
     return sorted({path.name for folder in folders for path in _inside(folder / FRAMES) if path.is_dir()})
 
 
-def _split(dataset: str, root: Path, known: list[str]) -> tuple[str, ...]:
+def _split(dataset: str, root: Path, known: list[str]) -> tuple[str, tuple[str, ...]]:
+    """The split that is scored, and its sequences."""
     if dataset == "composite":
-        return tuple(known)
+        return "all", tuple(known)
     if not any((folder / "ImageSets").is_dir() for folder in davis_folders(root, _year(dataset))):
         warnings.warn(
             f"{root}: expected ImageSets with a list of a split, found none; all sequences count", stacklevel=2
         )
-        return tuple(known)
-    return tuple(list_sequences(root, _year(dataset), "test" if dataset == "mini" else "val"))
+        return "all", tuple(known)
+    split = "test" if dataset == "mini" else "val"
+    return split, tuple(list_sequences(root, _year(dataset), split))
 
 
 def _check_annotations(root: Path, year: int, name: str) -> None:

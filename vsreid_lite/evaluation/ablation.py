@@ -5,66 +5,64 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
-from scipy.stats import bootstrap
 from tqdm.auto import tqdm
 
-from vsreid_lite import __version__
-from vsreid_lite.api import segment
-from vsreid_lite.config import Config
+from vsreid_lite import vsreid
+from vsreid_lite.api import prepare
+from vsreid_lite.config import Config, with_propagation
 from vsreid_lite.datasets.benchmarks import Benchmark
 from vsreid_lite.evaluation.ladder import Row
 from vsreid_lite.evaluation.metrics import score_sequence
 from vsreid_lite.evaluation.scores import InstanceScores, Scores
+from vsreid_lite.evaluation.summary import Measured, summarise
 from vsreid_lite.files import write_json
 from vsreid_lite.models.loading import choose_device, weight_files
 from vsreid_lite.workers import each
 
 PACKAGE = Path(__file__).parent.parent
-
-
-@dataclass(frozen=True)
-class Job:
-    """One row on one sequence; its result is kept in the file `result`."""
-
-    row: str
-    config: Config
-    benchmark: Benchmark
-    sequence: str
-    result: Path
+Results = Mapping[tuple[Config, str], Path]  # the file that keeps the result of a configuration on a sequence
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
-    """A row with its scores; None where the row is not measured."""
+class Job:
+    """The rows that share one N_mp, on one sequence: it is loaded, and adapted, once. rows: by the file of a result."""
 
-    row: Row
-    scores: Scores | None
-    seconds: float
+    benchmark: Benchmark
+    sequence: str
+    network: Config
+    rows: dict[Path, Config]
 
 
-def run_ablation(benchmark: Benchmark, rows: list[Row], output: Path, workers: int = 1) -> dict[str, object]:
-    """Measure `rows` on `benchmark`; the content of the results JSON (DESIGN section 8).
+def run_ablation(
+    benchmark: Benchmark, rows: Sequence[Row], output: Path, workers: int = 1, adapted_rows: Sequence[Row] = ()
+) -> dict[str, object]:
+    """Measure `rows` on `benchmark`, and `adapted_rows`; the content of the results JSON (DESIGN section 8).
 
     Each finished (row, sequence) is kept below `output`/parts under a key of everything that it depends on, so a
     stopped run continues and a repeated one is read back. Only this process writes there, never a worker.
     """
-    jobs = _jobs(rows, benchmark, output / "parts")
-    missing = [job for job in jobs if not job.result.is_file()]
-    bar = tqdm(total=len(missing), desc=f"ablation on {benchmark.dataset}", disable=not missing)
-    with bar, closing(each(_measure, missing, workers)) as parts:
-        for job, part in parts:
-            write_json(job.result, part)
-            bar.update()
-    return _summary(benchmark, [_measured(row, jobs) for row in rows])
+    every = [*rows, *adapted_rows]
+    results = _results([row.config for row in every if not row.missing], benchmark, output / "parts")
+    jobs = _jobs(results, benchmark)
+    missing = sum(len(job.rows) for job in jobs)
+    bar = tqdm(total=missing, desc=f"ablation on {benchmark.dataset}", disable=not missing)
+    with bar, closing(each(_measure, jobs, workers)) as measured:
+        for job, parts in measured:
+            for path, part in zip(job.rows, parts, strict=True):
+                write_json(path, part)
+            bar.update(len(parts))
+    table, adapted = ([_measured(row, benchmark, results) for row in some] for some in (rows, adapted_rows))
+    return summarise(benchmark, table, adapted, seen_sequences(benchmark, rows[0].config.weights))
 
 
 def seen_sequences(benchmark: Benchmark, weights: str) -> dict[str, list[str]]:
@@ -74,16 +72,15 @@ def seen_sequences(benchmark: Benchmark, weights: str) -> dict[str, list[str]]:
     return {name: sources for name, sources in seen.items() if sources}
 
 
-def _jobs(rows: list[Row], benchmark: Benchmark, folder: Path) -> list[Job]:
+def _results(configs: Iterable[Config], benchmark: Benchmark, folder: Path) -> Results:
     contents = {name: _fingerprint(benchmark.files(name)) for name in benchmark.names}
-    jobs = []
-    for row in rows:
-        if row.config is not None:
-            method = _method(row.config)
-            for name in benchmark.names:
-                key = hashlib.sha256(f"{method} {benchmark.dataset} {contents[name]}".encode()).hexdigest()[:16]
-                jobs.append(Job(row.name, row.config, benchmark, name, folder / f"{name}-{key}.json"))
-    return jobs
+    results = {}
+    for config in dict.fromkeys(configs):
+        method = _method(config)
+        for name in benchmark.names:
+            key = hashlib.sha256(f"{method} {benchmark.dataset} {contents[name]}".encode()).hexdigest()[:16]
+            results[config, name] = folder / f"{name}-{key}.json"
+    return results
 
 
 def _method(config: Config) -> str:
@@ -99,25 +96,51 @@ def _fingerprint(files: Iterable[Path]) -> str:
     return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
-def _measure(job: Job) -> dict[str, Any]:
+def _jobs(results: Results, benchmark: Benchmark) -> list[Job]:
+    """What is not measured yet, the last rows first: they take longest, and no process shall wait for another's end."""
+    jobs: dict[tuple[Config, str], dict[Path, Config]] = {}
+    configs = list(dict.fromkeys(config for config, _ in results))
+    for config, name in product(reversed(configs), benchmark.names):
+        path = results[config, name]
+        if not path.is_file():
+            jobs.setdefault((_network(config), name), {})[path] = config
+    return [Job(benchmark, name, network, rows) for (network, name), rows in jobs.items()]
+
+
+def _network(config: Config) -> Config:
+    """What N_mp of a row depends on; neither re-identification nor the scales of testing change it."""
+    return with_propagation(replace(config, reid=False), scales=(1.0,))
+
+
+def _measure(job: Job) -> list[dict[str, Any]]:
+    """The result of each row of a job, in plain values. seconds: of a row alone, making N_mp ready included."""
     sequence = job.benchmark.load(job.sequence)
     truth = [mask for mask in sequence.annotations or () if mask is not None]
     started = time.perf_counter()
-    result = segment(sequence, job.config)
-    seconds = time.perf_counter() - started
-    scores = score_sequence(job.sequence, truth, result.masks)
-    arrays = {name: {key: value.tolist() for key, value in vars(one).items()} for name, one in scores.items()}
-    return {"row": job.row, "seconds": seconds, "run": result.to_json(), "instances": arrays}
+    networks, config = prepare(sequence, replace(job.network, reid=any(row.reid for row in job.rows.values())))
+    ready = time.perf_counter() - started
+    parts = []
+    for row in job.rows.values():
+        started = time.perf_counter()
+        ours = with_propagation(replace(config, reid=row.reid), scales=row.propagation.scales)
+        result = vsreid.segment(sequence, networks, ours)
+        seconds = ready + time.perf_counter() - started
+        scores = score_sequence(job.sequence, truth, result.masks)
+        arrays = {name: {key: value.tolist() for key, value in vars(one).items()} for name, one in scores.items()}
+        parts.append({"config": asdict(row), "seconds": seconds, "run": result.to_json(), "instances": arrays})
+    return parts
 
 
-def _measured(row: Row, jobs: list[Job]) -> Measured:
-    parts = [_read(job.result) for job in jobs if job.row == row.name]
+def _measured(row: Row, benchmark: Benchmark, results: Results) -> Measured:
+    if row.missing:
+        return Measured(row)
+    parts = [_read(results[row.config, name]) for name in benchmark.names]
     instances = {
         name: InstanceScores(**{key: np.asarray(value) for key, value in arrays.items()})
         for part in parts
         for name, arrays in part["instances"].items()
     }
-    return Measured(row, Scores(instances) if instances else None, sum(part["seconds"] for part in parts))
+    return Measured(row, Scores(instances), sum(part["seconds"] for part in parts))
 
 
 def _read(part: Path) -> dict[str, Any]:
@@ -125,58 +148,3 @@ def _read(part: Path) -> dict[str, Any]:
         return dict(json.loads(part.read_text(encoding="utf-8")))
     except ValueError as error:
         raise ValueError(f"{part}: damaged result of an earlier run ({error}); delete it and run again") from error
-
-
-def _summary(benchmark: Benchmark, rows: list[Measured]) -> dict[str, object]:
-    config = next(row.row.config for row in rows if row.row.config is not None)
-    seen = seen_sequences(benchmark, config.weights)
-    entries: list[dict[str, object]] = []
-    before: Scores | None = None
-    for row in rows:
-        entries.append({**_entry(row, before), "seen-in-training": bool(seen) and row.scores is not None})
-        before = row.scores or before
-    return {
-        "dataset": benchmark.dataset,
-        "sequences": list(benchmark.names),
-        "weights": config.weights,
-        "seed": config.seed,
-        "version": __version__,
-        "seen-in-training": seen,
-        "rows": entries,
-    }
-
-
-def _entry(row: Measured, before: Scores | None) -> dict[str, object]:
-    if row.scores is None:
-        empty = dict.fromkeys(
-            ("J-mean", "F-mean", "global-mean", "boost", "interval", "J-after-reappearance", "seconds")
-        )
-        return {"name": row.row.name, **empty, "note": row.row.note}
-    return {
-        "name": row.row.name,
-        "J-mean": row.scores.J.mean,
-        "F-mean": row.scores.F.mean,
-        "global-mean": row.scores.global_mean,
-        "boost": None if before is None else row.scores.global_mean - before.global_mean,
-        "interval": None if before is None else boost_interval(before, row.scores),
-        "J-after-reappearance": row.scores.reappeared_J,
-        "seconds": row.seconds,
-        "note": row.row.note,
-        "instances": {
-            name: {"J-mean": float(one.J.mean()), "F-mean": float(one.F.mean())}
-            for name, one in row.scores.instances.items()
-        },
-    }
-
-
-def boost_interval(before: Scores, after: Scores) -> list[float] | None:
-    """The 95 % interval of a boost, from a paired bootstrap over instances; None for fewer than three instances."""
-    gains = np.array([_mean(after.instances[name]) - _mean(one) for name, one in before.instances.items()])
-    if len(gains) < 3:
-        return None
-    interval = bootstrap((gains,), np.mean, method="percentile", n_resamples=9999, rng=0).confidence_interval
-    return [float(interval.low), float(interval.high)]
-
-
-def _mean(instance: InstanceScores) -> float:
-    return float(instance.J.mean() + instance.F.mean()) / 2

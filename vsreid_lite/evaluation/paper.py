@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from vsreid_lite.evaluation.scores import Statistics
@@ -91,6 +91,22 @@ def boost_errata(rows: Sequence[AblationRow]) -> list[Erratum]:
         for row, boost in zip(rows, recomputed, strict=True)
         if row.boost is not None and boost is not None and row.boost != boost
     ]
+
+
+def gain(rows: Sequence[AblationRow], before: str, after: str) -> float:
+    """What the row named `after` has over the one named `before` in the column of global means, to three decimals."""
+    means = {row.name: row.global_mean for row in rows}
+    return round(means[after] - means[before], 3)
+
+
+def arithmetic(rows: Sequence[AblationRow]) -> dict[str, object]:
+    """Table 1's boosts by its column, the sum of the printed ones beside the whole gain, and the boosts that differ."""
+    return {
+        "boosts": boosts([row.global_mean for row in rows]),
+        "printed-sum": round(sum(row.boost for row in rows if row.boost is not None), 3),
+        "gain": gain(rows, rows[0].name, rows[-1].name),
+        "errata": [asdict(erratum) for erratum in boost_errata(rows)],
+    }
 
 
 def global_mean_errata(rows: Sequence[AblationRow] | Sequence[ChallengeEntry]) -> list[Erratum]:

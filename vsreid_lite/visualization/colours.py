@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from vsreid_lite.masks import Frame, Mask
 
 INSTANCES = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#CC79A7", "#D55E00", "#0072B2")  # Okabe and Ito
-PAPER, OURS, RETRIEVED = "#BBBBBB", "#0072B2", "#0072B2"
+PAPER, OURS, ADAPTED, RETRIEVED = "#BBBBBB", "#0072B2", "#E69F00", "#0072B2"
 BEFORE, AFTER, BLACK = "#D55E00", "#0072B2", "#000000"
 
 

@@ -6,21 +6,18 @@ and its outline, a bar its hatching, a cell its figure. `figure.get_label()` is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from vsreid_lite.evaluation.metrics import region
-from vsreid_lite.evaluation.paper import boost_errata, table1
 from vsreid_lite.geometry import Box
 from vsreid_lite.masks import Frame, Mask
 from vsreid_lite.reidentification import Retrieval, Starts
-from vsreid_lite.visualization.colours import AFTER, BEFORE, BLACK, OURS, PAPER, RETRIEVED
+from vsreid_lite.visualization.colours import AFTER, BEFORE, BLACK, RETRIEVED
 from vsreid_lite.visualization.panels import (
     Map,
     draw_box,
@@ -172,55 +169,6 @@ def plot_scores(
     axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     axes.spines[["top", "right"]].set_visible(False)
     return figure
-
-
-def plot_table1(results: Mapping[str, Any]) -> Figure:
-    """Table 1, the paper's global-means beside ours, from the results of `vsreid ablation`.
-
-    A row that was not measured says so, with its reason; weights that have seen the sequences are marked with a star.
-    """
-    rows, printed = results["rows"], {row.name: row for row in table1()}
-    figure = new_figure(
-        9, 0.8 * len(rows) + 1.4, "Table 1, global-mean: " + "; ".join(map(_in_words, rows)) + ".", "constrained"
-    )
-    axes = figure.subplots()
-    star = " *" if results["seen-in-training"] else ""
-    paper_style: dict[str, Any] = {"facecolor": PAPER, "hatch": "///", "edgecolor": "white"}
-    axes.barh(0, 0, label="paper: DAVIS 2017 test-dev", **paper_style)
-    axes.barh(0, 0, label=f"ours: {results['dataset']}, weights {results['weights']}{star}", facecolor=OURS)
-    for y, row in enumerate(rows):
-        if paper := printed.get(row["name"]):
-            _bar(axes, y - 0.2, paper.global_mean, paper.boost, "", paper_style)
-        _bar(axes, y + 0.2, row["global-mean"], row["boost"], row["note"], {"facecolor": OURS})
-    axes.set_yticks(range(len(rows)), [row["name"] for row in rows])
-    axes.set(xlim=(0, 1.25), ylim=(len(rows) - 0.5, -0.5), xticks=np.linspace(0, 1, 6))
-    axes.set_xlabel(f"global-mean (boost over the row before)\n{_footnote(results)}", fontsize=8)
-    axes.legend(frameon=False, fontsize=9, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure
-
-
-def _bar(axes: Axes, y: float, value: float | None, boost: float | None, note: str, style: dict[str, Any]) -> None:
-    gain = "" if boost is None else f" ({boost:+.3f})"
-    text = note if value is None else f"{value:.3f}{gain}" + (f", {note}" if note else "")
-    axes.barh(y, value or 0, height=0.38, **style)
-    axes.text((value or 0) + 0.01, y, text, va="center", fontsize=8, style="italic" if value is None else "normal")
-
-
-def _in_words(row: Mapping[str, Any]) -> str:
-    value = row["global-mean"]
-    return f"{row['name']} {row['note'] if value is None else f'{value:.3f}'}"
-
-
-def _footnote(results: Mapping[str, Any]) -> str:
-    lines = ["Other videos and smaller networks than the paper's: compare order and signs, not heights."]
-    for erratum in boost_errata(table1()):
-        lines.append(
-            f'"{erratum.row}": the paper prints {erratum.printed:+.3f}, its column gives {erratum.recomputed:+.3f}.'
-        )
-    if results["seen-in-training"]:
-        lines.append("* These weights have seen sequences of this benchmark in training: no fair test.")
-    return "\n".join(lines)
 
 
 def _verdict(truth: NDArray[np.bool_], found: NDArray[np.bool_]) -> str:

@@ -1,0 +1,161 @@
+"""From scores to the results of an ablation: boosts, their intervals, and what the paper has beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import bootstrap
+
+from vsreid_lite import __version__
+from vsreid_lite.datasets.benchmarks import Benchmark
+from vsreid_lite.evaluation.budget import training_budget
+from vsreid_lite.evaluation.ladder import PRINTED, Row
+from vsreid_lite.evaluation.paper import arithmetic, gain, table1
+from vsreid_lite.evaluation.scores import InstanceScores, Scores
+
+FEWEST = 3  # instances for an interval
+SCORES = ("J-mean", "F-mean", "global-mean", "global-mean-interval", "J-after-reappearance", "seconds") + (
+    "sequences",
+    "instances",
+)
+BOOST = ("boost", "boost-over", "interval", "excludes-zero", "sign-agrees")
+Seen = Mapping[str, list[str]]  # real sequences inside a sequence that the weights have seen in training
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """A row with its scores; None where the row is not measured. seconds: of all sequences, one process each."""
+
+    row: Row
+    scores: Scores | None = None
+    seconds: float = 0.0
+
+
+def summarise(benchmark: Benchmark, rows: list[Measured], adapted: list[Measured], seen: Seen) -> dict[str, object]:
+    """The content of the results JSON (DESIGN section 8).
+
+    rows: of Table 1, and ours. adapted: none, or the paper's rows with adaptation, each beside the row without.
+    """
+    config = rows[0].row.config
+    without = {row.row.name: row.scores for row in rows}
+    return {
+        "dataset": benchmark.dataset,
+        "split": benchmark.split,
+        "scenes": list(benchmark.scenes) or None,
+        "sequences": list(benchmark.names),
+        "weights": config.weights,
+        "seed": config.seed,
+        "version": __version__,
+        "seen-in-training": dict(seen),
+        "rows": _entries(rows, seen),
+        "total": _total(rows),
+        "adapted-rows": [
+            {**entry, **_gain_by_adaptation(row.scores, without[row.row.name])}
+            for entry, row in zip(_entries(adapted, seen), adapted, strict=True)
+        ],
+        "adapted-total": _total(adapted) if adapted else None,
+        "paper": arithmetic(table1()),
+        "training": training_budget([row.row for row in rows]),
+    }
+
+
+def _entries(rows: list[Measured], seen: Seen) -> list[dict[str, object]]:
+    entries: list[dict[str, object]] = []
+    before: Measured | None = None
+    for row in rows:
+        entry = {"name": row.row.name, **_scores(row), **_boost(row, before), "paper": _paper(row, before)}
+        note = row.row.missing or row.row.note
+        entries.append({**entry, "seen-in-training": bool(seen) and row.scores is not None, "note": note})
+        before = before if row.scores is None else row
+    return entries
+
+
+def _scores(row: Measured) -> dict[str, object]:
+    if row.scores is None:
+        return dict.fromkeys(SCORES)
+    means = instance_means(row.scores)
+    sequences: dict[str, list[float]] = {}
+    for name, mean in means.items():
+        sequences.setdefault(name.rpartition("_")[0], []).append(mean)
+    instances = {
+        name: {"J-mean": float(one.J.mean()), "F-mean": float(one.F.mean())}
+        for name, one in row.scores.instances.items()
+    }
+    return {
+        "J-mean": row.scores.J.mean,
+        "F-mean": row.scores.F.mean,
+        "global-mean": row.scores.global_mean,
+        "global-mean-interval": mean_interval(np.array(list(means.values()))),
+        "J-after-reappearance": row.scores.reappeared_J,
+        "seconds": row.seconds,
+        "sequences": {name: float(np.mean(values)) for name, values in sequences.items()},
+        "instances": instances,
+    }
+
+
+def _boost(row: Measured, before: Measured | None) -> dict[str, object]:
+    """The gain over the last row that was measured."""
+    if row.scores is None or before is None or before.scores is None:
+        return dict.fromkeys(BOOST)
+    paper = (_paper(row, before) or {}).get("gain")
+    boost, interval = row.scores.global_mean - before.scores.global_mean, boost_interval(before.scores, row.scores)
+    return {
+        "boost": boost,
+        "boost-over": before.row.name,
+        "interval": interval,
+        "excludes-zero": None if interval is None else interval[0] > 0 or interval[1] < 0,
+        "sign-agrees": None if paper is None else bool(np.sign(boost) == np.sign(paper)),
+    }
+
+
+def _paper(row: Measured, before: Measured | None) -> dict[str, float | None] | None:
+    """The row as printed, and its gain, by the paper's own column, over the row that ours is compared with."""
+    one = next((printed for printed in table1() if printed.name == row.row.name), None)
+    if one is None:
+        return None
+    over = None if before is None else gain(table1(), before.row.name, one.name)
+    means = {"J-mean": one.J_mean, "F-mean": one.F_mean, "global-mean": one.global_mean}
+    return {**means, "boost": one.boost, "gain": over}
+
+
+def _total(rows: list[Measured]) -> dict[str, object]:
+    """What the paper's whole ladder gains, ours and the paper's; None where an end of it is not measured."""
+    first, last = rows[0], rows[PRINTED - 1]
+    names = {"from": first.row.name, "to": last.row.name, "paper": gain(table1(), first.row.name, last.row.name)}
+    if first.scores is None or last.scores is None:
+        return {**names, "gain": None, "interval": None}
+    interval = boost_interval(first.scores, last.scores)
+    return {**names, "gain": last.scores.global_mean - first.scores.global_mean, "interval": interval}
+
+
+def _gain_by_adaptation(adapted: Scores | None, without: Scores | None) -> dict[str, object]:
+    if adapted is None or without is None:
+        return {"adaptation-gain": None, "adaptation-interval": None}
+    interval = boost_interval(without, adapted)
+    return {"adaptation-gain": adapted.global_mean - without.global_mean, "adaptation-interval": interval}
+
+
+def boost_interval(before: Scores, after: Scores) -> list[float] | None:
+    """The 95 % interval of a boost, from a paired bootstrap over instances; None for fewer than three instances."""
+    means = instance_means(after)
+    return mean_interval(np.array([means[name] - mean for name, mean in instance_means(before).items()]))
+
+
+def mean_interval(values: NDArray[np.float64]) -> list[float] | None:
+    """The 95 % interval of the mean of values (n,), one for each instance, by bootstrap; None for n below three."""
+    if len(values) < FEWEST:
+        return None
+    interval = bootstrap((values,), np.mean, method="percentile", n_resamples=9999, rng=0).confidence_interval
+    return [float(interval.low), float(interval.high)]
+
+
+def instance_means(scores: Scores) -> dict[str, float]:
+    """(J + F) / 2 of each instance; their mean is the global-mean."""
+    return {name: _mean(one) for name, one in scores.instances.items()}
+
+
+def _mean(instance: InstanceScores) -> float:
+    return float(instance.J.mean() + instance.F.mean()) / 2
