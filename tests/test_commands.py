@@ -1,4 +1,4 @@
-"""`vsreid evaluate`, `ablation`, `render`, `train` and `figures`."""
+"""`vsreid evaluate`, `ablation`, `render`, `figures` and `download`."""
 
 import json
 import shutil
@@ -9,12 +9,11 @@ import pytest
 
 from tests.command_line import half_written, refused, ship_stubs, small_disk, snapshot, tiny_mask, tiny_sequence
 from vsreid_lite.cli import main
-from vsreid_lite.commands import download_names, stage_names
+from vsreid_lite.commands import download_names
 from vsreid_lite.datasets.davis import FRAMES, MASKS
 from vsreid_lite.datasets.frozen import read_benchmark, write_benchmark
 from vsreid_lite.evaluation.paper import table1
 from vsreid_lite.masks import write_mask
-from vsreid_lite.models.weights import Provenance
 
 GOLDEN = Path(__file__).parent / "golden" / "metrics"
 COMMANDS = ("segment", "evaluate", "ablation", "render", "train", "download", "figures")
@@ -292,82 +291,6 @@ def test_a_rendering_on_a_full_disk_leaves_no_list_of_its_sequences(tmp_path, ca
         assert not half_written(disk) and not (disk / "ImageSets").exists()
 
 
-# train
-
-
-@pytest.fixture
-def requests(monkeypatch):
-    asked = []
-
-    def run(name, request):
-        asked.append((name, request))
-        return Provenance("propagation", "none", request.command, request.seed, 12)
-
-    monkeypatch.setattr("vsreid_lite.training.stages.run_stage", run)
-    return asked
-
-
-def test_train_runs_a_stage_with_a_command_that_can_be_repeated(requests, tmp_path, capsys):
-    output = tmp_path / "new" / "a.safetensors"
-    options = ["--output", str(output), "--minutes", "0.5", "--seed", "4", "--device", "cpu"]
-    assert main(["train", "lite-detector", *options, "--sequences", "of,no,use"]) == 0
-    name, request = requests[0]
-    assert name == "lite-detector" and request.output == output and request.minutes == 0.5 and request.seed == 4
-    assert request.command == "vsreid train lite-detector --seed 4" and request.sequences == ()
-    assert capsys.readouterr().out == f"12 steps: {output}\n"
-
-
-def test_a_stage_with_real_video_names_what_it_sees(requests, tmp_path):
-    write_benchmark([tiny_sequence("apes"), tiny_sequence("bees")], tmp_path, "val")
-    arguments = [
-        "train",
-        "lite-davis-propagation",
-        "--root",
-        str(tmp_path),
-        "--output",
-        str(tmp_path / "a.safetensors"),
-    ]
-    assert main(arguments) == 0
-    assert main([*arguments, "--sequences", "bees"]) == 0
-    assert [request.sequences for _, request in requests] == [("apes", "bees"), ("bees",)]
-    assert requests[1][1].command == "vsreid train lite-davis-propagation --seed 0 --root DAVIS --sequences bees"
-
-
-@pytest.mark.parametrize(
-    ("options", "line"),
-    [
-        ([], "lite-davis-propagation learns from real video: give --root"),
-        (["--root", "/nowhere"], "/nowhere: expected DAVIS 2016"),
-        (["--root", "{}/davis", "--sequences", "apes,dogs"], "no sequence dogs; there are apes"),
-        (["--output", "/proc/a.safetensors"], "cannot write into the folder /proc"),
-        (["--output", "{}/davis"], "davis: expected a file to write, found a folder"),
-        (["--root", "{}/davis", "--device", "tpu"], "device 'tpu': expected auto, cpu, cuda"),
-    ],
-)
-def test_a_training_that_cannot_run_is_refused_before_scenes_are_rendered(requests, tmp_path, capfd, options, line):
-    write_benchmark([tiny_sequence("apes")], tmp_path / "davis", "val")
-    options = ["--output", "{}/a.safetensors", *options]
-    assert line in refused(capfd, "train", "lite-davis-propagation", *(option.format(tmp_path) for option in options))
-    assert requests == []
-
-
-def test_a_loss_that_is_not_finite_is_one_line(tmp_path, capfd, monkeypatch):
-    def diverge(*_):
-        raise FloatingPointError("lite-detector: the loss is nan at step 7; last good state: a.state")
-
-    monkeypatch.setattr("vsreid_lite.training.stages.run_stage", diverge)
-    assert "the loss is nan at step 7" in refused(
-        capfd, "train", "lite-detector", "--output", tmp_path / "a.safetensors"
-    )
-
-
-def test_the_stages_and_archives_of_the_parser_are_those_there_are():
-    from vsreid_lite.datasets.download import ARCHIVES
-    from vsreid_lite.training.stages import STAGES
-
-    assert sorted(stage_names()) == sorted(STAGES) and download_names() == list(ARCHIVES)
-
-
 # figures
 
 
@@ -388,6 +311,12 @@ def test_results_that_are_none_are_named(tmp_path, capfd, content):
 
 
 # download
+
+
+def test_the_archives_of_the_parser_are_those_there_are():
+    from vsreid_lite.datasets.download import ARCHIVES
+
+    assert download_names() == list(ARCHIVES)
 
 
 def test_a_download_without_a_place_to_write_is_refused(tmp_path, capfd):

@@ -11,9 +11,10 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from vsreid_lite import __version__, commands
+from vsreid_lite import __version__, commands, train_commands
 from vsreid_lite.config import PRESETS
-from vsreid_lite.interrupts import uninterrupted
+from vsreid_lite.interrupts import stopped_like_interrupted, uninterrupted
+from vsreid_lite.training.catalogue import ALL, STAGE_MINUTES, list_stages
 
 INTERRUPTED, BAD_INPUT = 1, 2
 DATASETS = ("mini", "composite", "davis-2016", "davis-2017")
@@ -26,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
         with uninterrupted():
             parser = build_parser()
         options = parser.parse_args(arguments)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), stopped_like_interrupted():
             warnings.showwarning = _print_warning
             options.command(options)
             print(end="", flush=True)
@@ -153,17 +154,26 @@ def _render(commands_of: Subparsers) -> None:
 
 
 def _train(commands_of: Subparsers) -> None:
-    parser = commands_of.add_parser("train", help="make one of the shipped weight files again")
-    parser.add_argument("stage", choices=commands.stage_names())
-    parser.add_argument("--output", type=Path, help="weight file (default: runs/train/STAGE.safetensors)")
-    parser.add_argument("--minutes", type=_minutes, default=math.inf, help="stop after this long")
+    parser = commands_of.add_parser(
+        "train",
+        help="make one of the shipped weight files again, or all",
+        description="Train one stage, resumed where an earlier run was stopped.",
+        epilog=f"stages:\n{list_stages()}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("stage", choices=(*STAGE_MINUTES, ALL), metavar="STAGE", help="one of those below")
+    parser.add_argument("--list", action="version", version=list_stages(), help="list the stages with their times")
+    parser.add_argument(
+        "--output", type=Path, help="weight file (default: runs/train/STAGE.safetensors); of all: folder (runs/weights)"
+    )
+    parser.add_argument("--minutes", type=_minutes, default=math.inf, help="stop each stage after this long")
     parser.add_argument("--seed", type=_seed, default=0)
     parser.add_argument("--root", type=Path, help="stages with real video: a DAVIS 2016 root")
     parser.add_argument(
         "--sequences", type=_names, default=(), metavar="A,B", help="real sequences (default: all there)"
     )
     parser.add_argument("--device", default="auto")
-    parser.set_defaults(command=commands.train_stage)
+    parser.set_defaults(command=train_commands.train_stage)
 
 
 def _download(commands_of: Subparsers) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import warnings
 from collections.abc import Iterable
 from dataclasses import replace
@@ -130,25 +129,6 @@ def render_benchmark(options: argparse.Namespace) -> None:
     print(f"{len(names)} sequences: {options.output}")
 
 
-def train_stage(options: argparse.Namespace) -> None:
-    """`vsreid train`: one stage, resumed where an earlier run was stopped."""
-    with uninterrupted():
-        from vsreid_lite.models.loading import choose_device
-        from vsreid_lite.outputs import check_file
-        from vsreid_lite.training.stages import STAGES, Request, run_stage
-
-    output = options.output or Path("runs/train") / f"{options.stage}.safetensors"
-    check_file(output)
-    sequences = _real_sequences(options) if STAGES[options.stage].real else ()
-    command = f"vsreid train {options.stage} --seed {options.seed}"
-    if sequences:
-        command += f" --root DAVIS --sequences {shlex.quote(','.join(sequences))}"
-    device = str(choose_device(options.device))
-    request = Request(output, command, options.seed, options.minutes, options.root, sequences, device)
-    provenance = run_stage(options.stage, request)
-    print(f"{provenance.steps} steps: {output}")
-
-
 def download_dataset(options: argparse.Namespace) -> None:
     """`vsreid download`: a DAVIS archive, verified and unpacked."""
     from vsreid_lite.datasets.download import download
@@ -176,12 +156,6 @@ def draw_figures(options: argparse.Namespace) -> None:
         ) from error
     _write_figure(path, figure)
     print(f"figure: {path}")
-
-
-def stage_names() -> list[str]:
-    """The stages of `vsreid train`, without importing torch."""
-    parts = ("propagation", "detector", "identification")
-    return ["lite-propagation-stills", *(f"{weights}-{part}" for weights in ("lite", "lite-davis") for part in parts)]
 
 
 def download_names() -> list[str]:
@@ -255,16 +229,3 @@ def _check_masks(options: argparse.Namespace, sequence: Sequence) -> None:
             f"{options.output}: holds {len(others)} other PNG files ({others[0]}, ...), perhaps masks of another run",
             stacklevel=1,
         )
-
-
-def _real_sequences(options: argparse.Namespace) -> tuple[str, ...]:
-    """The real sequences that a stage may see: those named, which must be there, or all."""
-    from vsreid_lite.datasets.composite import single_instance_sequences
-
-    if options.root is None:
-        raise ValueError(f"{options.stage} learns from real video: give --root, the folder of DAVIS 2016")
-    there = single_instance_sequences(options.root, 2016)
-    unknown = [name for name in options.sequences if name not in there]
-    if unknown:
-        raise ValueError(f"{options.root}: no sequence {', '.join(unknown)}; there are {', '.join(there)}")
-    return options.sequences or tuple(there)

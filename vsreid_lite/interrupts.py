@@ -1,8 +1,9 @@
-"""Ctrl-C held back for a moment, where being cut in two would do harm."""
+"""Ctrl-C held back for a moment, where being cut in two would do harm; and SIGTERM that ends a run as Ctrl-C does."""
 
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,3 +19,16 @@ def uninterrupted() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def stopped_like_interrupted() -> Iterator[None]:
+    """SIGTERM, by which queues and containers end a run, raises KeyboardInterrupt in the body, as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the main thread's
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

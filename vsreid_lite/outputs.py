@@ -7,13 +7,17 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vsreid_lite.files import ADVICE
+from vsreid_lite.files import ADVICE, atomic_path
 from vsreid_lite.interrupts import uninterrupted
 from vsreid_lite.masks import Mask, write_mask
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def check_folder(path: Path) -> None:
@@ -58,3 +62,9 @@ def write_masks(
         with uninterrupted():
             for name in names:
                 os.replace(Path(temporary, f"{name}.png"), folder / f"{name}.png")
+
+
+def write_figure(path: Path, figure: Figure) -> None:
+    """Write a figure as PNG, atomically; the same figure is the same file. Raises OSError as `atomic_path` does."""
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=150, metadata={"Software": None})

@@ -1,6 +1,14 @@
-import csv
-import math
+"""The training loop: resumed to the bit, stopped by what is not finite, and a log that says nothing twice."""
 
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -8,6 +16,7 @@ from torch.utils.data import Dataset
 
 from tests.command_line import half_written
 from vsreid_lite.training import loop
+from vsreid_lite.training.log import append_to_log, read_log
 from vsreid_lite.training.loop import Plan, train
 
 pytestmark = pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad")
@@ -49,6 +58,7 @@ def killed_after(steps, loss):
     return run
 
 
+ROOT = Path(__file__).parents[2]
 PLAN = Plan(20, 1e-2, warm_up=3)
 
 
@@ -101,18 +111,123 @@ def test_training_stops_when_its_minutes_are_over_and_keeps_its_state(tmp_path):
     assert torch.load(tmp_path / "a.state", weights_only=True)["step"] == 1
 
 
-def test_the_log_has_a_row_every_fifty_steps_and_goes_on_after_a_stop(tmp_path):
-    plan = Plan(120, 1e-2)
-    for steps in (60, 120):
-        model = network()
-        loss = killed_after(steps, loss_of(model)) if steps == 60 else loss_of(model)
-        try:
-            train(model, Steps(), loss, plan, tmp_path / "a.state")
-        except Killed:
-            assert not (tmp_path / "a.state").exists()  # it was less than 45 seconds
-    rows = list(csv.DictReader((tmp_path / "a.csv").open()))
-    assert [int(row["step"]) for row in rows] == [50, 50, 100]
-    assert all(float(row["loss"]) >= 0 and float(row["seconds"]) >= 0 for row in rows)
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_gradient_that_is_not_finite_is_not_learnt_from(tmp_path, every_step, bad):
+    model = network()
+    good = loss_of(model)
+    done = []
+
+    def loss(batch):
+        done.append(values(model))
+        value = good(batch)
+        if len(done) == 6:
+            value.register_hook(lambda gradient: gradient * bad)
+        return value
+
+    with pytest.raises(FloatingPointError, match=r"a: the gradient is (nan|inf) at step 5; last good state: "):
+        train(model, Steps(), loss, PLAN, tmp_path / "a.state")
+    learnt = torch.cat([p.flatten() for p in model.parameters()])
+    assert torch.isfinite(learnt).all()
+    assert torch.load(tmp_path / "a.state", weights_only=True)["step"] == 5
+
+
+def test_a_first_loss_that_is_not_finite_says_that_there_is_no_state(tmp_path):
+    model = network()
+    with pytest.raises(FloatingPointError, match="a: the loss is nan at step 0; no state was saved yet"):
+        train(model, Steps(), lambda batch: model(batch).mean() * math.nan, PLAN, tmp_path / "a.state")
+    assert not (tmp_path / "a.state").exists()
+
+
+def test_random_numbers_go_on_where_the_state_was_saved(tmp_path, every_step):
+    """A network that draws (dropout here, Faster R-CNN's samples in N_det) learns the same, killed or not."""
+
+    def drawing():
+        torch.manual_seed(5)
+        return nn.Sequential(nn.Linear(4, 6), nn.Dropout(), nn.Linear(6, 1))
+
+    whole, cut, resumed = drawing(), drawing(), drawing()
+    torch.manual_seed(1)
+    train(whole, Steps(), loss_of(whole), PLAN, tmp_path / "whole.state")
+    torch.manual_seed(1)
+    with pytest.raises(Killed):
+        train(cut, Steps(), killed_after(7, loss_of(cut)), PLAN, tmp_path / "cut.state")
+    torch.manual_seed(2)
+    train(resumed, Steps(), loss_of(resumed), PLAN, tmp_path / "cut.state")
+    assert torch.equal(values(resumed), values(whole))
+
+
+class Trap:
+    def __reduce__(self):
+        return exec, ("raise SystemExit('executed')",)
+
+
+@pytest.mark.parametrize("content", [{"step": Trap()}, {"step": 3}, [1, 2], {"step": 3, "model": {}}])
+def test_a_state_that_is_none_is_refused_in_one_line_and_nothing_in_it_is_run(tmp_path, content):
+    torch.save(content, tmp_path / "a.state")
+    model = network()
+    with pytest.raises(
+        ValueError, match=r"a\.state: not the state of an earlier run of this stage .*delete it to start"
+    ):
+        train(model, Steps(), loss_of(model), PLAN, tmp_path / "a.state")
+
+
+def test_the_log_has_a_row_every_fifty_steps_and_says_nothing_twice_after_a_kill(tmp_path, monkeypatch):
+    """The rows of steps that the killed run had done after its last state go; seconds go on and never back."""
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 1e9)
+    plan, log = Plan(220, 1e-2), tmp_path / "a.csv"
+    model = network()
+    with pytest.raises(Killed):
+        train(model, Steps(), killed_after(60, loss_of(model)), plan, tmp_path / "a.state")
+    assert not (tmp_path / "a.state").exists() and list(read_log(log).steps) == [50]
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    model = network()
+    with pytest.raises(Killed):
+        train(model, Steps(), killed_after(110, loss_of(model)), plan, tmp_path / "a.state")
+    seconds = read_log(log).seconds
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 1e9)
+    append_to_log(log, 150, 9.0, 1000.0)  # of a step that came after the state
+    model = network()
+    assert train(model, Steps(), loss_of(model), plan, tmp_path / "a.state") == 220
+    curve = read_log(log)
+    assert list(curve.steps) == [50, 100, 150, 200]
+    assert list(curve.seconds[:2]) == list(seconds) and (np.diff(curve.seconds) >= 0).all()
+    assert curve.seconds[-1] < 900 and (curve.loss < 9).all()
+
+
+SCRIPT = """
+import time, torch
+from pathlib import Path
+from tests.training.test_loop import Steps, loss_of, network
+from vsreid_lite.training import loop
+loop.CHECKPOINT_SECONDS = 0.3
+model = network()
+loss = loss_of(model)
+slow = lambda batch: time.sleep(0.05) or loss(batch)
+loop.train(model, Steps(), slow, loop.Plan(200, 1e-2, warm_up=3), Path("a.state"))
+"""
+
+
+def test_a_process_that_is_killed_loses_what_came_after_its_last_checkpoint_alone(tmp_path):
+    """A real SIGKILL, with a checkpoint every 0.3 s: the state is whole, and training ends as if nothing had been."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    state = tmp_path / "a.state"
+    while not (state.exists() and torch.load(state, weights_only=True)["step"] >= 20):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    assert 20 <= torch.load(state, weights_only=True)["step"] < 200
+    plan = Plan(200, 1e-2, warm_up=3)
+    whole, resumed = network(), network()
+    train(resumed, Steps(), loss_of(resumed), plan, state)
+    train(whole, Steps(), loss_of(whole), plan, tmp_path / "whole.state")
+    assert torch.equal(values(resumed), values(whole))
+
+
+def test_a_checkpoint_is_due_within_a_minute():
+    assert loop.CHECKPOINT_SECONDS <= 45
 
 
 def test_the_loss_falls(tmp_path):

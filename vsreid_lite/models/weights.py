@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,18 +28,31 @@ class Provenance:
 
     network: str  # "rgb", "two streams", "detector" or "identification"
     data: str
-    command: str
+    command: str  # of the last stage
     seed: int
     steps: int
     version: str = __version__
     sequences: tuple[str, ...] = ()  # the real sequences it has seen
     settings: Mapping[str, Any] = field(default_factory=dict)  # chosen on mini-val: thresholds, scales, adaptation
+    start: tuple[str, ...] = ()  # the commands of the stages before it, the first one first
 
 
 def save_weights(path: Path, network: nn.Module, provenance: Provenance) -> None:
     """Write a network's tensors as fp16, atomically. Raises OSError as `atomic_path` does."""
     tensors = {name: _half(value) for name, value in network.state_dict().items()}
     write_bytes(path, save(tensors, {"provenance": json.dumps(asdict(provenance))}))
+
+
+def store_settings(path: Path, output: Path, settings: Mapping[str, Any]) -> Provenance:
+    """Write the weight file `path` to `output`, which may be the same, with other settings in its header; atomically.
+
+    The tensors stay as they are, bit for bit. Raises as `load_weights` does for a bad file, OSError as `atomic_path`.
+    """
+    with _opened(path) as file:
+        provenance = replace(_provenance(path, file.metadata()), settings=dict(settings))
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    write_bytes(output, save(tensors, {"provenance": json.dumps(asdict(provenance))}))
+    return provenance
 
 
 def load_weights(path: Path, network: nn.Module) -> Provenance:
@@ -87,12 +100,12 @@ def _provenance(path: Path, metadata: Mapping[str, str] | None) -> Provenance:
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: expected a provenance as a JSON object in its header, found {error}") from error
     known = {part.name for part in fields(Provenance)}
-    problems = [f"no {name}" for name in sorted(known - values.keys() - {"settings"})]
+    problems = [f"no {name}" for name in sorted(known - values.keys() - {"settings", "start"})]
     problems += [f"{name}, which is unknown" for name in sorted(values.keys() - known)]
     if problems:
         version = _other_version(values.get("version"))
         raise ValueError(f"{path}: expected {len(known)} fields of provenance, found {'; '.join(problems)}{version}")
-    return Provenance(**{**values, "sequences": tuple(values["sequences"])})
+    return Provenance(**{**values, **{name: tuple(values.get(name, ())) for name in ("sequences", "start")}})
 
 
 def _check(path: Path, provenance: Provenance, expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:

@@ -50,14 +50,22 @@ class Clip:
 
 def mini_clips(count: int, pairs: int = 3, first: int = 0) -> list[Clip]:
     """Clips of the first `count` scenes of mini-train: `pairs` pairs of frames, one to three frames apart."""
-    indices = tqdm(range(first, first + count), desc="rendering scenes")
-    return [_scene_clip(f"mini-train {index}", mini_scene("train", index), (7, index), pairs) for index in indices]
+    return [mini_clip(index, pairs) for index in range(first, first + count)]
 
 
 def footage_clips(count: int, pairs: int = 3) -> list[Clip]:
     """Clips of the first `count` scenes in the style of footage, as those of `mini_clips`."""
-    indices = tqdm(range(count), desc="rendering footage")
-    return [_scene_clip(f"footage {index}", footage_scene(index), (10, index), pairs) for index in indices]
+    return [footage_clip(index, pairs) for index in range(count)]
+
+
+def mini_clip(index: int, pairs: int = 3) -> Clip:
+    """The clip of scene `index` of mini-train."""
+    return _scene_clip(f"mini-train {index}", mini_scene("train", index), (7, index), pairs)
+
+
+def footage_clip(index: int, pairs: int = 3) -> Clip:
+    """The clip of scene `index` in the style of footage."""
+    return _scene_clip(f"footage {index}", footage_scene(index), (10, index), pairs)
 
 
 def _scene_clip(name: str, scene: Scene, seed: tuple[int, int], pairs: int) -> Clip:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import math
 import pickle
@@ -10,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import torch
@@ -18,8 +18,14 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
 from vsreid_lite.files import write_bytes
+from vsreid_lite.training.log import append_to_log, cut_log
+from vsreid_lite.training.processes import Team
 
 CHECKPOINT_SECONDS = 45
+LOG_STEPS = 50
+MOST_DRAWERS = 8  # processes that draw batches, on the cores that training leaves free
+LONGEST_GRADIENT = 5.0
+ALONE = Team()
 
 
 @dataclass(frozen=True)
@@ -40,42 +46,123 @@ def train(
     loss: Callable[[Any], Tensor],
     plan: Plan,
     state: Path,
+    team: Team = ALONE,
 ) -> int:
     """Train `model` in place and return the number of steps done; `batches[step]` is one batch.
 
-    The state (weights, optimiser, step) goes to `state` every 45 seconds and a log beside it; an existing state is
-    resumed. A loss that is not finite raises FloatingPointError with the step, and the last good state stays.
+    The state (weights, optimiser, step, random numbers) goes to `state` every 45 seconds, and a log beside it. An
+    existing state is resumed; what the log has beyond it goes. A loss or a gradient that is not finite raises
+    FloatingPointError with the step, before it is learnt from, and the last good state stays.
+    team: the processes that share each batch; the first of them writes the state and the log.
     """
-    optimiser = torch.optim.AdamW(model.parameters(), plan.learning_rate, weight_decay=plan.weight_decay)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, plan))
-    parts = {"model": model, "optimiser": optimiser, "schedule": schedule}
-    step = _resume(parts, state)
-    loader = DataLoader(batches, batch_size=None, sampler=range(step, plan.steps), num_workers=1, prefetch_factor=4)
-    started = saved = time.monotonic()
-    model.train()
-    progress = tqdm(loader, initial=step, total=plan.steps, desc=state.stem, mininterval=2)
+    run = _Run(model, plan, state, team)
+    run.resume()
+    loader = DataLoader(
+        batches,
+        batch_size=None,
+        collate_fn=_as_it_is,  # torch's would turn tuples into lists
+        sampler=range(run.step, plan.steps),
+        num_workers=max(1, min(MOST_DRAWERS, team.cores - 1)),
+        prefetch_factor=4,
+        generator=torch.Generator(),  # drawing leaves torch's own random numbers alone
+    )
+    progress = tqdm(loader, initial=run.step, total=plan.steps, desc=state.stem, mininterval=2, disable=not team.main)
     for batch in progress:
-        value = loss(batch)
-        if not torch.isfinite(value):
-            raise FloatingPointError(
-                f"{state.stem}: the loss is {value.item()} at step {step}; last good state: {state}"
-            )
-        optimiser.zero_grad(set_to_none=True)
-        value.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-        optimiser.step()
-        schedule.step()
-        step += 1
-        if step % 50 == 0:
-            progress.set_postfix(loss=f"{value.item():.3f}")
-            _log(state.with_suffix(".csv"), step, value.item(), time.monotonic() - started)
-        if time.monotonic() - saved > CHECKPOINT_SECONDS:
-            _save(parts, step, state)
-            saved = time.monotonic()
-        if time.monotonic() - started > 60 * plan.minutes:
+        value = loss(team.share(batch))
+        run.learn(value)
+        if run.step % LOG_STEPS == 0:
+            progress.set_postfix(loss=f"{run.loss:.3f}")
+            run.log()
+        if run.seconds - run.saved > CHECKPOINT_SECONDS:
+            run.save()
+        if run.out_of_time():
             break
-    _save(parts, step, state)
-    return step
+    run.save()
+    return run.step
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+class _Run:
+    """What one training is made of, and what its state file keeps of it."""
+
+    def __init__(self, model: nn.Module, plan: Plan, path: Path, team: Team) -> None:
+        team.prepare(model)
+        self.model, self.plan, self.path, self.team = model.train(), plan, path, team
+        self.optimiser = torch.optim.AdamW(model.parameters(), plan.learning_rate, weight_decay=plan.weight_decay)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, lambda step: _rate(step, plan))
+        self.parts: dict[str, Any] = {"model": model, "optimiser": self.optimiser, "schedule": self.schedule}
+        self.step, self.loss = 0, math.nan
+        self.began, self.earlier, self.saved = time.monotonic(), 0.0, 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Of training until now, those of the runs that this one resumes included."""
+        return self.earlier + time.monotonic() - self.began
+
+    def learn(self, loss: Tensor) -> None:
+        """One step downhill: the loss of all processes, unless it or its gradient is not finite."""
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.team.average_gradients(self.model)
+        length = nn.utils.clip_grad_norm_(self.model.parameters(), LONGEST_GRADIENT)
+        self.loss = self.team.mean(loss).item()
+        for what, value in (("loss", self.loss), ("gradient", length.item())):
+            if not math.isfinite(value):
+                state = f"last good state: {self.path}" if self.path.exists() else "no state was saved yet"
+                raise FloatingPointError(f"{self.path.stem}: the {what} is {value} at step {self.step}; {state}")
+        self.optimiser.step()
+        self.schedule.step()
+        self.step += 1
+
+    def log(self) -> None:
+        if self.team.main:
+            append_to_log(self.path.with_suffix(".csv"), self.step, self.loss, self.seconds)
+
+    def out_of_time(self) -> bool:
+        """Whether the minutes of any process are over: all must stop at the same step."""
+        if math.isinf(self.plan.minutes):
+            return False
+        late = time.monotonic() - self.began > 60 * self.plan.minutes
+        return self.team.mean(torch.tensor(float(late), device=self.team.device)).item() > 0
+
+    def save(self) -> None:
+        self.saved = self.seconds
+        if not self.team.main:
+            return
+        numbers = [torch.get_rng_state()]
+        if self.team.device.type == "cuda":
+            numbers.append(torch.cuda.get_rng_state(self.team.device))
+        kept = {"step": self.step, "seconds": self.seconds, "random": numbers}
+        buffer = io.BytesIO()  # torch would turn a full disk into a RuntimeError
+        torch.save({**kept, **{name: part.state_dict() for name, part in self.parts.items()}}, buffer)
+        write_bytes(self.path, buffer.getvalue())
+
+    def resume(self) -> None:
+        """Go on from the state file, if there is one. Raises ValueError for a file that is no state of this stage."""
+        if self.path.exists():
+            try:
+                self._load(torch.load(self.path, map_location="cpu", weights_only=True))
+            except (RuntimeError, EOFError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
+                why = (
+                    "more than tensors in it" if isinstance(error, pickle.UnpicklingError) else shorten(str(error), 200)
+                )
+                raise ValueError(
+                    f"{self.path}: not the state of an earlier run of this stage ({why}); delete it to start anew"
+                ) from error
+        if self.team.main:
+            cut_log(self.path.with_suffix(".csv"), self.step)
+
+    def _load(self, kept: dict[str, Any]) -> None:
+        for name, part in self.parts.items():
+            part.load_state_dict(kept[name])
+        self.step, self.earlier = int(kept["step"]), float(kept["seconds"])
+        self.saved = self.earlier
+        torch.set_rng_state(kept["random"][0])
+        if self.team.device.type == "cuda" and len(kept["random"]) > 1:
+            torch.cuda.set_rng_state(kept["random"][1], self.team.device)
 
 
 def _rate(step: int, plan: Plan) -> float:
@@ -83,32 +170,3 @@ def _rate(step: int, plan: Plan) -> float:
     position = step % length
     warm = min(1.0, (position + 1) / plan.warm_up)
     return warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * position / length)))
-
-
-def _save(parts: dict[str, Any], step: int, path: Path) -> None:
-    buffer = io.BytesIO()  # torch would turn a full disk into a RuntimeError
-    torch.save({"step": step, **{name: part.state_dict() for name, part in parts.items()}}, buffer)
-    write_bytes(path, buffer.getvalue())
-
-
-def _resume(parts: dict[str, Any], path: Path) -> int:
-    if not path.exists():
-        return 0
-    try:
-        saved = torch.load(path, weights_only=True)
-        for name, part in parts.items():
-            part.load_state_dict(saved[name])
-        return int(saved["step"])
-    except (RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
-        raise ValueError(
-            f"{path}: not the state of an earlier run of this stage ({error}); delete it to start anew"
-        ) from error
-
-
-def _log(path: Path, step: int, loss: float, seconds: float) -> None:
-    new = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        if new:
-            writer.writerow(["step", "loss", "seconds"])
-        writer.writerow([step, f"{loss:.5f}", f"{seconds:.1f}"])

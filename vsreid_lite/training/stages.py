@@ -6,20 +6,24 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import Dataset
 
 from vsreid_lite.config import PropagationConfig
 from vsreid_lite.models.detector import LiteDetector
 from vsreid_lite.models.identification import LiteIdentification, OIMLoss
 from vsreid_lite.models.mask_propagation import TwoStreams, flow_stream_from, lite_streams
-from vsreid_lite.models.weights import SHIPPED, Provenance, load_weights, save_weights
+from vsreid_lite.models.weights import SHIPPED, Provenance, load_weights, read_provenance, save_weights
 from vsreid_lite.training.branches import flow_loss, joint_loss
-from vsreid_lite.training.clips import Clip, footage_clips, mini_clips, real_clips
+from vsreid_lite.training.clips import Clip
 from vsreid_lite.training.detection_samples import Detection, DetectionBatches, IdentityBatches
-from vsreid_lite.training.loop import Plan, train
-from vsreid_lite.training.propagation_samples import STILLS, VIDEO, Mixture, PropagationBatches
+from vsreid_lite.training.loop import ALONE, Plan, train
+from vsreid_lite.training.processes import Team
+from vsreid_lite.training.propagation_samples import STILLS, VIDEO, Batch, Mixture, PropagationBatches
+from vsreid_lite.training.rendering import ClipStore
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "rgb": lambda: lite_streams(use_flow=False),
@@ -45,8 +49,8 @@ class Stage:
     flow_only: bool = False  # the flow stream, from the RGB stream of `start`, which stays as it is
 
 
-# Section 3.4. Every stream of every row of Table 1 has had 7,500 steps: of its own, or of the stream it starts from.
-PRETRAINING, BRANCH, JOINT = Plan(4000), Plan(2000, 6e-4), Plan(1500, 4e-4)
+# Section 3.4. Every stream of every row of Table 1 has had 5,800 steps: of its own, or of the stream it starts from.
+PRETRAINING, BRANCH, JOINT = Plan(3500), Plan(1500, 6e-4), Plan(800, 4e-4)
 
 STAGES = {
     "lite-stills": Stage("rgb", PRETRAINING, 16, mixture=STILLS),
@@ -55,12 +59,12 @@ STAGES = {
     "lite-propagation": Stage("two streams", JOINT, 16, "lite-flow"),
     "lite-box": Stage("rgb", JOINT, 16, "lite-rgb"),
     "lite-baseline-stills": Stage("rgb", PRETRAINING, 16, mixture=STILLS, use_box=False),
-    "lite-baseline": Stage("rgb", Plan(3500, 6e-4), 16, "lite-baseline-stills", use_box=False),
+    "lite-baseline": Stage("rgb", Plan(2300, 6e-4), 16, "lite-baseline-stills", use_box=False),
     "lite-detector": Stage("detector", Plan(2400), 6),
     "lite-identification": Stage("identification", Plan(3000), 64),
-    "lite-davis-propagation": Stage("two streams", Plan(1200, 5e-4), 16, "lite-propagation", 60, 60, 150),
-    "lite-davis-box": Stage("rgb", Plan(1200, 5e-4), 16, "lite-box", 60, 60, 150),
-    "lite-davis-baseline": Stage("rgb", Plan(1200, 5e-4), 16, "lite-baseline", 60, 60, 150, use_box=False),
+    "lite-davis-propagation": Stage("two streams", Plan(800, 5e-4), 16, "lite-propagation", 60, 60, 150),
+    "lite-davis-box": Stage("rgb", Plan(800, 5e-4), 16, "lite-box", 60, 60, 150),
+    "lite-davis-baseline": Stage("rgb", Plan(800, 5e-4), 16, "lite-baseline", 60, 60, 150, use_box=False),
     "lite-davis-detector": Stage("detector", Plan(400, 3e-4), 6, "lite-detector", 60, 60, 150),
     "lite-davis-identification": Stage("identification", Plan(400, 3e-4), 64, "lite-identification", 60, 60, 150),
 }
@@ -76,13 +80,13 @@ class Request:
     minutes: float = math.inf
     root: Path | None = None
     sequences: tuple[str, ...] = ()
-    device: str = "cpu"
 
 
-def run_stage(name: str, request: Request) -> Provenance:
+def run_stage(name: str, request: Request, team: Team = ALONE, store: ClipStore | None = None) -> Provenance:
     """Train stage `name` and write its weight file; an interrupted run continues from the `.state` beside the file.
 
-    Raises ValueError for an unknown stage, or for a stage with real video that is given none.
+    team: the processes that train together, and their device; the first of them writes. store: clips that earlier
+    stages of this run have made. Raises ValueError for an unknown stage, or for one with real video that is given none.
     """
     if name not in STAGES:
         raise ValueError(f"unknown training stage {name!r}: expected one of {', '.join(STAGES)}")
@@ -90,94 +94,128 @@ def run_stage(name: str, request: Request) -> Provenance:
     if stage.real and (request.root is None or not request.sequences):
         raise ValueError(f"{name} learns from real video: give --root and --sequences")
     torch.manual_seed(request.seed)
-    network = _start(stage, request).to(request.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    plan = replace(stage.plan, minutes=request.minutes)
-    steps = _TRAINERS[stage.network](network, stage, _clips(stage, request), request.seed, plan, _state(request))
-    generated = f"{stage.mini} scenes of mini-train, {stage.footage} in the style of footage"
-    provenance = Provenance(
-        network=stage.network,
-        data=generated + (" and DAVIS 2016 (CC BY 4.0)" if stage.real else ""),
-        command=request.command,
-        seed=request.seed,
-        steps=steps,
-        sequences=request.sequences if stage.real else (),
-    )
-    save_weights(request.output, network, provenance)
+    network, start = _start(stage, request)
+    network = network.to(team.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    clips = _clips(stage, request, store or ClipStore(team.cores))
+    steps = _TRAINERS[stage.network](_Training(network, stage, clips, request, team))
+    provenance = _provenance(stage, request, start, steps)
+    if team.main:
+        save_weights(request.output, network, provenance)
+    team.wait()
     return provenance
 
 
-def _start(stage: Stage, request: Request) -> nn.Module:
-    """The network of a stage, with the weights of the stage before."""
-    network = NETWORKS[stage.network]()
-    if stage.start is None:
-        return network
-    if stage.flow_only:
-        rgb = lite_streams(use_flow=False)
-        load_weights(_start_file(stage.start, request), rgb)
-        return TwoStreams(rgb.rgb, flow_stream_from(rgb.rgb))
-    load_weights(_start_file(stage.start, request), network)
-    return network
+def is_finished(name: str, request: Request) -> bool:
+    """Whether the weight file of a request is there, made by the same command, with all the steps of the stage.
+
+    Raises ValueError for a damaged file.
+    """
+    if not request.output.exists():
+        return False
+    found = read_provenance(request.output)
+    return found.command == request.command and found.steps >= STAGES[name].plan.steps
 
 
-def _start_file(stage: str, request: Request) -> Path:
-    """The weights of an earlier stage: those beside the output, else the shipped ones."""
-    beside = request.output.with_name(f"{stage}.safetensors")
+def _start_file(stage: str, output: Path) -> Path:
+    """The weights of the stage that another one starts from: those beside its output, else the shipped ones."""
+    beside = output.with_name(f"{stage}.safetensors")
     for path in (beside, SHIPPED / beside.name):
         if path.exists():
             return path
     raise FileNotFoundError(f"{beside}: this stage starts from these weights; make them: vsreid train {stage}")
 
 
-def _state(request: Request) -> Path:
-    return request.output.with_suffix(".state")
+def _start(stage: Stage, request: Request) -> tuple[nn.Module, Provenance | None]:
+    """The network of a stage, with the weights of the stage before and what is known of them."""
+    network = NETWORKS[stage.network]()
+    if stage.start is None:
+        return network, None
+    file = _start_file(stage.start, request.output)
+    if stage.flow_only:
+        rgb = lite_streams(use_flow=False)
+        start = load_weights(file, rgb)
+        return TwoStreams(rgb.rgb, flow_stream_from(rgb.rgb)), start
+    return network, load_weights(file, network)
 
 
-def _clips(stage: Stage, request: Request) -> list[Clip]:
-    clips = mini_clips(stage.mini) + footage_clips(stage.footage)
+def _provenance(stage: Stage, request: Request, start: Provenance | None, steps: int) -> Provenance:
+    generated = f"{stage.mini} scenes of mini-train, {stage.footage} in the style of footage"
+    seen = set(request.sequences if stage.real else ()).union(start.sequences if start else ())
+    return Provenance(
+        network=stage.network,
+        data=generated + (" and DAVIS 2016 (CC BY 4.0)" if stage.real else ""),
+        command=request.command,
+        seed=request.seed,
+        steps=steps,
+        sequences=tuple(sorted(seen)),
+        start=(*start.start, start.command) if start else (),
+    )
+
+
+def _clips(stage: Stage, request: Request, store: ClipStore) -> list[Clip]:
+    clips = store.mini(stage.mini) + store.footage(stage.footage)
     if stage.real and request.root is not None:
-        each = max(1, stage.real // len(request.sequences))
-        clips += real_clips(request.root, list(request.sequences), each)
+        clips += store.real(request.root, request.sequences, max(1, stage.real // len(request.sequences)))
     return clips
 
 
-def _train_propagation(network: nn.Module, stage: Stage, clips: list[Clip], seed: int, plan: Plan, state: Path) -> int:
+@dataclass(frozen=True)
+class _Training:
+    """A stage with all that it needs."""
+
+    network: nn.Module
+    stage: Stage
+    clips: list[Clip]
+    request: Request
+    team: Team
+
+    def run(self, model: nn.Module, batches: Dataset[Any], loss: Callable[[Any], Tensor]) -> int:
+        """Train `model`, which is the network, a part of it, or more than it; the steps done."""
+        plan = replace(self.stage.plan, minutes=self.request.minutes)
+        return train(model, batches, loss, plan, self.request.output.with_suffix(".state"), self.team)
+
+
+def _train_propagation(training: _Training) -> int:
+    network, stage = training.network, training.stage
     assert isinstance(network, TwoStreams)
     config = PropagationConfig(use_box=stage.use_box)
-    batches = PropagationBatches(clips, stage.batch, config, seed, stage.mixture)
+    batches = PropagationBatches(training.clips, stage.batch, config, training.request.seed, stage.mixture)
+
+    def loss(values: Batch) -> Tensor:
+        return flow_loss(network, values) if stage.flow_only else joint_loss(network, values)
+
     if stage.flow_only:
         assert network.flow is not None
         network.rgb.requires_grad_(False)
-        return train(network.flow, batches, lambda values: flow_loss(network, values), plan, state)
-    return train(network, batches, lambda values: joint_loss(network, values), plan, state)
+        return training.run(network.flow, batches, loss)
+    return training.run(network, batches, loss)
 
 
-def _train_detector(network: nn.Module, stage: Stage, clips: list[Clip], seed: int, plan: Plan, state: Path) -> int:
+def _train_detector(training: _Training) -> int:
+    network, team = training.network, training.team
     assert isinstance(network, LiteDetector)
-    device = next(network.parameters()).device
 
     def loss(values: Detection) -> Tensor:
-        images = [image.to(device) for image in values[0]]
-        targets = [{key: value.to(device) for key, value in target.items()} for target in values[1]]
-        with torch.autocast(device.type, torch.bfloat16):
+        images = [image.to(team.device) for image in values[0]]
+        targets = [{key: value.to(team.device) for key, value in target.items()} for target in values[1]]
+        with team.autocast():
             losses = network.rcnn(images, targets)
         return torch.stack([part.float() for part in losses.values()]).sum()
 
-    return train(network, DetectionBatches(clips, stage.batch, seed), loss, plan, state)
+    return training.run(network, DetectionBatches(training.clips, training.stage.batch, training.request.seed), loss)
 
 
-def _train_identification(
-    network: nn.Module, stage: Stage, clips: list[Clip], seed: int, plan: Plan, state: Path
-) -> int:
-    batches = IdentityBatches(clips, stage.batch, seed)
-    device = next(network.parameters()).device
-    matching = OIMLoss(len(batches.identities)).to(device)
+def _train_identification(training: _Training) -> int:
+    network, team = training.network, training.team
+    batches = IdentityBatches(training.clips, training.stage.batch, training.request.seed)
+    matching = OIMLoss(len(batches.identities)).to(team.device)
 
     def loss(values: tuple[Tensor, Tensor]) -> Tensor:
-        with torch.autocast(device.type, torch.bfloat16):
-            embeddings = network(values[0].to(device, memory_format=torch.channels_last))
-        return matching(embeddings.float(), values[1])
+        with team.autocast():
+            embeddings = network(values[0].to(team.device, memory_format=torch.channels_last))
+        return matching(team.gather(embeddings.float()), team.gather(values[1].to(team.device)))
 
-    return train(nn.ModuleList([network, matching]), batches, loss, plan, state)
+    return training.run(nn.ModuleList([network, matching]), batches, loss)
 
 
 _TRAINERS = {

@@ -1,0 +1,150 @@
+"""`vsreid train`: one stage or all, refused before the long run where it cannot end well."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.command_line import refused, tiny_sequence
+from vsreid_lite.cli import main
+from vsreid_lite.datasets.frozen import write_benchmark
+from vsreid_lite.models.weights import Provenance, save_weights
+from vsreid_lite.training.catalogue import STAGE_MINUTES, list_stages
+from vsreid_lite.training.log import append_to_log
+from vsreid_lite.training.stages import STAGES
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def requests(monkeypatch):
+    asked = []
+
+    def run(name, request, team, store):
+        asked.append((name, request))
+        return Provenance("propagation", "none", request.command, request.seed, 12)
+
+    monkeypatch.setattr("vsreid_lite.training.stages.run_stage", run)
+    return asked
+
+
+def test_the_names_known_without_torch_are_the_stages_in_their_order():
+    assert list(STAGE_MINUTES) == list(STAGES)
+    for name, stage in STAGES.items():
+        assert stage.start is None or list(STAGES).index(stage.start) < list(STAGES).index(name)
+
+
+def test_names_and_times_are_listed_without_importing_torch(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["train", "--list"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.strip() == list_stages()
+    assert all(f"{name} " in list_stages() for name in [*STAGES, "all"])
+    code = "import sys; from vsreid_lite.cli import build_parser; build_parser(); assert 'torch' not in sys.modules"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+def test_train_runs_a_stage_with_a_command_that_can_be_repeated(requests, tmp_path, capsys):
+    output = tmp_path / "new" / "a.safetensors"
+    options = ["--output", str(output), "--minutes", "0.5", "--seed", "4", "--device", "cpu"]
+    assert main(["train", "lite-detector", *options, "--sequences", "of,no,use"]) == 0
+    name, request = requests[0]
+    assert name == "lite-detector" and request.output == output and request.minutes == 0.5 and request.seed == 4
+    assert request.command == "vsreid train lite-detector --seed 4" and request.sequences == ()
+    assert capsys.readouterr().out == f"12 steps: {output}\n"
+
+
+def test_the_curve_of_a_stage_is_drawn_beside_its_log(requests, tmp_path):
+    for step in range(50, 500, 50):
+        append_to_log(tmp_path / "a.csv", step, 1 / step, step)
+    assert main(["train", "lite-detector", "--output", str(tmp_path / "a.safetensors")]) == 0
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_stage_with_real_video_names_what_it_sees(requests, tmp_path):
+    write_benchmark([tiny_sequence("apes"), tiny_sequence("bees")], tmp_path, "val")
+    output = str(tmp_path / "a.safetensors")
+    arguments = ["train", "lite-davis-propagation", "--root", str(tmp_path), "--output", output]
+    assert main(arguments) == 0
+    assert main([*arguments, "--sequences", "bees"]) == 0
+    assert [request.sequences for _, request in requests] == [("apes", "bees"), ("bees",)]
+    assert requests[1][1].command == "vsreid train lite-davis-propagation --seed 0 --root DAVIS --sequences bees"
+
+
+def test_all_stages_are_trained_in_order_without_those_that_are_finished(requests, tmp_path, capsys):
+    write_benchmark([tiny_sequence("apes")], tmp_path / "davis", "val")
+    done = {"lite-stills": STAGES["lite-stills"].plan.steps, "lite-rgb": 7}  # the second was stopped early
+    for name, steps in done.items():
+        provenance = Provenance("rgb", "none", f"vsreid train {name} --seed 0", 0, steps)
+        save_weights(tmp_path / "out" / f"{name}.safetensors", torch.nn.Linear(1, 1), provenance)
+    assert main(["train", "all", "--root", str(tmp_path / "davis"), "--output", str(tmp_path / "out")]) == 0
+    assert [name for name, _ in requests] == list(STAGES)[1:]
+    assert all(request.output == tmp_path / "out" / f"{name}.safetensors" for name, request in requests)
+    assert {name for name, request in requests if request.sequences} == {n for n in STAGES if "davis" in n}
+    assert capsys.readouterr().out.startswith("lite-stills: finished before: ")
+
+
+@pytest.mark.parametrize("stage", ["lite-davis-propagation", "all"])
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ([], "learns from real video: give --root"),
+        (["--root", "/nowhere"], "/nowhere: expected DAVIS 2016"),
+        (["--root", "{}/davis", "--sequences", "apes,dogs"], "no sequence dogs; there are apes"),
+        (["--output", "/proc/a.safetensors"], "cannot write into the folder /proc"),
+        (["--root", "{}/davis", "--device", "tpu"], "device 'tpu': expected auto, cpu, cuda"),
+    ],
+)
+def test_a_training_that_cannot_run_is_refused_before_scenes_are_rendered(
+    requests, tmp_path, capfd, stage, options, line
+):
+    write_benchmark([tiny_sequence("apes")], tmp_path / "davis", "val")
+    options = ["--output", "{}/a.safetensors", *options]
+    assert line in refused(capfd, "train", stage, *(option.format(tmp_path) for option in options))
+    assert requests == []
+
+
+def test_a_folder_is_no_weight_file(requests, tmp_path, capfd):
+    line = refused(capfd, "train", "lite-detector", "--output", tmp_path)
+    assert "expected a file to write, found a folder" in line and requests == []
+
+
+def test_a_loss_that_is_not_finite_is_one_line(tmp_path, capfd, monkeypatch):
+    def diverge(*_):
+        raise FloatingPointError("lite-detector: the loss is nan at step 7; last good state: a.state")
+
+    monkeypatch.setattr("vsreid_lite.training.stages.run_stage", diverge)
+    line = refused(capfd, "train", "lite-detector", "--output", tmp_path / "a.safetensors")
+    assert "the loss is nan at step 7" in line
+
+
+WAITING = """
+import sys, time
+from vsreid_lite.training import stages
+stages.run_stage = lambda *_: print("training", flush=True) or time.sleep(600)
+from vsreid_lite.cli import main
+sys.exit(main(["train", "lite-detector", "--output", "a.safetensors", "--device", "cpu"]))
+"""
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_a_training_ends_with_one_line_when_it_is_told_to(tmp_path, end):
+    process = subprocess.Popen(
+        [sys.executable, "-c", WAITING],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "training\n"
+    time.sleep(0.1)
+    process.send_signal(end)
+    said = process.communicate(timeout=120)[1]
+    assert process.returncode == 1
+    assert said == "vsreid: interrupted; finished parts are kept, nothing half-written is left\n"

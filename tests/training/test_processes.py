@@ -1,0 +1,100 @@
+"""Two processes with half a batch each do what one does with the whole batch."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.training import together
+from vsreid_lite.training.processes import Team, assemble, is_main_process
+
+pytestmark = pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad")
+ROOT = Path(__file__).parents[2]
+TOLERANCE = {"rtol": 1e-4, "atol": 1e-5}  # float32, sums in another order
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("alone")
+    return {run: getattr(together, run)(Team(), folder / f"{run}.state") for run in ("regression", "identification")}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Where two CPU processes (gloo) have left what they saw, and their states."""
+    pytest.importorskip("accelerate")
+    folder = tmp_path_factory.mktemp("together")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    common = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1"}
+    common |= {"MASTER_PORT": str(port), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+    command = [sys.executable, "-m", "tests.training.together", str(folder)]
+    processes = [
+        subprocess.Popen(command, env={**common, "RANK": rank, "LOCAL_RANK": rank}, stderr=subprocess.PIPE, text=True)
+        for rank in ("0", "1")
+    ]
+    try:
+        said = [process.communicate(timeout=600)[1] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    assert [process.returncode for process in processes] == [0, 0], said
+    return folder
+
+
+@pytest.fixture(scope="module")
+def both(folder):
+    return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(2)]
+
+
+@pytest.mark.parametrize("run", ["regression", "identification"])
+def test_two_processes_with_half_a_batch_have_the_losses_of_one_with_the_whole_batch(both, alone, run):
+    expected = torch.tensor(alone[run]["losses"])
+    assert len(expected) == together.PLAN.steps and len(set(expected.tolist())) > 20
+    for one in both:
+        torch.testing.assert_close(torch.tensor(one[run]["losses"]), expected, **TOLERANCE)
+
+
+@pytest.mark.parametrize("run", ["regression", "identification"])
+def test_and_learn_the_same_weights_and_the_same_table_of_identities(both, alone, run):
+    for one in both:
+        for name, value in alone[run]["weights"].items():
+            torch.testing.assert_close(one[run]["weights"][name], value, **TOLERANCE)
+
+
+def test_a_loss_that_is_not_finite_in_one_process_stops_both_at_that_step(both):
+    for one in both:
+        assert one["divergence"]["error"].startswith("divergence: the loss is nan at step 3; ")
+
+
+def test_the_first_process_alone_writes_state_and_log(folder):
+    assert {path.name for path in folder.iterdir()} == {"0.pt", "1.pt", "regression.state", "identification.state"}
+    assert torch.load(folder / "regression.state", weights_only=True)["step"] == together.PLAN.steps
+
+
+def test_a_batch_that_cannot_be_shared_equally_is_refused(both):
+    for one in both:
+        assert one["odd"] == "a batch of 9 cannot be shared by 2 processes: start as many as divide it"
+
+
+def test_mixed_precision_is_bfloat16_alone_and_together(both):
+    with Team().autocast():
+        assert (torch.ones(8, 8) @ torch.ones(8, 8)).dtype == torch.bfloat16
+    assert [one["mixed"] for one in both] == [torch.bfloat16] * 2
+
+
+def test_several_processes_need_accelerate_and_a_gpu_each(monkeypatch):
+    assert assemble("cpu") == Team() and is_main_process()
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    assert not is_main_process()
+    with pytest.raises(ValueError, match="device 'cuda:1': several processes take a GPU each"):
+        assemble("cuda:1")
+    monkeypatch.setattr("vsreid_lite.training.processes.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match="several processes needs accelerate"):
+        assemble("cpu")

@@ -1,0 +1,83 @@
+"""What `vsreid train` and `vsreid choose` do: weight files, their curves and their settings."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vsreid_lite.interrupts import uninterrupted
+from vsreid_lite.training.catalogue import ALL, STAGE_MINUTES
+
+if TYPE_CHECKING:
+    from vsreid_lite.training.stages import Request
+
+
+def train_stage(options: argparse.Namespace) -> None:
+    """`vsreid train`: one stage, resumed where an earlier run was stopped; or all, without those that are finished."""
+    with uninterrupted():
+        from vsreid_lite.models.loading import choose_device
+        from vsreid_lite.training import stages
+        from vsreid_lite.training.processes import assemble
+        from vsreid_lite.training.rendering import ClipStore
+
+    requests = _requests(options)
+    team = assemble(str(choose_device(options.device)))
+    store = ClipStore(team.cores, quiet=not team.main)
+    for name, request in requests.items():
+        if options.stage == ALL and stages.is_finished(name, request):
+            said = f"{name}: finished before: {request.output}"
+        else:
+            steps = stages.run_stage(name, request, team, store).steps
+            said = f"{steps} steps: {request.output}"
+        if team.main:
+            _draw_curve(request.output.with_suffix(".csv"))
+            print(said)
+
+
+def _requests(options: argparse.Namespace) -> dict[str, Request]:
+    """The stages that were asked for, checked before the long run."""
+    from vsreid_lite.outputs import check_file
+    from vsreid_lite.training.stages import STAGES, Request
+
+    if options.stage == ALL:
+        folder = options.output or Path("runs/weights")
+        outputs = {name: folder / f"{name}.safetensors" for name in STAGE_MINUTES}
+    else:
+        outputs = {options.stage: options.output or Path("runs/train") / f"{options.stage}.safetensors"}
+    for output in outputs.values():
+        check_file(output)
+    sequences = _real_sequences(options) if any(STAGES[name].real for name in outputs) else ()
+    seen = f" --root DAVIS --sequences {shlex.quote(','.join(sequences))}"
+    requests = {}
+    for name, output in outputs.items():
+        command = f"vsreid train {name} --seed {options.seed}"
+        requests[name] = Request(output, command, options.seed, options.minutes)
+        if STAGES[name].real:
+            requests[name] = replace(requests[name], command=command + seen, root=options.root, sequences=sequences)
+    return requests
+
+
+def _real_sequences(options: argparse.Namespace) -> tuple[str, ...]:
+    """The real sequences that a stage may see: those named, which must be there, or all."""
+    from vsreid_lite.datasets.composite import single_instance_sequences
+
+    if options.root is None:
+        raise ValueError(f"{options.stage} learns from real video: give --root, the folder of DAVIS 2016")
+    there = single_instance_sequences(options.root, 2016)
+    unknown = [name for name in options.sequences if name not in there]
+    if unknown:
+        raise ValueError(f"{options.root}: no sequence {', '.join(unknown)}; there are {', '.join(there)}")
+    return options.sequences or tuple(there)
+
+
+def _draw_curve(log: Path) -> None:
+    """The curve of a stage beside its log, as PNG; a training of fewer than 50 steps has none."""
+    from vsreid_lite.outputs import write_figure
+    from vsreid_lite.training.log import read_log
+    from vsreid_lite.visualization.training_plots import plot_training
+
+    if log.exists():
+        write_figure(log.with_suffix(".png"), plot_training({log.stem: read_log(log)}))

@@ -1,0 +1,55 @@
+"""The CSV log of a stage: its loss by step, for a curve."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vsreid_lite.files import write_text
+
+COLUMNS = ["step", "loss", "seconds"]
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """steps, loss of the batch at each, and seconds of training until then; each (n,), steps and seconds ascending."""
+
+    steps: NDArray[np.int64]
+    loss: NDArray[np.float64]
+    seconds: NDArray[np.float64]
+
+
+def append_to_log(path: Path, step: int, loss: float, seconds: float) -> None:
+    """One more row."""
+    new = not path.exists()
+    with path.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        if new:
+            writer.writerow(COLUMNS)
+        writer.writerow([step, f"{loss:.5f}", f"{seconds:.1f}"])
+
+
+def cut_log(path: Path, step: int) -> None:
+    """Forget what came after `step`: rows of a killed run that a resumed one will write again. Atomic."""
+    if not path.exists():
+        return
+    lines = path.read_text(encoding="utf-8").splitlines()
+    kept = [line for line in lines[1:] if line.count(",") == 2 and int(line.split(",")[0]) <= step]
+    write_text(path, "".join(f"{line}\n" for line in [",".join(COLUMNS), *kept]))
+
+
+def read_log(path: Path) -> Curve:
+    """The log of a stage. Raises FileNotFoundError; ValueError for a file that is none, or without rows."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        values = np.array([[float(row[name]) for name in COLUMNS] for row in rows]).reshape(-1, 3)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: expected the log of a training with columns {', '.join(COLUMNS)}") from error
+    if not len(values):
+        raise ValueError(f"{path}: expected the log of a training, found no row")
+    return Curve(values[:, 0].astype(np.int64), values[:, 1], values[:, 2])
