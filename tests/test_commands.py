@@ -128,17 +128,18 @@ def test_ablation_prints_the_table_writes_the_json_and_warns_of_what_the_weights
     assert main([*davis, "--output", str(out), "--workers", "1"]) == 0
     results = json.loads((out / "results.json").read_text())
     assert results.keys() >= {"dataset", "weights", "rows", "sequences", "seen-in-training", "total", "training"}
+    assert [row["name"] for row in results["rows"]] == [row.name for row in table1()]
     assert (out / "table1.png").read_bytes().startswith(b"\x89PNG")
     for row in results["rows"]:
         assert f"| {row['name']} *" in (out / "table1.md").read_text()
         assert f"no,{row['name']},{row['J-mean']}" in (out / "table1.csv").read_text()
-    assert [row["name"] for row in results["rows"]] == [row.name for row in table1()]
     assert results["seen-in-training"] == {"bees": ["bees"]}
     captured = capfd.readouterr()
     warned = [line for line in captured.err.replace("\r", "\n").splitlines() if "warning" in line]
     assert warned == ["vsreid: warning: weights lite have seen bees in training: no fair test"]
     assert "Table 1 on davis-2017" in captured.out and "+ re-id module *" in captured.out
     assert before.items() <= snapshot(tmp_path).items() and not half_written(tmp_path)
+
 
 def test_with_adapt_all_every_row_is_adapted_beside_the_sixth(davis, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("vsreid_lite.api.adapt", lambda network, *_: network)
@@ -175,7 +176,6 @@ def test_scenes_of_mini_that_were_never_used_are_rendered_below_the_output(davis
     assert main(options) == 0 and snapshot(out / "parts") == parts
 
 
-
 def test_only_the_sequences_named_are_measured(davis, tmp_path):
     assert main([*davis, "--output", str(tmp_path / "out"), "--workers", "1", "--sequences", "apes"]) == 0
     results = json.loads((tmp_path / "out" / "results.json").read_text())
@@ -195,9 +195,9 @@ def test_the_results_lie_under_data_set_and_weights_unless_told_otherwise(davis,
         (["--root", "/nowhere"], "/nowhere: expected DAVIS 2017"),
         (["--dataset", "composite", "--root", "/nowhere"], "/nowhere: expected DAVIS 2016"),
         (["--weights", "heavy"], "heavy: expected lite or lite-davis"),
+        (["--output", "/proc/out"], "cannot write into the folder /proc/out"),
         (["--rows", "2,6"], "row 6: expected numbers from 1 to 5, as in Table 1; 6 is ours, with --adapt"),
         (["--scenes", "12:14"], "--scenes renders scenes of mini: it goes with --dataset mini and without --root"),
-        (["--output", "/proc/out"], "cannot write into the folder /proc/out"),
     ],
 )
 def test_an_ablation_that_cannot_run_is_refused_at_once(davis, tmp_path, capfd, monkeypatch, options, line):

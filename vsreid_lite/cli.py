@@ -107,8 +107,8 @@ def _segment(commands_of: Subparsers) -> None:
     parser.add_argument("--flow", metavar="NAME", help="dis, raft, flownet2:FILE, ..., or a folder of .flo files")
     parser.add_argument("--detector", metavar="FILE", help="weights of N_det instead of the preset's")
     parser.add_argument("--identification", metavar="FILE", help="weights of N_reid instead of the preset's")
-    _add_network_options(parser)
     parser.add_argument("--adapt", action="store_true", help="fine-tune N_mp on the first frame")
+    _add_network_options(parser)
     parser.set_defaults(command=commands.segment_video, weights=None)  # None: the preset's
 
 
@@ -131,7 +131,6 @@ def _ablation(commands_of: Subparsers) -> None:
     parser.add_argument("--rows", type=_numbers, default=(), metavar="1,2", help="only these rows of Table 1")
     parser.add_argument("--output", type=Path, help="folder for the results (default: runs/DATASET-WEIGHTS)")
     parser.add_argument("--workers", type=_at_least_one, help="processes (default: one for each core, at most 8)")
-    _add_network_options(parser)
     parser.add_argument(
         "--adapt",
         nargs="?",
@@ -139,6 +138,7 @@ def _ablation(commands_of: Subparsers) -> None:
         const="best",
         help="fine-tune N_mp on each first frame: best, in a sixth row; all, every row too, in a second table",
     )
+    _add_network_options(parser)
     parser.set_defaults(command=commands.measure_ablation)
 
 
@@ -200,16 +200,6 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def _at_least_one(text: str) -> int:
-    return int(_number(text, whole=True, above=0))
-
-
-def _seed(text: str) -> int:
-    return int(_number(text, whole=True, above=-1))
-
-
-def _minutes(text: str) -> float:
-    return _number(text, whole=False, above=0)
 def _numbers(text: str) -> tuple[int, ...]:
     return tuple(_at_least_one(number) for number in _names(text))
 
@@ -221,6 +211,16 @@ def _scenes(text: str) -> range:
     return range(int(first), int(end))
 
 
+def _at_least_one(text: str) -> int:
+    return int(_number(text, whole=True, above=0))
+
+
+def _seed(text: str) -> int:
+    return int(_number(text, whole=True, above=-1))
+
+
+def _minutes(text: str) -> float:
+    return _number(text, whole=False, above=0)
 
 
 def _number(text: str, *, whole: bool, above: int) -> float:

@@ -14,10 +14,10 @@ from vsreid_lite.config import PRESETS, Config
 from vsreid_lite.files import atomic_path, writable_folder, write_json, write_text
 from vsreid_lite.interrupts import uninterrupted
 
+if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from vsreid_lite.datasets.benchmarks import Benchmark
-if TYPE_CHECKING:
     from vsreid_lite.sequence import Sequence
 
 # Each command imports what it needs: torch takes seconds. Ctrl-C waits for that, since libraries that are cut in two
@@ -77,8 +77,8 @@ def measure_ablation(options: argparse.Namespace) -> None:
         from vsreid_lite.evaluation.ablation import run_ablation, seen_sequences
         from vsreid_lite.evaluation.ladder import adapted, ladder
         from vsreid_lite.evaluation.report import format_csv, format_markdown, format_table
-        from vsreid_lite.visualization.table_plots import plot_table1
         from vsreid_lite.outputs import check_file, check_folder
+        from vsreid_lite.visualization.table_plots import plot_table1
         from vsreid_lite.workers import default_workers
 
     output = options.output or Path("runs") / _run_name(options)
