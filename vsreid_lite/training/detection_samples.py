@@ -15,6 +15,7 @@ from vsreid_lite.training.clips import Clip, Frame, Mask, mask_box
 
 SMALLEST = 60  # visible pixels of an instance that a network can be asked for
 STRANGER = -1
+MISPLACED = 0.2  # of the instances also give a box that misses them
 
 Detection = tuple[list[Tensor], list[dict[str, Tensor]]]
 
@@ -68,7 +69,8 @@ class IdentityBatches(Dataset[tuple[Tensor, Tensor]]):
         height, width = frame.shape[:2]
         found = [(self.identities[clip.video, label], box) for label, box in instance_boxes(clip.labels[index]).items()]
         found += [(STRANGER, box) for box in clip.strangers[index]]
-        wrong = [_background_box(rng, width, height), *(_misplaced(rng, box, width, height) for _, box in found)]
+        wrong = [_background_box(rng, width, height)]
+        wrong += [_misplaced(rng, box, width, height) for _, box in found if rng.random() < MISPLACED]
         found += [
             (STRANGER, x) for x in wrong if min(x.width, x.height) >= 8 and all(iou(x, y) < 0.35 for _, y in found)
         ]
