@@ -16,7 +16,7 @@ from vsreid_lite.evaluation.paper import table1
 from vsreid_lite.masks import write_mask
 
 GOLDEN = Path(__file__).parent / "golden" / "metrics"
-COMMANDS = ("segment", "evaluate", "ablation", "render", "train", "download", "figures")
+COMMANDS = ("segment", "evaluate", "ablation", "render", "train", "download", "figures", "doctor")
 
 
 # evaluate

@@ -88,7 +88,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("vsreid", description="Video Object Segmentation with Re-identification.")
     parser.add_argument("--version", action="version", version=f"vsreid_lite {__version__}")
     commands_of = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_segment, _evaluate, _ablation, _render, _train, _download, _figures):
+    for add in (_segment, _evaluate, _ablation, _render, _train, _download, _figures, _doctor):
         add(commands_of)
     return parser
 
@@ -188,6 +188,11 @@ def _figures(commands_of: Subparsers) -> None:
     parser.add_argument("--results", type=Path, default=Path("runs/mini-lite/results.json"))
     parser.add_argument("--output", type=Path, default=Path("figures"))
     parser.set_defaults(command=commands.draw_figures)
+
+
+def _doctor(commands_of: Subparsers) -> None:
+    parser = commands_of.add_parser("doctor", help="tell what works here, and what to do about the rest")
+    parser.set_defaults(command=commands.examine_installation)
 
 
 def _add_network_options(parser: argparse.ArgumentParser) -> None:

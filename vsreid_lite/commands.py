@@ -158,11 +158,22 @@ def draw_figures(options: argparse.Namespace) -> None:
     print(f"figure: {path}")
 
 
-def download_names() -> list[str]:
-    """The archives of `vsreid download`."""
-    from vsreid_lite.datasets.download import ARCHIVES
+def examine_installation(_: argparse.Namespace) -> None:
+    """`vsreid doctor`: what works here, line by line. Raises ValueError where the default path does not."""
+    from vsreid_lite.doctor import examine
 
-    return list(ARCHIVES)
+    missing = []
+    for finding in examine():
+        print(finding, flush=True)
+        if finding.needed and not finding.ok:
+            missing.append(finding.subject)
+    if missing:
+        raise ValueError(f"the default path does not work here: {', '.join(missing)} missing; see above for what to do")
+
+
+def download_names() -> list[str]:
+    """The archives of `vsreid download`, without importing what fetches them."""
+    return ["davis-2017-trainval-480p", "davis-2017-test-dev-480p", "davis-2016", "davis-2017"]
 
 
 def _config(options: argparse.Namespace) -> Config:

@@ -1,0 +1,204 @@
+"""What works here: `vsreid doctor`, and `ready` in the first cell of a notebook. Both leave no trace.
+
+Only Python's own modules are imported at the top: this file must run where the rest cannot.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from vsreid_lite import __version__
+from vsreid_lite.config import Config
+from vsreid_lite.machine import (
+    INSTALL,
+    NEEDED,
+    OPTIONAL,
+    Finding,
+    cores,
+    gpu,
+    memory,
+    one_line,
+    optional_package,
+    package,
+    python,
+    release,
+)
+
+PACKAGE = Path(__file__).parent
+MINI = PACKAGE.parent / "data" / "mini"
+SEQUENCES, FRAMES = 12, 40  # of the frozen test split of mini, and of each of its sequences
+DOWNLOADS = Path("data/downloads")
+
+
+def examine() -> Iterator[Finding]:
+    """Every finding, as soon as it is known. Raises nothing for what is missing or damaged."""
+    yield python()
+    yield Finding("vsreid_lite", True, f"{__version__}, {PACKAGE}")
+    yield from map(package, NEEDED)
+    yield cores()
+    yield memory()
+    yield gpu()
+    problem = mini_problem(MINI)
+    yield Finding("data mini", not problem, problem or f"{SEQUENCES} sequences of {FRAMES} frames")
+    yield _davis()
+    yield from _weights()
+    yield from map(optional_package, OPTIONAL)
+    yield results_folder()
+
+
+def results_folder() -> Finding:
+    """Whether results may be written where commands put them unasked."""
+    here = Path.cwd()
+    writable = os.access(here, os.W_OK)
+    advice = f"{here} may not be written; start elsewhere, or give --output"
+    return Finding("results", writable, f"go to {here / 'runs'}" if writable else advice, needed=False)
+
+
+def mini_problem(root: Path) -> str:
+    """What the mini test split at `root` lacks and how to get it; empty where it is complete."""
+    advice = "it comes with the repository (`git checkout -- data/mini`), or `vsreid render mini --output DIR`"
+    path = root / "ImageSets" / "2017" / "test.txt"
+    names = path.read_text(encoding="utf-8").split() if path.is_file() else []
+    if len(names) != SEQUENCES:
+        return f"{path}: expected a list of {SEQUENCES} sequences, found {len(names)}; {advice}"
+    kinds = (("JPEGImages", "jpg"), ("Annotations", "png"))
+    counts = {
+        f"{kind}/480p/{name}": len(list((root / kind / "480p" / name).glob(f"*.{ending}")))
+        for name in names
+        for kind, ending in kinds
+    }
+    short = [place for place, count in counts.items() if count != FRAMES]
+    return f"{root / short[0]}: expected {FRAMES} files, found {counts[short[0]]}; {advice}" if short else ""
+
+
+def _davis() -> Finding:
+    """DAVIS at DAVIS_ROOT, or where `vsreid download` puts it."""
+    chosen = os.environ.get("DAVIS_ROOT")
+    root = Path(chosen or DOWNLOADS)
+    found = next((folder for depth in ("", "*/", "*/*/") for folder in root.glob(f"{depth}JPEGImages/480p")), None)
+    if found is not None:
+        return Finding("data DAVIS", True, f"{sum(1 for _ in found.iterdir())} sequences in {found}", needed=False)
+    advice = f"{root} has no JPEGImages/480p" if chosen else "not needed for mini"
+    get = "set DAVIS_ROOT to its folder, or run `vsreid download davis-2016` or `davis-2017`"
+    return Finding("data DAVIS", False, f"{advice}; {get}", needed=False)
+
+
+def _weights() -> Iterator[Finding]:
+    """Every file of the shipped sets, and whether the default networks load from theirs."""
+    try:
+        from vsreid_lite.models.loading import WEIGHT_SETS, load_networks, weight_files
+    except Exception as error:
+        yield Finding("weights", False, f"cannot be read before the packages above work ({one_line(error)})")
+        return
+    for weights in WEIGHT_SETS:
+        for part, file in vars(weight_files(weights)).items():
+            needed = weights == Config().weights and part in _default_parts()
+            yield _weight_file(f"{weights}-{part}", file, needed)
+    try:
+        load_networks(Config(device="cpu"))
+        yield Finding("networks", True, f"{Config().weights} loads")
+    except (OSError, ValueError) as error:
+        yield Finding("networks", False, one_line(error))
+
+
+def _default_parts() -> tuple[str, ...]:
+    """The weight files that `Config()` needs."""
+    propagation = Config().propagation
+    streams = "baseline" if not propagation.use_box else "propagation" if propagation.use_flow else "box"
+    return (streams, "detector", "identification")
+
+
+def _weight_file(name: str, file: Path | None, needed: bool) -> Finding:
+    from vsreid_lite.models.weights import read_provenance
+
+    if file is None:
+        return Finding(f"weights {name}", False, f"no file; {_again(name)}", needed)
+    try:
+        made = read_provenance(file)
+    except (OSError, ValueError) as error:
+        return Finding(f"weights {name}", False, f"{one_line(error)}; {_again(name)}", needed)
+    seen = f"; has seen {len(made.sequences)} real sequences" if made.sequences else ""
+    return Finding(f"weights {name}", True, f"version {made.version}, {made.steps} steps on {made.data}{seen}", needed)
+
+
+def _again(name: str) -> str:
+    return f"get it again (`git checkout -- vsreid_lite/weights`), or make it: vsreid train {name}"
+
+
+class NotReady(ValueError):
+    """What a notebook lacks, and what to run. Notebooks show the line alone, without the calls that led to it."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"Not ready: {self}"]
+
+
+def ready(dataset: str, weights: str, device: str, root: str = "", figures: str = "", version: str = "") -> None:
+    """The first cell of a notebook: one printed line where all is there, else NotReady with one line of what to run.
+
+    dataset to figures: the notebook's parameters; root: the folder of `dataset`, "" for mini's own; figures: where its
+    pictures go, "" for nowhere. version: the oldest vsreid_lite that the notebook runs on; each notebook holds its own,
+    as a library cannot know what was written for a later one.
+    """
+    problems = [_outdated(version)]
+    problems += [f"{one.subject}: {one.text}" for one in map(package, NEEDED) if not one.ok]
+    if not any(problems):
+        problems = [*_lacking(dataset, weights, device, root, figures)]
+    if any(problems):
+        raise NotReady("; and ".join(filter(None, problems)))
+    print(f"ready: data {dataset}, weights {weights}, device {device}")
+
+
+def _outdated(version: str) -> str:
+    if release(__version__) >= release(version):
+        return ""
+    return f"this notebook needs vsreid_lite {version} or newer, here is {__version__}; update it and {INSTALL}"
+
+
+def _lacking(dataset: str, weights: str, device: str, root: str, figures: str) -> Iterator[str]:
+    from vsreid_lite.models.loading import choose_device
+    from vsreid_lite.outputs import check_folder
+
+    try:
+        choose_device(device)
+    except ValueError as error:
+        yield f'{error} (in a notebook: device = "cpu")'
+    yield _data_problem(dataset, root)
+    yield _weights_problem(weights)
+    try:
+        if figures:
+            check_folder(Path(figures))
+    except OSError as error:
+        yield f'{error} (or write no pictures: figures = "")'
+
+
+def _data_problem(dataset: str, root: str) -> str:
+    from vsreid_lite.datasets.benchmarks import DATASETS
+    from vsreid_lite.datasets.davis import davis_folders
+
+    if dataset not in DATASETS:
+        return f"dataset {dataset!r}: expected one of {', '.join(DATASETS)}"
+    if dataset == "mini" and not root:
+        return mini_problem(MINI)
+    year = 2017 if dataset in ("mini", "davis-2017") else 2016
+    if not root:
+        return (
+            f"dataset {dataset!r}: set root to the folder of DAVIS {year}, or run `vsreid download davis-{year}` first"
+        )
+    try:
+        davis_folders(root, year)
+    except FileNotFoundError as error:
+        return str(error)
+    return ""
+
+
+def _weights_problem(weights: str) -> str:
+    from vsreid_lite.models.loading import weight_files
+
+    try:
+        files = weight_files(weights)
+    except FileNotFoundError as error:
+        return str(error)
+    found = (_weight_file(f"{weights}-{part}", getattr(files, part), True) for part in _default_parts())
+    return next((f"{finding.subject}: {finding.text}" for finding in found if not finding.ok), "")
