@@ -58,3 +58,14 @@ def test_a_notebook_asks_its_exercises_each_before_its_stub_and_holds_no_solutio
 
 def is_question(statement):
     return "question(" in ast.unparse(statement)
+
+
+@pytest.mark.parametrize("chapter", [f"{i:02d}" for i in range(1, 11)])
+def test_the_course_guide_names_every_notebook_with_its_exercises(chapter):
+    page = (FOLDER.parent / "docs" / "course.md").read_text(encoding="utf-8")
+    (row,) = [line for line in page.splitlines() if line.startswith(f"| `{chapter}_")]
+    names = [name for name in EXERCISES if name.startswith(chapter)]
+    assert f"{names[0]} {'to' if len(names) > 2 else 'and'} {names[-1]}" in row
+    assert f"{len(EXERCISES)} exercises" in page
+    written = [path.stem for path in FOLDER.glob(f"{chapter}_*.ipynb")]
+    assert all(f"`{name}`" in row for name in written)
