@@ -1,0 +1,79 @@
+"""Settings are chosen on mini-val by their score, the cautious ones where scores are equal."""
+
+import csv
+import io
+
+import numpy as np
+import pytest
+
+from tests.command_line import tiny_sequence
+from vsreid_lite.config import Config
+from vsreid_lite.evaluation import selection
+from vsreid_lite.evaluation.scores import InstanceScores
+from vsreid_lite.evaluation.selection import SCALE_SETS, format_selection, select_settings
+
+
+def table(index, value):
+    one = np.full(4, value)
+    return {f"val-{index}_1": InstanceScores(one, one, np.ones(4, bool), np.zeros(4, bool))}
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """Scores by settings instead of runs; what was asked for."""
+    asked = []
+
+    def rehearse(sequence, networks, config, pairs, scale_sets):
+        asked.append((sequence.name, config, pairs, scale_sets))
+        best = {(0.6, 0.5): 0.8, (0.7, 0.5): 0.8, (0.7, 0.3): 0.8}
+        bonus = {(0.875, 1.0, 1.125): 0.1}
+        return {
+            (*pair, scales): table(sequence.name, best.get(pair, 0.4) + bonus.get(scales, 0))
+            for pair in pairs
+            for scales in scale_sets
+        }
+
+    def segmented(job):
+        config, index = job
+        asked.append((index, config))
+        return table(index, 0.9 if config.adaptation.steps == 220 else 0.8)
+
+    monkeypatch.setattr(selection, "rehearse", rehearse)
+    monkeypatch.setattr(selection, "load_networks", lambda config: None)
+    monkeypatch.setattr(selection, "mini_sequence", lambda split, i: tiny_sequence(f"{split}-{i}"))
+    monkeypatch.setattr(selection, "_segmented", segmented)
+    return asked
+
+
+def test_the_best_settings_are_chosen_and_of_equal_ones_the_cautious(measured):
+    chosen = select_settings(Config(device="cpu"), sequences=3).chosen
+    assert chosen == {"rho_reid": 0.7, "rho_occ": 0.3, "scales": [0.875, 1.0, 1.125]}
+    assert {name for name, *_ in measured} == {"val-0", "val-1", "val-2"}  # mini-val alone
+    for _, config, *_ in measured:
+        assert config.reid and not config.adapt and config.propagation.use_flow and config.propagation.use_box
+
+
+def test_scales_are_measured_with_the_thresholds_that_were_chosen(measured):
+    select_settings(Config(device="cpu"), sequences=1)
+    assert [(len(pairs), scales) for _, _, pairs, scales in measured] == [(33, SCALE_SETS[:1]), (1, SCALE_SETS[1:])]
+    assert measured[1][2] == ((0.7, 0.3),)
+
+
+def test_adaptation_is_chosen_last_on_every_third_sequence(measured):
+    found = select_settings(Config(device="cpu"), sequences=6, adaptation=True)
+    assert found.chosen["adaptation"] == {"steps": 220, "learning_rate": 6e-4} and found.chosen["rho_reid"] == 0.7
+    adapted = [one for one in measured if len(one) == 2]
+    assert {index for index, _ in adapted} == {0, 3}
+    for _, config in adapted:
+        assert config.adapt and config.matching.rho_occ == 0.3
+        assert config.propagation.scales == (0.875, 1.0, 1.125)
+
+
+def test_the_table_has_every_trial_and_marks_the_choice(measured):
+    found = select_settings(Config(device="cpu"), sequences=2, adaptation=True)
+    rows = list(csv.DictReader(io.StringIO(format_selection(found))))
+    assert len(rows) == 33 + 3 + 6 == len(found.trials)
+    assert rows[0]["rho_reid"] == "0.9" and rows[0]["global-mean"] == "0.4000"
+    assert rows[33]["scales"] == "0.75 1.0 1.25" and rows[0]["J-after-reappearance"] == ""
+    marked = [row for row in rows if row["chosen"]]
+    assert len(marked) == 1 and marked[0]["steps"] == "220" and marked[0]["learning_rate"] == "0.0006"

@@ -1,0 +1,170 @@
+"""The settings that are "selected on the validation set" (section 3.2): thresholds, scales, adaptation, on mini-val."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from tqdm.auto import tqdm
+
+from vsreid_lite.api import segment
+from vsreid_lite.config import Config, with_propagation
+from vsreid_lite.datasets.mini import mini_sequence
+from vsreid_lite.evaluation.metrics import score_sequence
+from vsreid_lite.evaluation.rehearsal import InstanceTable, rehearse
+from vsreid_lite.evaluation.scores import Scores
+from vsreid_lite.models.loading import load_networks
+from vsreid_lite.workers import each
+
+RHO_REID = (0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
+RHO_OCC = (0.3, 0.5, 0.7)
+SCALE_SETS = ((1.0,), (0.75, 1.0, 1.25), (0.875, 1.0, 1.125), (1.0, 1.25))
+STEPS, LEARNING_RATES = (150, 220, 300), (6e-4, 1e-3)  # of online adaptation
+EVERY = 3  # adaptation is slow: one of so many sequences
+MEASURES = ("global-mean", "J-mean", "F-mean", "J-after-reappearance")
+
+Settings = Mapping[str, Any]  # rho_reid, rho_occ, scales, adaptation: {steps, learning_rate}
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """Settings with what they scored on mini-val."""
+
+    settings: Settings
+    scores: Scores
+
+    def row(self) -> dict[str, object]:
+        """The settings and measures as one row of a table; scales are joined by spaces."""
+        flat = {**self.settings, **self.settings.get("adaptation", {})}
+        flat["scales"] = " ".join(map(str, flat["scales"]))
+        values = (self.scores.global_mean, self.scores.J.mean, self.scores.F.mean, self.scores.reappeared_J)
+        return {**{key: flat.get(key) for key in COLUMNS[: -len(MEASURES)]}, **dict(zip(MEASURES, values, strict=True))}
+
+
+COLUMNS = ("rho_reid", "rho_occ", "scales", "steps", "learning_rate", *MEASURES)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Every trial, in the order of the search, and the settings chosen."""
+
+    trials: list[Trial]
+    chosen: dict[str, Any]
+
+
+def select_settings(config: Config, sequences: int = 12, workers: int = 1, adaptation: bool = False) -> Selection:
+    """Choose the settings of the weights of `config` on the first `sequences` of mini-val, one thing after the other.
+
+    First rho_reid and rho_occ at scale 1, then the scales with these, then, if asked for, steps and learning rate of
+    online adaptation with all of these, on every third sequence. By global-mean; of equal ones the most cautious:
+    the highest rho_reid, then the lowest rho_occ; the fewest scales and steps.
+    """
+    config = with_propagation(replace(config, adapt=False, reid=True), use_box=True, use_flow=True, flip=False)
+    indices = range(sequences)
+    pairs = tuple((rho_reid, rho_occ) for rho_reid in RHO_REID[::-1] for rho_occ in RHO_OCC)
+    trials = _rehearsed(config, indices, workers, pairs, SCALE_SETS[:1], "thresholds")
+    best = _best(trials)
+    pair = best.settings["rho_reid"], best.settings["rho_occ"]
+    scaled = _rehearsed(config, indices, workers, (pair,), SCALE_SETS[1:], "scales")
+    best = _best([best, *scaled])
+    trials += scaled
+    chosen = dict(best.settings)
+    if adaptation:
+        adapted = _adapted(config, indices[::EVERY], workers, chosen)
+        trials += adapted
+        chosen = dict(_best(adapted).settings)
+    return Selection(trials, chosen)
+
+
+def format_selection(selection: Selection) -> str:
+    """Every trial as CSV; the last column says which settings were chosen."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [*COLUMNS, "chosen"], lineterminator="\n")
+    writer.writeheader()
+    for trial in selection.trials:
+        row = {
+            key: f"{value:.4f}" if key in MEASURES and value is not None else value
+            for key, value in trial.row().items()
+        }
+        writer.writerow({**row, "chosen": "yes" if dict(trial.settings) == selection.chosen else ""})
+    return text.getvalue()
+
+
+def _best(trials: Iterable[Trial]) -> Trial:
+    """The first of those with the highest global-mean."""
+    return max(trials, key=lambda trial: round(trial.scores.global_mean, 6))
+
+
+@dataclass(frozen=True)
+class _Rehearse:
+    config: Config
+    pairs: tuple[tuple[float, float], ...]
+    scale_sets: tuple[tuple[float, ...], ...]
+
+    def __call__(self, index: int) -> dict[tuple[float, float, tuple[float, ...]], InstanceTable]:
+        networks = load_networks(self.config)
+        return rehearse(mini_sequence("val", index), networks, self.config, self.pairs, self.scale_sets)
+
+
+def _rehearsed(
+    config: Config,
+    indices: range,
+    workers: int,
+    pairs: tuple[tuple[float, float], ...],
+    scale_sets: tuple[tuple[float, ...], ...],
+    what: str,
+) -> list[Trial]:
+    parts = _each(_Rehearse(config, pairs, scale_sets), indices, workers, what)
+    return [
+        Trial(
+            {"rho_reid": pair[0], "rho_occ": pair[1], "scales": list(scales)},
+            Scores({name: one for part in parts for name, one in part[*pair, scales].items()}),
+        )
+        for scales in scale_sets
+        for pair in pairs
+    ]
+
+
+def _adapted(config: Config, indices: range, workers: int, chosen: Settings) -> list[Trial]:
+    matching = replace(config.matching, rho_reid=chosen["rho_reid"], rho_occ=chosen["rho_occ"])
+    config = with_propagation(replace(config, adapt=True, matching=matching), scales=tuple(chosen["scales"]))
+    kinds = [{"steps": steps, "learning_rate": rate} for steps in STEPS for rate in LEARNING_RATES]
+    jobs = [
+        (replace(config, adaptation=replace(config.adaptation, **kind)), index)  # type: ignore[arg-type]
+        for kind in kinds
+        for index in indices
+    ]
+    tables = _each(_segmented, jobs, workers, "adaptation")
+    n = len(indices)
+    return [
+        Trial(
+            {**chosen, "adaptation": kind},
+            Scores({k: v for table in tables[i * n : (i + 1) * n] for k, v in table.items()}),
+        )
+        for i, kind in enumerate(kinds)
+    ]
+
+
+def _segmented(job: tuple[Config, int]) -> InstanceTable:
+    config, index = job
+    sequence = mini_sequence("val", index)
+    truth = [mask for mask in sequence.annotations or () if mask is not None]
+    return score_sequence(sequence.name, truth, segment(sequence, config).masks)
+
+
+Input = TypeVar("Input", bound=Hashable)
+Output = TypeVar("Output")
+
+
+def _each(function: Callable[[Input], Output], inputs: Sequence[Input], workers: int, what: str) -> list[Output]:
+    """What `function` returns for each input, in their order."""
+    with tqdm(total=len(inputs), desc=what) as bar, closing(each(function, inputs, workers)) as results:
+        found = {}
+        for value, output in results:
+            found[value] = output
+            bar.update()
+    return [found[value] for value in inputs]
