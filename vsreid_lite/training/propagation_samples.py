@@ -50,7 +50,8 @@ class Mixture:
 
 
 STILLS = Mixture()  # section 3.4: pre-training with deformed masks
-VIDEO = Mixture(neighbour=0.7, recovery=0.12, hard=0.15, warped=0.9, kept=0.55)  # then fine-tuning on video
+VIDEO = Mixture(neighbour=0.7, recovery=0.12, hard=0.15, warped=0.9, kept=0.55)  # a branch: guides as after a step
+DRIFTED = Mixture(neighbour=0.55, recovery=0.15, hard=0.3, warped=0.85, kept=0.4)  # jointly: as after many steps
 CAMERA = 3.0  # pixels of the patch: spread of the constant flow that is added to some samples
 
 

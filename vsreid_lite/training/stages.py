@@ -22,7 +22,7 @@ from vsreid_lite.training.clips import Clip
 from vsreid_lite.training.detection_samples import Detection, DetectionBatches, IdentityBatches
 from vsreid_lite.training.loop import ALONE, Plan, train
 from vsreid_lite.training.processes import Team
-from vsreid_lite.training.propagation_samples import STILLS, VIDEO, Batch, Mixture, PropagationBatches
+from vsreid_lite.training.propagation_samples import DRIFTED, STILLS, VIDEO, Batch, Mixture, PropagationBatches
 from vsreid_lite.training.rendering import ClipStore
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
@@ -49,22 +49,23 @@ class Stage:
     flow_only: bool = False  # the flow stream, from the RGB stream of `start`, which stays as it is
 
 
-# Section 3.4. Every stream of every row of Table 1 has had 5,800 steps: of its own, or of the stream it starts from.
-PRETRAINING, BRANCH, JOINT = Plan(3500), Plan(1500, 6e-4), Plan(800, 4e-4)
+# Section 3.4. Every stream of every row of Table 1 has had 6,500 steps: of its own, or of the stream it starts from.
+PRETRAINING, BRANCH, JOINT = Plan(3500), Plan(1500, 6e-4), Plan(1500, 6e-4)
 
 STAGES = {
     "lite-stills": Stage("rgb", PRETRAINING, 16, mixture=STILLS),
     "lite-rgb": Stage("rgb", BRANCH, 16, "lite-stills"),
     "lite-flow": Stage("two streams", BRANCH, 16, "lite-rgb", flow_only=True),
-    "lite-propagation": Stage("two streams", JOINT, 16, "lite-flow"),
-    "lite-box": Stage("rgb", JOINT, 16, "lite-rgb"),
+    "lite-propagation": Stage("two streams", JOINT, 16, "lite-flow", mixture=DRIFTED),
+    "lite-box": Stage("rgb", JOINT, 16, "lite-rgb", mixture=DRIFTED),
     "lite-baseline-stills": Stage("rgb", PRETRAINING, 16, mixture=STILLS, use_box=False),
-    "lite-baseline": Stage("rgb", Plan(2300, 6e-4), 16, "lite-baseline-stills", use_box=False),
+    "lite-baseline-rgb": Stage("rgb", BRANCH, 16, "lite-baseline-stills", use_box=False),
+    "lite-baseline": Stage("rgb", JOINT, 16, "lite-baseline-rgb", mixture=DRIFTED, use_box=False),
     "lite-detector": Stage("detector", Plan(2400), 6),
     "lite-identification": Stage("identification", Plan(3000), 64),
-    "lite-davis-propagation": Stage("two streams", Plan(800, 5e-4), 16, "lite-propagation", 60, 60, 150),
-    "lite-davis-box": Stage("rgb", Plan(800, 5e-4), 16, "lite-box", 60, 60, 150),
-    "lite-davis-baseline": Stage("rgb", Plan(800, 5e-4), 16, "lite-baseline", 60, 60, 150, use_box=False),
+    "lite-davis-propagation": Stage("two streams", Plan(600, 5e-4), 16, "lite-propagation", 60, 60, 150, DRIFTED),
+    "lite-davis-box": Stage("rgb", Plan(600, 5e-4), 16, "lite-box", 60, 60, 150, DRIFTED),
+    "lite-davis-baseline": Stage("rgb", Plan(600, 5e-4), 16, "lite-baseline", 60, 60, 150, DRIFTED, use_box=False),
     "lite-davis-detector": Stage("detector", Plan(400, 3e-4), 6, "lite-detector", 60, 60, 150),
     "lite-davis-identification": Stage("identification", Plan(400, 3e-4), 64, "lite-identification", 60, 60, 150),
 }
