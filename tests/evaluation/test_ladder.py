@@ -120,7 +120,7 @@ def test_rows_that_are_not_chosen_are_not_measured(files):
         (
             (1,),
             False,
-            "weights lite: no row can be measured; not measured: no file lite-baseline; make it: vsreid train",
+            "weights lite: no row can be measured: no file lite-baseline; make it: vsreid train",
         ),
     ],
 )

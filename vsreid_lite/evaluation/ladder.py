@@ -14,6 +14,8 @@ from vsreid_lite.models.weights import read_provenance
 SCALES = (0.75, 1.0, 1.25)  # of the patch, in the row "+ multi-scale testing", where the weights store none
 ADAPTATION = "+ online adaptation (ours)"
 PRINTED = 5  # rows; the sixth is ours
+NOT_MEASURED = "not measured: "
+NOT_CHOSEN = f"{NOT_MEASURED}not chosen"
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,10 @@ def ladder(base: Config, chosen: Collection[int] = ()) -> list[Row]:
         ours = "" if base.adapt else f"; {PRINTED + 1} is ours, with --adapt"
         raise ValueError(f"row {unknown[0]}: expected numbers from 1 to {len(rows)}, as in Table 1{ours}")
     if chosen:
-        rows = [r if i in chosen else replace(r, missing="not measured: not chosen") for i, r in enumerate(rows, 1)]
+        rows = [r if i in chosen else replace(r, missing=NOT_CHOSEN) for i, r in enumerate(rows, 1)]
     if all(row.missing for row in rows):
-        reasons = dict.fromkeys(row.missing for row in rows if "not chosen" not in row.missing)
-        raise ValueError(f"weights {base.weights}: no row can be measured; {'; '.join(reasons)}")
+        reasons = dict.fromkeys(row.missing.removeprefix(NOT_MEASURED) for row in rows if row.missing != NOT_CHOSEN)
+        raise ValueError(f"weights {base.weights}: no row can be measured: {'; '.join(reasons)}")
     return rows
 
 
@@ -85,9 +87,9 @@ def _waiting(row: Row, files: WeightFiles) -> Row:
         needed |= {"detector": files.detector, "identification": files.identification}
     absent = [name for name, path in needed.items() if path is None or not path.is_file()]
     if absent:
-        return replace(row, missing=f"not measured: {_how_to_make(row.config.weights, absent[0])}")
+        return replace(row, missing=f"{NOT_MEASURED}{_how_to_make(row.config.weights, absent[0])}")
     if part == "propagation" and file is not None and read_provenance(file).network == "rgb":
-        return replace(row, missing=f"not measured: {file.name} has no flow stream")
+        return replace(row, missing=f"{NOT_MEASURED}{file.name} has no flow stream")
     return row
 
 
