@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from vsreid_lite.config import ReidConfig
 from vsreid_lite.exercises.judging import asks
 from vsreid_lite.geometry import Box, cut, iou, warp
 from vsreid_lite.models.mask_propagation import fuse
@@ -167,8 +166,7 @@ X = Box(0, 0, 10, 10)
 )
 def accepted(score: float, x: Box, b: Box | None, rho_reid: float, rho_occ: float) -> bool:
     """As printed."""
-    config = ReidConfig(rho_reid, rho_occ)
-    return score > config.rho_reid and (b is None or iou(x, b) < config.rho_occ)
+    return score > rho_reid and (b is None or iou(x, b) < rho_occ)
 
 
 @asks(
