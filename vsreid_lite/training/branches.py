@@ -19,9 +19,14 @@ def segmentation_loss(margin: Tensor, truth: Tensor) -> Tensor:
     return entropy + (1 - (intersection + 1) / (union + 1)).mean()
 
 
-def joint_loss(network: TwoStreams, batch: Batch) -> Tensor:
-    """The mean loss of the streams and of their average, which is what is used; of one stream its loss."""
+def joint_loss(network: TwoStreams, batch: Batch, own_guides: int = 0) -> Tensor:
+    """The mean loss of the streams and of their average, which is what is used; of one stream its loss.
+
+    own_guides: half of the batch gets as guide what the network makes of its guide, so many times over.
+    """
     moved = _moved(batch, network)
+    if own_guides:
+        moved["guide"] = _own_guides(network, moved, own_guides)
     with _autocast(moved):
         logits = network(moved["image"], moved["flow"], moved["guide"])
     margins = [_margin(stream) for stream in logits]
@@ -37,6 +42,17 @@ def flow_loss(network: TwoStreams, batch: Batch) -> Tensor:
     with _autocast(moved):
         logits = network.flow(normalise_flow(moved["flow"]), moved["guide"])
     return segmentation_loss(_margin(logits), moved["truth"])
+
+
+@torch.no_grad()
+def _own_guides(network: TwoStreams, batch: Batch, times: int) -> Tensor:
+    """The guides (B, 1, S, S) with the first half replaced: soft, and drifted as after `times` more frames."""
+    half = len(batch["guide"]) // 2
+    image, flow, guide = (batch[name][:half] for name in ("image", "flow", "guide"))
+    with _autocast(batch):
+        for _ in range(times):
+            guide = network.predict(image, flow, guide)[:, None].float()
+    return torch.cat([guide, batch["guide"][half:]])
 
 
 def _margin(logits: Tensor) -> Tensor:

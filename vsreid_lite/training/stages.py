@@ -46,26 +46,30 @@ class Stage:
     real: int = 0  # clips of real sequences
     mixture: Mixture = VIDEO
     use_box: bool = True
+    own_guides: int = 0  # half of the guides go through the network so many times first
     flow_only: bool = False  # the flow stream, from the RGB stream of `start`, which stays as it is
 
 
-# Section 3.4. Every stream of every row of Table 1 has had 6,500 steps: of its own, or of the stream it starts from.
-PRETRAINING, BRANCH, JOINT = Plan(3500), Plan(1500, 6e-4), Plan(1500, 6e-4)
+# Section 3.4. Every stream of every row of Table 1 has had 7,100 steps: of its own, or of the stream it starts from.
+PRETRAINING, BRANCH, JOINT, OWN = Plan(3500), Plan(1500, 6e-4), Plan(1500, 6e-4), Plan(600, 5e-4)
 
 STAGES = {
     "lite-stills": Stage("rgb", PRETRAINING, 16, mixture=STILLS),
     "lite-rgb": Stage("rgb", BRANCH, 16, "lite-stills"),
     "lite-flow": Stage("two streams", BRANCH, 16, "lite-rgb", flow_only=True),
-    "lite-propagation": Stage("two streams", JOINT, 16, "lite-flow", mixture=DRIFTED),
-    "lite-box": Stage("rgb", JOINT, 16, "lite-rgb", mixture=DRIFTED),
+    "lite-joint": Stage("two streams", JOINT, 16, "lite-flow", mixture=DRIFTED),
+    "lite-propagation": Stage("two streams", OWN, 16, "lite-joint", mixture=DRIFTED, own_guides=2),
+    "lite-box-joint": Stage("rgb", JOINT, 16, "lite-rgb", mixture=DRIFTED),
+    "lite-box": Stage("rgb", OWN, 16, "lite-box-joint", mixture=DRIFTED, own_guides=2),
     "lite-baseline-stills": Stage("rgb", PRETRAINING, 16, mixture=STILLS, use_box=False),
     "lite-baseline-rgb": Stage("rgb", BRANCH, 16, "lite-baseline-stills", use_box=False),
-    "lite-baseline": Stage("rgb", JOINT, 16, "lite-baseline-rgb", mixture=DRIFTED, use_box=False),
+    "lite-baseline-joint": Stage("rgb", JOINT, 16, "lite-baseline-rgb", mixture=DRIFTED, use_box=False),
+    "lite-baseline": Stage("rgb", OWN, 16, "lite-baseline-joint", mixture=DRIFTED, use_box=False, own_guides=2),
     "lite-detector": Stage("detector", Plan(2400), 6),
     "lite-identification": Stage("identification", Plan(3000), 64),
-    "lite-davis-propagation": Stage("two streams", Plan(600, 5e-4), 16, "lite-propagation", 60, 60, 150, DRIFTED),
-    "lite-davis-box": Stage("rgb", Plan(600, 5e-4), 16, "lite-box", 60, 60, 150, DRIFTED),
-    "lite-davis-baseline": Stage("rgb", Plan(600, 5e-4), 16, "lite-baseline", 60, 60, 150, DRIFTED, use_box=False),
+    "lite-davis-propagation": Stage("two streams", OWN, 16, "lite-propagation", 60, 60, 150, DRIFTED, own_guides=2),
+    "lite-davis-box": Stage("rgb", OWN, 16, "lite-box", 60, 60, 150, DRIFTED, own_guides=2),
+    "lite-davis-baseline": Stage("rgb", OWN, 16, "lite-baseline", 60, 60, 150, DRIFTED, use_box=False, own_guides=2),
     "lite-davis-detector": Stage("detector", Plan(400, 3e-4), 6, "lite-detector", 60, 60, 150),
     "lite-davis-identification": Stage("identification", Plan(400, 3e-4), 64, "lite-identification", 60, 60, 150),
 }
@@ -183,7 +187,7 @@ def _train_propagation(training: _Training) -> int:
     batches = PropagationBatches(training.clips, stage.batch, config, training.request.seed, stage.mixture)
 
     def loss(values: Batch) -> Tensor:
-        return flow_loss(network, values) if stage.flow_only else joint_loss(network, values)
+        return flow_loss(network, values) if stage.flow_only else joint_loss(network, values, stage.own_guides)
 
     if stage.flow_only:
         assert network.flow is not None
