@@ -52,6 +52,7 @@ class Stage:
 
 # Section 3.4. Every stream of every row of Table 1 has had 7,100 steps: of its own, or of the stream it starts from.
 PRETRAINING, BRANCH, JOINT, OWN = Plan(3500), Plan(1500, 6e-4), Plan(1500, 6e-4), Plan(600, 5e-4)
+FINE = Plan(400, 5e-4)  # on real video
 
 STAGES = {
     "lite-stills": Stage("rgb", PRETRAINING, 16, mixture=STILLS),
@@ -67,9 +68,9 @@ STAGES = {
     "lite-baseline": Stage("rgb", OWN, 16, "lite-baseline-joint", mixture=DRIFTED, use_box=False, own_guides=2),
     "lite-detector": Stage("detector", Plan(2400), 6),
     "lite-identification": Stage("identification", Plan(3000), 64),
-    "lite-davis-propagation": Stage("two streams", OWN, 16, "lite-propagation", 60, 60, 150, DRIFTED, own_guides=2),
-    "lite-davis-box": Stage("rgb", OWN, 16, "lite-box", 60, 60, 150, DRIFTED, own_guides=2),
-    "lite-davis-baseline": Stage("rgb", OWN, 16, "lite-baseline", 60, 60, 150, DRIFTED, use_box=False, own_guides=2),
+    "lite-davis-propagation": Stage("two streams", FINE, 16, "lite-propagation", 60, 60, 150, DRIFTED, own_guides=2),
+    "lite-davis-box": Stage("rgb", FINE, 16, "lite-box", 60, 60, 150, DRIFTED, own_guides=2),
+    "lite-davis-baseline": Stage("rgb", FINE, 16, "lite-baseline", 60, 60, 150, DRIFTED, use_box=False, own_guides=2),
     "lite-davis-detector": Stage("detector", Plan(400, 3e-4), 6, "lite-detector", 60, 60, 150),
     "lite-davis-identification": Stage("identification", Plan(400, 3e-4), 64, "lite-identification", 60, 60, 150),
 }
