@@ -127,7 +127,7 @@ def _measure(job: Job) -> list[dict[str, Any]]:
         seconds = ready + time.perf_counter() - started
         scores = score_sequence(job.sequence, truth, result.masks)
         arrays = {name: {key: value.tolist() for key, value in vars(one).items()} for name, one in scores.items()}
-        parts.append({"config": asdict(row), "seconds": seconds, "run": result.to_json(), "instances": arrays})
+        parts.append({"config": asdict(ours), "seconds": seconds, "run": result.to_json(), "instances": arrays})
     return parts
 
 
