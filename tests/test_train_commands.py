@@ -1,4 +1,4 @@
-"""`vsreid train`: one stage or all, refused before the long run where it cannot end well."""
+"""`vsreid train` and `vsreid choose`: what they write, and what they refuse before the long run."""
 
 import os
 import signal
@@ -7,13 +7,16 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from tests.command_line import refused, tiny_sequence
 from vsreid_lite.cli import main
 from vsreid_lite.datasets.frozen import write_benchmark
-from vsreid_lite.models.weights import Provenance, save_weights
+from vsreid_lite.evaluation.scores import InstanceScores, Scores
+from vsreid_lite.evaluation.selection import Selection, Trial
+from vsreid_lite.models.weights import Provenance, read_provenance, save_weights
 from vsreid_lite.training.catalogue import STAGE_MINUTES, list_stages
 from vsreid_lite.training.log import append_to_log
 from vsreid_lite.training.stages import STAGES
@@ -148,3 +151,60 @@ def test_a_training_ends_with_one_line_when_it_is_told_to(tmp_path, end):
     said = process.communicate(timeout=120)[1]
     assert process.returncode == 1
     assert said == "vsreid: interrupted; finished parts are kept, nothing half-written is left\n"
+
+
+# choose
+
+
+@pytest.fixture
+def selected(monkeypatch, tmp_path):
+    """Settings without a run, and a set of weights of one file."""
+    asked = []
+
+    def select(config, *options):
+        asked.append((config.weights, *options))
+        chosen = {"rho_reid": 0.6, "rho_occ": 0.3, "scales": [1.0, 1.25]}
+        one = np.full(4, 0.5)
+        scores = Scores({"a_1": InstanceScores(one, one, np.ones(4, bool), np.zeros(4, bool))})
+        return Selection([Trial(chosen, scores)], chosen)
+
+    monkeypatch.setattr("vsreid_lite.evaluation.selection.select_settings", select)
+    monkeypatch.setattr("vsreid_lite.models.loading.SHIPPED", tmp_path)
+    provenance = Provenance("two streams", "none", "none", 0, 1, settings={"rho_reid": 0.1, "adaptation": {"steps": 9}})
+    save_weights(tmp_path / "lite-propagation.safetensors", torch.nn.Linear(1, 1), provenance)
+    return asked
+
+
+def test_choose_stores_the_settings_beside_those_there_are_and_writes_the_table(selected, tmp_path, capsys):
+    file, table = tmp_path / "lite-propagation.safetensors", tmp_path / "new" / "table.csv"
+    options = ["--in-place", "--table", str(table), "--sequences", "5", "--workers", "2", "--device", "cpu"]
+    assert main(["choose", "lite", *options]) == 0
+    assert selected == [("lite", 5, 2, False)]
+    settings = read_provenance(file).settings
+    assert settings == {"rho_reid": 0.6, "rho_occ": 0.3, "scales": [1.0, 1.25], "adaptation": {"steps": 9}}
+    assert table.read_text().splitlines()[1].startswith("0.6,0.3,1.0 1.25,,,0.5000,") and "yes" in table.read_text()
+    assert '{"rho_reid": 0.6, "rho_occ": 0.3, "scales": [1.0, 1.25]}' in capsys.readouterr().out
+
+
+def test_choose_writes_a_copy_and_leaves_the_weights(selected, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    file, copy = tmp_path / "lite-propagation.safetensors", tmp_path / "new" / "copy.safetensors"
+    before = file.read_bytes()
+    assert main(["choose", str(file), "--output", str(copy), "--adapt"]) == 0
+    assert file.read_bytes() == before and read_provenance(copy).settings["rho_reid"] == 0.6
+    assert selected[0][0] == str(file) and selected[0][3] is True
+    assert (tmp_path / "runs" / "choose" / "lite-propagation.csv").is_file()
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (["lite"], "lite-propagation.safetensors: give --output, a file to write with the settings, or --in-place"),
+        (["heavy", "--in-place"], "heavy: expected lite or lite-davis or a weight file"),
+        (["lite", "--output", "/proc/a.safetensors"], "cannot write into the folder /proc"),
+        (["lite", "--in-place", "--table", "/proc/a.csv"], "cannot write into the folder /proc"),
+    ],
+)
+def test_a_choice_that_cannot_be_stored_is_refused_before_the_run(selected, capfd, options, line):
+    assert line in refused(capfd, "choose", *options)
+    assert selected == []

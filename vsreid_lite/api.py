@@ -10,7 +10,7 @@ from vsreid_lite.config import AUTHORS, LITE, PAPER, Config
 from vsreid_lite.evaluation import evaluate
 from vsreid_lite.flow import get_flow
 from vsreid_lite.models import Networks
-from vsreid_lite.models.loading import choose_device, load_networks
+from vsreid_lite.models.loading import choose_device, load_networks, settled
 from vsreid_lite.models.mask_propagation import TwoStreams
 from vsreid_lite.result import Result
 from vsreid_lite.sequence import Sequence, load_sequence
@@ -37,8 +37,11 @@ def segment(
 
 
 def prepare(sequence: Sequence, config: Config, progress: bool = False) -> tuple[Networks, Config]:
-    """The networks of `config`, and `config`; with `config.adapt`, both adapted to the first frame of `sequence`."""
-    networks = load_networks(config)
+    """The networks of `config`, and `config` with the settings stored with their weights (`settled`).
+
+    With `config.adapt`, both are adapted to the first frame of `sequence`.
+    """
+    networks, config = load_networks(config), settled(config)
     if not config.adapt:
         return networks, config
     assert isinstance(networks.propagation, TwoStreams)

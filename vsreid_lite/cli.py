@@ -88,7 +88,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("vsreid", description="Video Object Segmentation with Re-identification.")
     parser.add_argument("--version", action="version", version=f"vsreid_lite {__version__}")
     commands_of = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_segment, _evaluate, _ablation, _render, _train, _download, _figures, _doctor):
+    for add in (_segment, _evaluate, _ablation, _render, _train, _choose, _download, _figures, _doctor):
         add(commands_of)
     return parser
 
@@ -174,6 +174,20 @@ def _train(commands_of: Subparsers) -> None:
     )
     parser.add_argument("--device", default="auto")
     parser.set_defaults(command=train_commands.train_stage)
+
+
+def _choose(commands_of: Subparsers) -> None:
+    parser = commands_of.add_parser("choose", help="choose thresholds and scales of weights on mini-val, store them")
+    parser.add_argument("weights", help="lite, lite-davis, or an N_mp weight file")
+    parser.add_argument("--output", type=Path, help="N_mp weight file to write, with the settings in its header")
+    parser.add_argument("--in-place", action="store_true", help="write into the N_mp file of the weights")
+    parser.add_argument("--table", type=Path, help="all that was measured, CSV (default: runs/choose/NAME.csv)")
+    parser.add_argument("--sequences", type=_at_least_one, default=12, help="of mini-val (default: 12, all challenges)")
+    parser.add_argument("--adapt", action="store_true", help="also choose the adaptation: slow")
+    parser.add_argument("--workers", type=_at_least_one, help="processes (default: one for each core, at most 8)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--seed", type=_seed, default=0)
+    parser.set_defaults(command=train_commands.choose_settings)
 
 
 def _download(commands_of: Subparsers) -> None:

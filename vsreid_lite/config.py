@@ -12,7 +12,7 @@ class PropagationConfig:
     patch: int = 128  # row 1; section 3.1: "a fixed size", not given; the release uses 449
     enlarge: float = 0.15  # row 2; section 3.1: "slightly enlarge"; of width and height, on each side
     use_box: bool = True  # Table 1, row 2: a patch of the instance instead of the full image
-    use_flow: bool = False  # Table 1, row 3: the flow stream beside the RGB stream
+    use_flow: bool = True  # Table 1, row 3: the flow stream beside the RGB stream
     fusion: str = "probabilities"  # row 7: average of the streams' "probabilities", or one softmax of summed "logits"
     scales: tuple[float, ...] = (1.0,)  # row 23; Table 1, row 5: multi-scale testing
     flip: bool = False  # row 23: the release's augmentation instead
@@ -26,16 +26,24 @@ class PropagationConfig:
 
 @dataclass(frozen=True)
 class ReidConfig:
-    """Algorithm 2. Its thresholds are "selected on the validation set" (section 3.2): ours on six of mini-val."""
+    """Algorithm 2. Its thresholds are "selected on the validation set" (section 3.2): ours by `vsreid choose`.
 
-    rho_reid: float = 0.7  # row 12
-    rho_occ: float = 0.5  # row 13: the largest IoU with the box that the instance has already
+    A threshold of None is the one that is stored with the weights (`models.loading.settled` fills it in).
+    """
+
+    rho_reid: float | None = None  # row 12
+    rho_occ: float | None = None  # row 13: the largest IoU with the box that the instance has already
     proposals: int = 20
     only_absent: bool = False  # row 13: retrieve an instance only where it is absent
     spare_others: bool = False  # row 13: rho_occ bounds the IoU with every other visible instance too
     exclusive: bool = False  # row 14: refuse a candidate that another absent instance is more like
     searches: tuple[str, ...] = ("all",)  # row 21: one after the other, each with its networks; "persons" or "all"
     search_last: bool = True  # row 22: the last frame is searched too
+
+    @property
+    def thresholds(self) -> tuple[float, float]:
+        """rho_reid and rho_occ as numbers: 0.7 and 0.5 for weights that store none."""
+        return 0.7 if self.rho_reid is None else self.rho_reid, 0.5 if self.rho_occ is None else self.rho_occ
 
 
 @dataclass(frozen=True)
@@ -52,14 +60,22 @@ class RecoveryConfig:
 
 @dataclass(frozen=True)
 class AdaptationConfig:
-    """Online adaptation: N_mp fine-tuned on the first frame (FACTS: Lucid Dreaming, MaskTrack)."""
+    """Online adaptation: N_mp fine-tuned on the first frame (FACTS: Lucid Dreaming, MaskTrack).
 
-    steps: int = 220
+    None is what is stored with the weights, as in `ReidConfig`.
+    """
+
+    steps: int | None = None  # for each instance
     batch: int = 8
-    learning_rate: float = 1e-3
+    learning_rate: float | None = None
     recompositions: int = 40
     hard_guides: float = 0.5  # share of the guides corrupted hard
     seconds: float = 60.0  # for each instance, then it stops: 2 cores need about 25
+
+    @property
+    def pace(self) -> tuple[int, float]:
+        """Steps and learning rate as numbers: 220 and 1e-3 for weights that store none."""
+        return 220 if self.steps is None else self.steps, 1e-3 if self.learning_rate is None else self.learning_rate
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,8 @@ def reidentify(
     if config.only_absent and b is not None:
         return None
     overlap = 0.0 if b is None else iou(X[j], b)
-    if scores[j] > config.rho_reid and overlap < config.rho_occ:  # line 7
+    rho_reid, rho_occ = config.thresholds
+    if scores[j] > rho_reid and overlap < rho_occ:  # line 7
         return Retrieval(X[j], float(scores[j]), i, k)  # line 8
     return None  # line 10: "fail or unnecessary"
 
@@ -109,11 +110,12 @@ class Candidates:
     def _accepted(self, current: Boxes, config: ReidConfig) -> NDArray[np.bool_]:
         """Line 7, and on request the release's rules, each of which refuses more: (N, K)."""
         absent = ~visible(current)
-        accepted = (self.scores > config.rho_reid) & (overlaps(self.boxes, current) < config.rho_occ)
+        rho_reid, rho_occ = config.thresholds
+        accepted = (self.scores > rho_reid) & (overlaps(self.boxes, current) < rho_occ)
         if config.only_absent:  # FIDELITY row 13
             accepted &= absent
         if config.spare_others:  # row 13
-            covered = overlaps(self.boxes[:, :, None], current[:, None]) > config.rho_occ
+            covered = overlaps(self.boxes[:, :, None], current[:, None]) > rho_occ
             accepted &= ~(covered & _others(current)).any(-1)
         if config.exclusive:  # row 14
             liker = absent[:, None] & (self.similarity > self.scores[:, :, None])

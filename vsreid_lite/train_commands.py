@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import json
 import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vsreid_lite.files import write_text
 from vsreid_lite.interrupts import uninterrupted
 from vsreid_lite.training.catalogue import ALL, STAGE_MINUTES
 
@@ -81,3 +83,38 @@ def _draw_curve(log: Path) -> None:
 
     if log.exists():
         write_figure(log.with_suffix(".png"), plot_training({log.stem: read_log(log)}))
+
+
+def choose_settings(options: argparse.Namespace) -> None:
+    """`vsreid choose`: thresholds, scales and adaptation chosen on mini-val, stored in the header of N_mp."""
+    with uninterrupted():
+        from vsreid_lite.config import Config
+        from vsreid_lite.evaluation.selection import format_selection, select_settings
+        from vsreid_lite.models.weights import read_provenance, store_settings
+        from vsreid_lite.outputs import check_file
+        from vsreid_lite.workers import default_workers
+
+    file, output = _propagation_file(options.weights), options.output
+    if output is None and not options.in_place:
+        raise ValueError(f"{file}: give --output, a file to write with the settings, or --in-place")
+    output = file if output is None else output
+    table = options.table or Path("runs/choose") / f"{file.stem}.csv"
+    for path in (output, table):
+        check_file(path)
+    before = read_provenance(file).settings
+    config = Config(weights=options.weights, device=options.device, seed=options.seed)
+    selection = select_settings(config, options.sequences, options.workers or default_workers(), options.adapt)
+    write_text(table, format_selection(selection))
+    store_settings(file, output, {**before, **selection.chosen})
+    print(f"chosen on {options.sequences} sequences of mini-val: {json.dumps(selection.chosen)}")
+    print(f"stored in {output}; all that was measured: {table}")
+
+
+def _propagation_file(weights: str) -> Path:
+    """The N_mp file of a choice of weights, which the settings are stored with. Raises FileNotFoundError."""
+    from vsreid_lite.models.loading import weight_files
+
+    file = weight_files(weights).propagation
+    if file is None:
+        raise FileNotFoundError(f"weights {weights}: no propagation file; make it: vsreid train {weights}-propagation")
+    return file

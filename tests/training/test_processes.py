@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -75,6 +76,18 @@ def test_a_loss_that_is_not_finite_in_one_process_stops_both_at_that_step(both):
 def test_the_first_process_alone_writes_state_and_log(folder):
     assert {path.name for path in folder.iterdir()} == {"0.pt", "1.pt", "regression.state", "identification.state"}
     assert torch.load(folder / "regression.state", weights_only=True)["step"] == together.PLAN.steps
+
+
+def test_the_parts_of_a_batch_hold_every_sample_once_and_its_first_half_in_their_first_halves():
+    batch = {"x": torch.arange(8), "pair": (list("abcdefgh"), torch.arange(8) * 10)}
+    teams = [Team(accelerator=SimpleNamespace(num_processes=2, process_index=rank)) for rank in range(2)]
+    parts = [team.share(batch) for team in teams]
+    assert sorted(torch.cat([part["x"] for part in parts]).tolist()) == list(range(8))
+    assert sorted(torch.cat([part["x"][:2] for part in parts]).tolist()) == [0, 1, 2, 3]
+    for part in parts:
+        assert ["abcdefgh"[i] for i in part["x"]] == part["pair"][0]
+        assert (part["x"] * 10).tolist() == part["pair"][1].tolist()
+    assert Team().share(batch) is batch
 
 
 def test_a_batch_that_cannot_be_shared_equally_is_refused(both):

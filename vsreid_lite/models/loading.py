@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
 
-from vsreid_lite.config import PRESETS, Config, PropagationConfig
+from vsreid_lite.config import PRESETS, AdaptationConfig, Config, PropagationConfig, ReidConfig
 from vsreid_lite.models import Networks
 from vsreid_lite.models.detector import LiteDetector
 from vsreid_lite.models.full_size import load_full_size
@@ -93,6 +94,37 @@ def _load_lite(config: Config, device: torch.device) -> Networks:
         _loaded(detector, _there(files.detector, "detector", config.weights), device),
         _loaded(LiteIdentification(), _there(files.identification, "identification", config.weights), device),
     )
+
+
+def settled(config: Config) -> Config:
+    """`config` with numbers in place of None: what `vsreid choose` has stored with N_mp, else defaults (`config.py`).
+
+    Raises FileNotFoundError and ValueError as `weight_files` and `read_provenance` do.
+    """
+    stored = _stored_settings(config)
+    matching = _filled(config.matching, stored)
+    adaptation = _filled(config.adaptation, stored.get("adaptation", {}))
+    (rho_reid, rho_occ), (steps, learning_rate) = matching.thresholds, adaptation.pace
+    return replace(
+        config,
+        matching=replace(matching, rho_reid=rho_reid, rho_occ=rho_occ),
+        adaptation=replace(adaptation, steps=steps, learning_rate=learning_rate),
+    )
+
+
+Part = TypeVar("Part", ReidConfig, AdaptationConfig)
+
+
+def _filled(part: Part, stored: Mapping[str, Any]) -> Part:
+    missing = {name: stored[name] for name, value in vars(part).items() if value is None and name in stored}
+    return replace(part, **missing)
+
+
+def _stored_settings(config: Config) -> Mapping[str, Any]:
+    if config.preset != "lite":
+        return {}  # files of others store none
+    file = weight_files(config.weights).propagation
+    return read_provenance(file).settings if file is not None else {}
 
 
 def _there(file: Path | None, part: str, weights: str) -> Path:

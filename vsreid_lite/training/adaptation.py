@@ -36,7 +36,7 @@ def adapt(
 ) -> TwoStreams:
     """A copy of `network` that knows this sequence's first frame; the network itself stays as it is.
 
-    Trains `config.steps` steps for each instance, or `config.seconds` for each if that is over first. Batch
+    Trains so many steps for each instance, or `config.seconds` for each if that is over first. Batch
     normalisation keeps its statistics: one frame is no population.
     """
     adapted = copy.deepcopy(network).eval()
@@ -51,9 +51,10 @@ def adapt(
     clips = [original, moved, moved, moved]
     mixture = Mixture(neighbour=0.2, recovery=0.1, hard=config.hard_guides, warped=0.5)
     batches = PropagationBatches(clips, config.batch, propagation, seed, mixture, SMALLEST_TO_LEARN)
-    optimiser = torch.optim.AdamW(adapted.parameters(), config.learning_rate, weight_decay=0.0)
-    steps = config.steps * sequence.K
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, config.learning_rate, total_steps=steps, pct_start=0.1)
+    steps, learning_rate = config.pace
+    steps *= sequence.K
+    optimiser = torch.optim.AdamW(adapted.parameters(), learning_rate, weight_decay=0.0)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, total_steps=steps, pct_start=0.1)
     deadline = time.monotonic() + config.seconds * sequence.K
     for step in tqdm(range(steps), desc=f"adapting to {sequence.name}", disable=not progress):
         loss = joint_loss(adapted, batches[step])
@@ -79,6 +80,7 @@ def calibrate(networks: Networks, sequence: Sequence, matching: ReidConfig) -> R
     if networks.detector is None or networks.identification is None:
         return matching
     matching = replace(matching, only_absent=True)
+    rho_reid, rho_occ = matching.thresholds
     frame = sequence.frames[0]
     boxes = [template_box(P, label) for P, label in zip(sequence.first_probabilities(), sequence.labels, strict=True)]
     candidates = networks.detector(frame)[: matching.proposals]
@@ -86,6 +88,6 @@ def calibrate(networks: Networks, sequence: Sequence, matching: ReidConfig) -> R
         return matching
     templates = embed_templates(frame, boxes, networks.identification)
     scores = cosine_similarity(networks.identification.embed(frame, candidates), templates)
-    strange = np.array([[iou(x, box) < matching.rho_occ for box in boxes] for x in candidates])
+    strange = np.array([[iou(x, box) < rho_occ for box in boxes] for x in candidates])
     likest = float(np.where(strange, scores, -1).max())
-    return replace(matching, rho_reid=max(matching.rho_reid, (likest + 1) / 2))
+    return replace(matching, rho_reid=max(rho_reid, (likest + 1) / 2))

@@ -62,9 +62,10 @@ class Team:
             nn.SyncBatchNorm.convert_sync_batchnorm(model)
 
     def share(self, batch: Any) -> Any:
-        """This process's part of a batch: of every tensor or list in it.
+        """This process's part of a batch: every n-th sample of every tensor or list in it.
 
-        Raises ValueError for a batch that cannot be shared equally: its mean would not be the mean of the parts.
+        So the first half of a batch is the first halves of its parts, whatever a loss does with it. Raises ValueError
+        for a batch that cannot be shared equally: its mean would not be the mean of the parts.
         """
         if self.count == 1:
             return batch
@@ -72,12 +73,11 @@ class Team:
             return {name: self.share(part) for name, part in batch.items()}
         if isinstance(batch, tuple):
             return tuple(self.share(part) for part in batch)
-        size, rest = divmod(len(batch), self.count)
-        if rest:
+        if len(batch) % self.count:
             raise ValueError(
                 f"a batch of {len(batch)} cannot be shared by {self.count} processes: start as many as divide it"
             )
-        return batch[self.rank * size : (self.rank + 1) * size]
+        return batch[self.rank :: self.count]
 
     def mean(self, values: Tensor) -> Tensor:
         """The mean over the processes, entry by entry, without gradient."""
@@ -107,7 +107,7 @@ class Team:
         parts = list(self.accelerator.gather(rows.detach()).chunk(self.count))
         if rows.requires_grad:
             parts[self.rank] = rows.detach() + self.count * (rows - rows.detach())
-        return torch.cat(parts)
+        return torch.stack(parts, 1).flatten(0, 1)
 
     def wait(self) -> None:
         """Until all processes have come here."""
