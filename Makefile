@@ -3,13 +3,14 @@
 PYTHON ?= python3
 STAMP := .venv/.installed
 
-.PHONY: help setup reproduce test lab figures benchmark clean
+.PHONY: help setup reproduce test lab figures weights benchmark clean
 
 help:
 	@echo "make reproduce   Table 1 on the mini benchmark: printed, figures/table1.png, runs/mini-lite"
 	@echo "make test        lint, types and all tests"
 	@echo "make lab         JupyterLab on the notebooks"
 	@echo "make figures     the figures of the README and the notebooks"
+	@echo "make weights     every shipped weight file again, from nothing, into runs/weights: 4 hours on 2 cores"
 	@echo "make benchmark   speed and memory, as tables"
 	@echo "make setup       only .venv, from requirements.lock (the others do it when needed)"
 	@echo "make clean       removes runs and caches, keeps .venv and downloads"
@@ -45,6 +46,16 @@ lab: $(STAMP)
 figures: $(STAMP)
 	.venv/bin/vsreid figures
 	.venv/bin/python notebooks/refresh.py
+
+# Real video, for the set lite-davis: DAVIS_ROOT, or the ten sequences beside the project.
+weights: DAVIS_ROOT ?= ../shared/data/davis2016
+weights: $(STAMP)
+	.venv/bin/vsreid train all --output runs/weights --root "$(DAVIS_ROOT)"
+	set -e; for set in lite lite-davis; do \
+		.venv/bin/vsreid choose runs/weights/$$set-propagation.safetensors --in-place --table runs/weights/$$set-settings.csv; \
+	done
+	@echo "To ship them: cp runs/weights/lite*-{baseline,box,propagation,detector,identification}.safetensors vsreid_lite/weights"
+	@echo "and their logs: cp runs/weights/lite*.csv data/training"
 
 benchmark: $(STAMP)
 	set -e; for script in benchmarks/*.py; do .venv/bin/python $$script; done

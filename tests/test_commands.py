@@ -14,9 +14,10 @@ from vsreid_lite.datasets.davis import FRAMES, MASKS
 from vsreid_lite.datasets.frozen import read_benchmark, write_benchmark
 from vsreid_lite.evaluation.paper import table1
 from vsreid_lite.masks import write_mask
+from vsreid_lite.training.log import append_to_log
 
 GOLDEN = Path(__file__).parent / "golden" / "metrics"
-COMMANDS = ("segment", "evaluate", "ablation", "render", "train", "download", "figures", "doctor")
+COMMANDS = ("segment", "evaluate", "ablation", "render", "train", "choose", "download", "figures", "doctor")
 
 
 # evaluate
@@ -296,9 +297,11 @@ def test_a_rendering_on_a_full_disk_leaves_no_list_of_its_sequences(tmp_path, ca
 
 def test_figures_are_drawn_from_results(davis, tmp_path):
     assert main([*davis, "--output", str(tmp_path / "out"), "--workers", "1", "--sequences", "apes"]) == 0
-    results = ["--results", str(tmp_path / "out" / "results.json")]
-    assert main(["figures", *results, "--output", str(tmp_path / "drawn")]) == 0
-    assert (tmp_path / "drawn" / "table1.png").read_bytes().startswith(b"\x89PNG")
+    append_to_log(tmp_path / "logs" / "lite-rgb.csv", 50, 1.0, 2.0)
+    options = ["--results", str(tmp_path / "out" / "results.json"), "--training", str(tmp_path / "logs")]
+    assert main(["figures", *options, "--output", str(tmp_path / "drawn")]) == 0
+    for name in ("table1.png", "training.png"):
+        assert (tmp_path / "drawn" / name).read_bytes().startswith(b"\x89PNG")
     assert not half_written(tmp_path)
 
 

@@ -200,6 +200,7 @@ def _download(commands_of: Subparsers) -> None:
 def _figures(commands_of: Subparsers) -> None:
     parser = commands_of.add_parser("figures", help="draw figures/ from results")
     parser.add_argument("--results", type=Path, default=Path("runs/mini-lite/results.json"))
+    parser.add_argument("--training", type=Path, default=Path("data/training"), help="folder of logs of `vsreid train`")
     parser.add_argument("--output", type=Path, default=Path("figures"))
     parser.set_defaults(command=commands.draw_figures)
 

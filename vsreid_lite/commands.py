@@ -11,12 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vsreid_lite.config import PRESETS, Config
-from vsreid_lite.files import atomic_path, writable_folder, write_json, write_text
+from vsreid_lite.files import writable_folder, write_json, write_text
 from vsreid_lite.interrupts import uninterrupted
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from vsreid_lite.datasets.benchmarks import Benchmark
     from vsreid_lite.sequence import Sequence
 
@@ -77,7 +75,7 @@ def measure_ablation(options: argparse.Namespace) -> None:
         from vsreid_lite.evaluation.ablation import run_ablation, seen_sequences
         from vsreid_lite.evaluation.ladder import adapted, ladder
         from vsreid_lite.evaluation.report import format_csv, format_markdown, format_table
-        from vsreid_lite.outputs import check_file, check_folder
+        from vsreid_lite.outputs import check_file, check_folder, write_figure
         from vsreid_lite.visualization.table_plots import plot_table1
         from vsreid_lite.workers import default_workers
 
@@ -98,7 +96,7 @@ def measure_ablation(options: argparse.Namespace) -> None:
     write_json(files[0], results)
     write_text(files[1], format_markdown(results))
     write_text(files[2], format_csv(results))
-    _write_figure(files[3], plot_table1(results))
+    write_figure(files[3], plot_table1(results))
     print(format_table(results))
     print(f"results: {', '.join(str(file) for file in files)}")
 
@@ -137,15 +135,19 @@ def download_dataset(options: argparse.Namespace) -> None:
 
 
 def draw_figures(options: argparse.Namespace) -> None:
-    """`vsreid figures`: figures/ from the results of an ablation."""
+    """`vsreid figures`: figures/ from the results of an ablation, and from the logs of training."""
     with uninterrupted():
-        from vsreid_lite.outputs import check_file
+        from vsreid_lite.outputs import check_file, write_figure
+        from vsreid_lite.training.log import read_logs
         from vsreid_lite.visualization.table_plots import plot_table1
+        from vsreid_lite.visualization.training_plots import plot_training
 
     if not options.results.is_file():
         raise FileNotFoundError(f"{options.results}: no results; run `vsreid ablation --dataset mini` (make reproduce)")
-    path = options.output / "table1.png"
+    path, curves = options.output / "table1.png", options.output / "training.png"
     check_file(path)
+    check_file(curves)
+    logs = read_logs(options.training)
     try:
         results = json.loads(options.results.read_text(encoding="utf-8"))
         figure = plot_table1(results)
@@ -154,8 +156,11 @@ def draw_figures(options: argparse.Namespace) -> None:
             f"{options.results}: expected the results of `vsreid ablation`, found something else, perhaps of another "
             f"version ({error!r}); run it again"
         ) from error
-    _write_figure(path, figure)
+    write_figure(path, figure)
     print(f"figure: {path}")
+    if logs:
+        write_figure(curves, plot_training(logs))
+        print(f"figure: {curves}")
 
 
 def examine_installation(_: argparse.Namespace) -> None:
@@ -195,11 +200,6 @@ def _benchmark(options: argparse.Namespace, output: Path) -> Benchmark:
         raise ValueError("--scenes renders scenes of mini: it goes with --dataset mini and without --root")
     folder = output / f"scenes-{options.scenes.start}-{options.scenes.stop}"
     return open_scenes(options.scenes, folder, options.sequences)
-
-
-def _write_figure(path: Path, figure: Figure) -> None:
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=150, metadata={"Software": None})
 
 
 def _preset_config(options: argparse.Namespace) -> Config:

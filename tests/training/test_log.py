@@ -1,12 +1,15 @@
 """The log of a stage: what is written can be read, and a file that is none is named."""
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 
-from vsreid_lite.training.log import append_to_log, cut_log, read_log
+from vsreid_lite.training.log import append_to_log, cut_log, read_log, read_logs
 
 
 def test_rows_come_back_as_they_were_written(tmp_path):
-    log = tmp_path / "a.csv"
+    log = tmp_path / "new" / "a.csv"
     append_to_log(log, 50, 0.5, 1.25)
     append_to_log(log, 100, 0.25, 2.5)
     assert log.read_text().splitlines()[0] == "step,loss,seconds"
@@ -44,3 +47,15 @@ def test_a_row_that_is_none_is_refused(tmp_path, row):
     (tmp_path / "a.csv").write_text(f"step,loss,seconds\n{row}\n")
     with pytest.raises(ValueError, match="expected the log of a training with columns step, loss, seconds"):
         read_log(tmp_path / "a.csv")
+
+
+def test_logs_come_in_the_order_of_training(tmp_path):
+    for name in ("mine", "lite-detector", "lite-stills"):
+        append_to_log(tmp_path / f"{name}.csv", 50, 1.0, 1.0)
+    assert list(read_logs(tmp_path)) == ["lite-stills", "lite-detector", "mine"]
+    assert read_logs(tmp_path / "none") == {}
+
+
+def test_the_logs_of_the_shipped_weights_are_logs():
+    for curve in read_logs(Path(__file__).parents[2] / "data" / "training").values():
+        assert (np.diff(curve.steps) > 0).all() and (curve.loss > 0).all()

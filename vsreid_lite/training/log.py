@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsreid_lite.files import write_text
+from vsreid_lite.training.catalogue import STAGE_MINUTES
 
 COLUMNS = ["step", "loss", "seconds"]
 
@@ -24,7 +25,8 @@ class Curve:
 
 
 def append_to_log(path: Path, step: int, loss: float, seconds: float) -> None:
-    """One more row."""
+    """One more row; missing folders are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     new = not path.exists()
     with path.open("a", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -53,3 +55,14 @@ def read_log(path: Path) -> Curve:
     if not len(values):
         raise ValueError(f"{path}: expected the log of a training, found no row")
     return Curve(values[:, 0].astype(np.int64), values[:, 1], values[:, 2])
+
+
+def read_logs(folder: Path) -> dict[str, Curve]:
+    """The logs of a folder by their stages, in the order of training; none where there is no such folder."""
+    order = list(STAGE_MINUTES)
+    paths = sorted(folder.glob("*.csv"), key=lambda path: (_place(order, path.stem), path.stem))
+    return {path.stem: read_log(path) for path in paths}
+
+
+def _place(order: list[str], name: str) -> int:
+    return order.index(name) if name in order else len(order)
