@@ -4,7 +4,7 @@ from __future__ import annotations
 
 # Minutes of training on 2 cores of an AMD EPYC, from the logs in data/training; rendering the scenes comes once on top.
 STAGE_MINUTES = {
-    "lite-stills": 24,
+    "lite-stills": 25,
     "lite-rgb": 14,
     "lite-flow": 15,
     "lite-joint": 16,
@@ -12,7 +12,7 @@ STAGE_MINUTES = {
     "lite-box-joint": 10,
     "lite-box": 5,
     "lite-baseline-stills": 31,
-    "lite-baseline-rgb": 11,
+    "lite-baseline-rgb": 15,
     "lite-baseline-joint": 11,
     "lite-baseline": 6,
     "lite-detector": 13,

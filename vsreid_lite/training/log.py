@@ -29,7 +29,7 @@ def append_to_log(path: Path, step: int, loss: float, seconds: float) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     new = not path.exists()
     with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
+        writer = csv.writer(file, lineterminator="\n")
         if new:
             writer.writerow(COLUMNS)
         writer.writerow([step, f"{loss:.5f}", f"{seconds:.1f}"])
