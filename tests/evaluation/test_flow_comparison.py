@@ -16,6 +16,7 @@ from vsreid_lite.evaluation.flow_comparison import (
     flow_pair,
     flow_table,
     mean_errors,
+    without_weights,
 )
 from vsreid_lite.flow import ExactFlow
 
@@ -86,6 +87,12 @@ def test_exact_flow_has_no_error_and_dis_less_than_no_motion(pair, no_weights):
     still = end_point_error(torch.zeros_like(pair.exact), pair.exact).numpy()
     assert scores["no motion"].error == pytest.approx(still[pair.seen].mean(), rel=1e-5)
     assert scores["DIS"].seconds > 0 and not scores["DIS"].untrained
+
+
+def test_exact_flow_no_flow_and_dis_load_no_network(pair, monkeypatch):
+    monkeypatch.setattr(flow_comparison, "_network", None)
+    assert [rival.name for rival in without_weights()] == ["exact", "no motion", "DIS"]
+    assert compare_flows([pair], without_weights()).scores[0].error == 0
 
 
 def test_networks_without_weights_are_not_measured_and_say_which_file_is_missing(pair, no_weights):

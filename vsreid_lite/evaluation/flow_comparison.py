@@ -87,20 +87,24 @@ def flow_pair(scene: Scene, target: int, source: int, name: str = "") -> FlowPai
     return FlowPair(name, (first.image, second.image), exact, inside & (owner == first.owner), first.labels)
 
 
+def without_weights() -> list[Contender]:
+    """Exact flow, no flow at all, and DIS."""
+    dis = DisFlow()
+    still = Contender("no motion", lambda pair: lambda frames, target, source: torch.zeros_like(pair.exact))
+    return [Contender("exact", ExactFlow), still, Contender("DIS", lambda pair: dis)]
+
+
 def contenders(device: torch.device | str = "cpu", *, untrained: bool = False) -> list[Contender]:
     """Exact flow, no flow at all, DIS, RAFT (large and small) and FlowNet2.
 
     A network whose weights are missing cannot be measured; with `untrained` it runs on random ones, and is marked so.
     """
-    still = Contender("no motion", lambda pair: lambda frames, target, source: torch.zeros_like(pair.exact))
-    dis = DisFlow()
     networks: dict[str, Callable[..., FlowEstimator]] = {
         "RAFT": partial(RaftFlow, "large", device),
         "RAFT small": partial(RaftFlow, "small", device),
         "FlowNet2": partial(FlowNet2Flow, device=device),
     }
-    learned = [_network(name, load, untrained) for name, load in networks.items()]
-    return [Contender("exact", ExactFlow), still, Contender("DIS", lambda pair: dis), *learned]
+    return [*without_weights(), *(_network(name, load, untrained) for name, load in networks.items())]
 
 
 def _network(name: str, load: Callable[..., FlowEstimator], untrained: bool) -> Contender:

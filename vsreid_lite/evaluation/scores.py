@@ -36,13 +36,19 @@ class Statistics:
 
 
 def decay(values: Values) -> float:
-    """Mean of the first of four bins minus the mean of the last; `values` is (n,), n >= 1.
+    """Mean of the first of four bins minus the mean of the last; `values` is (n,), n >= 1."""
+    first, last = decay_bins(len(values))
+    return float(np.mean(values[first]) - np.mean(values[last]))
 
-    Neighbouring bins share the frame at their edge. The official program keeps the edges as uint8, which wrap round
-    when more than 256 frames are counted (255 with numpy 2): from there on its decay is wrong, and this one is right.
+
+def decay_bins(n: int) -> tuple[slice, slice]:
+    """The first and the last of the four bins of n >= 1 values. Neighbouring bins share the frame at their edge.
+
+    The official program keeps the edges as uint8, which wrap round when more than 256 frames are counted (255 with
+    numpy 2): from there on its decay is wrong, and this one is right.
     """
-    edges = np.round(np.linspace(1, len(values), DECAY_BINS + 1) + 1e-10).astype(int) - 1
-    return float(np.mean(values[: edges[1] + 1]) - np.mean(values[edges[-2] : edges[-1] + 1]))
+    edges = [int(edge) - 1 for edge in np.round(np.linspace(1, n, DECAY_BINS + 1) + 1e-10)]
+    return slice(edges[0], edges[1] + 1), slice(edges[-2], edges[-1] + 1)
 
 
 @dataclass(frozen=True, eq=False)
