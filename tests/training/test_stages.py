@@ -1,0 +1,178 @@
+"""Stages in miniature: what each starts from, what it leaves alone, what its file says of it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from vsreid_lite.models.mask_propagation import Stream, TwoStreams
+from vsreid_lite.models.weights import load_weights, read_provenance
+from vsreid_lite.training import rendering, stages
+from vsreid_lite.training.clips import Clip
+from vsreid_lite.training.log import read_log
+from vsreid_lite.training.loop import Plan
+from vsreid_lite.training.rendering import ClipStore
+from vsreid_lite.training.stages import STAGES, Request, is_finished, run_stage
+
+pytestmark = pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad")
+
+
+def narrow(use_flow=True, fusion="probabilities"):
+    return TwoStreams(Stream(3, 4), Stream(2, 4) if use_flow else None, fusion)
+
+
+def tiny_clip(name):
+    """Four frames in which a bright square moves over noise."""
+    rng = np.random.default_rng(0)
+    frames, labels = [], []
+    for i in range(4):
+        label = np.zeros((64, 96), np.uint8)
+        label[16:44, 20 + 4 * i : 50 + 4 * i] = 1
+        frames.append(np.where(label[..., None], 220, rng.integers(0, 120, (64, 96, 3))).astype(np.uint8))
+        labels.append(label)
+    return Clip(name, tuple(frames), tuple(labels), ((),) * 4)
+
+
+class TinyStore(ClipStore):
+    """Ready-made clips; what was asked for."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked = []
+
+    def mini(self, count):
+        self.asked.append(("mini", count))
+        return [tiny_clip("mini-train 0")]
+
+    def footage(self, count):
+        self.asked.append(("footage", count))
+        return [tiny_clip("footage 0")]
+
+    def real(self, root, names, each_of):
+        self.asked.append(("real", names, each_of))
+        return [tiny_clip(name) for name in names]
+
+
+@pytest.fixture
+def store(monkeypatch):
+    """Narrow networks and two steps a stage, whatever the table says of them."""
+    short = {name: replace(stage, plan=Plan(2, 1e-2, warm_up=1), batch=4) for name, stage in STAGES.items()}
+    monkeypatch.setattr(stages, "STAGES", short)
+    monkeypatch.setattr(stages, "lite_streams", narrow)
+    monkeypatch.setitem(stages.NETWORKS, "two streams", narrow)
+    return TinyStore()
+
+
+def request(folder, name, **options):
+    return Request(folder / f"{name}.safetensors", f"vsreid train {name} --seed 0", **options)
+
+
+def run(store, folder, *names):
+    for name in names:
+        run_stage(name, request(folder, name), store=store)
+
+
+def loaded(folder, name, network):
+    load_weights(folder / f"{name}.safetensors", network)
+    return network
+
+
+def test_a_stage_starts_from_the_file_of_the_one_before_and_says_how_it_came_about(store, tmp_path):
+    run(store, tmp_path, "lite-stills", "lite-rgb")
+    first, second = (read_provenance(tmp_path / f"{name}.safetensors") for name in ("lite-stills", "lite-rgb"))
+    assert (first.network, first.steps, first.start) == ("rgb", 2, ())
+    assert second.command == "vsreid train lite-rgb --seed 0" and second.start == ("vsreid train lite-stills --seed 0",)
+    assert is_finished("lite-rgb", request(tmp_path, "lite-rgb"))
+    assert not is_finished("lite-rgb", replace(request(tmp_path, "lite-rgb"), command="vsreid train lite-rgb --seed 1"))
+    assert not is_finished("lite-flow", request(tmp_path, "lite-flow"))
+
+
+def test_the_flow_stage_leaves_the_rgb_stream_as_it_is(store, tmp_path):
+    run(store, tmp_path, "lite-stills", "lite-rgb", "lite-flow")
+    rgb = loaded(tmp_path, "lite-rgb", narrow(use_flow=False)).rgb.state_dict()
+    both = loaded(tmp_path, "lite-flow", narrow())
+    assert all(torch.equal(value, rgb[name]) for name, value in both.rgb.state_dict().items())
+    assert not torch.equal(both.flow.head.weight, both.rgb.head.weight)
+
+
+def test_the_joint_stage_trains_both_streams(store, tmp_path):
+    run(store, tmp_path, "lite-stills", "lite-rgb", "lite-flow", STAGES["lite-propagation"].start or "lite-flow")
+    before = loaded(tmp_path, "lite-flow", narrow())
+    run(store, tmp_path, "lite-propagation")
+    after = loaded(tmp_path, "lite-propagation", narrow())
+    for stream in ("rgb", "flow"):
+        assert not torch.equal(getattr(before, stream).head.weight, getattr(after, stream).head.weight)
+    chain = read_provenance(tmp_path / "lite-propagation.safetensors").start
+    assert [command.split()[2] for command in chain][:3] == ["lite-stills", "lite-rgb", "lite-flow"]
+
+
+def test_a_stage_with_real_video_remembers_all_that_its_weights_have_seen(store, tmp_path):
+    run(store, tmp_path, "lite-detector")
+    seen = request(tmp_path, "lite-davis-detector", root=tmp_path, sequences=("dog", "cows"))
+    made = run_stage("lite-davis-detector", seen, store=store)
+    assert made.sequences == ("cows", "dog") and "DAVIS 2016 (CC BY 4.0)" in made.data
+    each_of = STAGES["lite-davis-detector"].real // 2
+    assert store.asked[-1] == ("real", ("dog", "cows"), each_of)
+
+
+def test_identification_is_trained_and_its_table_of_identities_stays_out_of_the_file(store, tmp_path):
+    made = run_stage("lite-identification", request(tmp_path, "lite-identification"), store=store)
+    assert made.steps == 2
+    loaded(tmp_path, "lite-identification", stages.NETWORKS["identification"]())
+    assert set(torch.load(tmp_path / "lite-identification.state", weights_only=True)) >= {"step", "model", "seconds"}
+
+
+def test_a_repetition_with_the_same_seed_gives_the_same_file(store, tmp_path):
+    for folder in ("a", "b"):
+        run(store, tmp_path / folder, "lite-stills")
+    files = [tmp_path / folder / "lite-stills.safetensors" for folder in ("a", "b")]
+    assert files[0].read_bytes() == files[1].read_bytes()
+    run_stage("lite-stills", replace(request(tmp_path / "c", "lite-stills"), seed=1), store=store)
+    assert (tmp_path / "c" / "lite-stills.safetensors").read_bytes() != files[0].read_bytes()
+
+
+def test_a_stage_that_cannot_start_says_why(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(stages, "SHIPPED", tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"lite-stills\.safetensors: .*make them: vsreid train lite-stills"):
+        run(store, tmp_path, "lite-rgb")
+    with pytest.raises(ValueError, match="unknown training stage 'lite': expected one of lite-stills, "):
+        run(store, tmp_path, "lite")
+    with pytest.raises(ValueError, match="lite-davis-box learns from real video"):
+        run(store, tmp_path, "lite-davis-box")
+    assert store.asked == [] and not list(tmp_path.iterdir())
+
+
+def test_an_interrupted_stage_goes_on_and_its_log_is_beside_it(store, tmp_path, monkeypatch):
+    long = {**stages.STAGES, "lite-stills": replace(stages.STAGES["lite-stills"], plan=Plan(60), batch=1)}
+    monkeypatch.setattr(stages, "STAGES", long)
+    short = request(tmp_path, "lite-stills", minutes=1e-9)
+    assert run_stage("lite-stills", short, store=store).steps == 1
+    assert not is_finished("lite-stills", short)
+    assert run_stage("lite-stills", replace(short, minutes=float("inf")), store=store).steps == 60
+    assert is_finished("lite-stills", short) and read_log(tmp_path / "lite-stills.csv").steps.tolist() == [50]
+
+
+# clips
+
+
+def test_a_clip_is_rendered_once_whoever_asks(monkeypatch):
+    rendered = []
+    monkeypatch.setattr(
+        rendering, "mini_clip", lambda index: rendered.append(index) or tiny_clip(f"mini-train {index}")
+    )
+    store = ClipStore(quiet=True)
+    first, second = store.mini(3), store.mini(5)
+    assert rendered == [0, 1, 2, 3, 4] and all(a is b for a, b in zip(first, second, strict=False))
+    assert [clip.video for clip in second] == [f"mini-train {index}" for index in range(5)]
+    monkeypatch.setattr(rendering, "real_clips", lambda root, names, each_of: rendered.append(names) or [])
+    assert store.real("root", ("a",), 2) is store.real("root", ("a",), 2) and rendered[5:] == [["a"]]
+
+
+def test_clips_do_not_depend_on_the_number_of_processes(monkeypatch):
+    monkeypatch.setattr(rendering, "WORTH", 1)
+    several, alone = ClipStore(2, quiet=True).mini(2), ClipStore(1, quiet=True).mini(2)
+    for one, other in zip(several, alone, strict=True):
+        assert one.video == other.video and one.strangers == other.strangers
+        for part in ("frames", "labels", "flows"):
+            assert all(np.array_equal(a, b) for a, b in zip(getattr(one, part), getattr(other, part), strict=True))
