@@ -95,7 +95,9 @@ def _surface(rng: np.random.Generator, colour: Array, background: Image) -> Imag
     if kind < 0.2:  # what the background is made of
         y, x = (int(rng.integers(side - TEXTURE)) for side in background.shape[:2])
         return background[y : y + TEXTURE, x : x + TEXTURE].copy()
-    surface = photo_crop(rng, (TEXTURE, TEXTURE), 0.3) if kind < 0.5 else skin(rng, np.asarray(colour, np.float32), TEXTURE)
+    surface = (
+        photo_crop(rng, (TEXTURE, TEXTURE), 0.3) if kind < 0.5 else skin(rng, np.asarray(colour, np.float32), TEXTURE)
+    )
     for _ in range(int(rng.integers(0, 4))):
         paint_clutter(rng, surface)
     return surface
