@@ -1,0 +1,168 @@
+"""What every widget is made of: native controls, one picture, what it shows in words, and errors that are seen."""
+
+from __future__ import annotations
+
+import base64
+import gc
+import html
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import cv2
+import numpy as np
+from ipywidgets import HTML, Button, Dropdown, FloatSlider, HBox, IntSlider, Layout, Play, VBox, Widget, jsdlink, jslink
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+DPI = 100
+INTERVAL = 1000  # milliseconds between the pictures of a film
+FULL_NAME = {"description_width": "initial"}
+WRAPPED = Layout(flex_flow="row wrap")
+
+
+class PictureBox(VBox):
+    """Controls above a picture, and below it the picture in words, which change with it and are read out.
+
+    draw: the figure for the values of `controls`, called with them by name; its alternative text are the words.
+    beside: rows of other widgets (buttons) under the controls. first: what happens when a control has moved, before
+    the picture is drawn, such as the moving of others.
+    """
+
+    def __init__(
+        self,
+        draw: Callable[..., Figure],
+        controls: Mapping[str, Widget],
+        beside: Sequence[Widget] = (),
+        first: Mapping[str, Callable[[], object]] | None = None,
+    ) -> None:
+        self.picture, self.text = HTML(), HTML()
+        super().__init__([HBox(list(controls.values()), layout=WRAPPED), *beside, self.picture, self.text])
+        self.draw, self.controls, self._held = draw, dict(controls), False
+        self.redraw()
+        for name, control in controls.items():
+            self._follow(control, (first or {}).get(name, lambda: None))
+
+    def redraw(self) -> None:
+        """Draw what the controls say. Raises what `draw` raises, after writing it where the words stand."""
+        with self.errors_shown():
+            with _short_lived_rings():
+                self.picture.value, words = self._drawn()
+            self.say(words)
+
+    def _drawn(self) -> tuple[str, str]:
+        """The picture, and the words."""
+        figure = self.draw(**{name: control.value for name, control in self.controls.items()})
+        return as_image(figure), str(figure.get_label())
+
+    def say(self, words: str) -> None:
+        """Words below the picture; a screen reader reads them out."""
+        self.text.value = f'<div role="status" aria-live="polite">{html.escape(words)}</div>'
+
+    @contextmanager
+    def errors_shown(self, *expected: type[Exception]) -> Iterator[None]:
+        """An error of the body is written below the picture, which stays, and then raised; an `expected` one is not."""
+        try:
+            yield
+        except Exception as error:
+            known = isinstance(error, expected)
+            words = html.escape(str(error) if known else f"{type(error).__name__}: {error}")
+            self.text.value = f'<div role="alert">⚠ {words} (The picture is the one from before.)</div>'
+            if not known:
+                raise
+
+    @contextmanager
+    def one_redraw(self) -> Iterator[None]:
+        """However many controls the body moves, the picture is drawn once, at its end."""
+        self._held = True
+        try:
+            with self.errors_shown():
+                yield
+        finally:
+            self._held = False
+        self.redraw()
+
+    def _follow(self, control: Widget, first: Callable[[], object]) -> None:
+        def moved(_change: object) -> None:
+            if not self._held:
+                with self.one_redraw():
+                    first()
+
+        control.observe(moved, names="value")
+
+
+def as_image(figure: Figure) -> str:
+    """A figure as an HTML image of its own size; the words are beside it. Faster than `savefig`, the same each time."""
+    figure.set_dpi(DPI)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    pixels = np.asarray(canvas.buffer_rgba())[..., 2::-1]  # OpenCV's order of colours
+    _, png = cv2.imencode(".png", pixels)
+    size = f'width="{pixels.shape[1]}" height="{pixels.shape[0]}"'
+    style = 'style="max-width: 100%; height: auto"'
+    data = base64.b64encode(png.tobytes()).decode("ascii")
+    return f'<img alt="described below" {size} {style} src="data:image/png;base64,{data}">'
+
+
+@contextmanager
+def _short_lived_rings() -> Iterator[None]:
+    """A figure is thousands of objects in rings, dead once it is drawn. They are thrown out while they are young.
+
+    Left to Python, they grow old, and every dozen pictures it halts for half a second to look through all it has.
+    """
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+            gc.collect(0)
+
+
+def frame_slider(draw: Callable[[int], Figure], N: int, value: int = 0) -> PictureBox:
+    """A slider over N frames above the figure `draw(i)` of the chosen frame i, at first frame `value`."""
+    return PictureBox(lambda frame: draw(frame), {"frame": slider("frame", 0, N - 1, value)})
+
+
+def slider(name: str, first: int, last: int, value: int) -> IntSlider:
+    """A slider over whole numbers; the arrow keys move it by one, Page Up and Down by more."""
+    return IntSlider(value, first, last, description=name, tooltip=name, continuous_update=False, style=FULL_NAME)
+
+
+def share(name: str, value: float, hint: str) -> FloatSlider:
+    """A slider from 0 to 1 in hundredths."""
+    fixed = {"continuous_update": False, "readout_format": ".2f", "style": FULL_NAME}
+    return FloatSlider(value, min=0.0, max=1.0, step=0.01, description=name, tooltip=hint, **fixed)
+
+
+def choice(name: str, options: Sequence[Any] | Mapping[str, Any], value: Any) -> Dropdown:
+    """A list to choose from; the arrow keys and first letters work."""
+    pairs = list(options.items()) if isinstance(options, Mapping) else list(options)
+    return Dropdown(options=pairs, value=value, description=name, tooltip=name, style=FULL_NAME)
+
+
+def instances(labels: Sequence[int]) -> Dropdown:
+    """A list of the instances by their labels; its value is k."""
+    return choice("instance", {str(label): k for k, label in enumerate(labels)}, 0)
+
+
+def button(name: str, hint: str, click: Callable[[], object]) -> Button:
+    """A button that calls `click`."""
+    made = Button(description=name, tooltip=hint, layout=Layout(width="auto"))
+    made.on_click(lambda _: click())
+    return made
+
+
+def stepper(of: IntSlider) -> HBox:
+    """Play, one back and one on, for a slider."""
+    play = Play(of.value, of.min, of.max, description="play", tooltip="play, pause and stop", interval=INTERVAL)
+    for end in ("min", "max"):
+        jsdlink((of, end), (play, end))
+    jslink((of, "value"), (play, "value"))  # in the browser: a film does not wait for Python
+
+    def step(by: int) -> None:
+        of.value = min(max(of.value + by, of.min), of.max)
+
+    back = button("◀ back", "one step back", lambda: step(-1))
+    return HBox([play, back, button("on ▶", "one step on", lambda: step(1))])
