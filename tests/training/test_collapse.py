@@ -37,7 +37,7 @@ def sequence(seed):
 @pytest.fixture(scope="module")
 def collapse():
     videos = [sequence(seed) for seed in range(100, 104)]
-    return show_collapse([clip(seed) for seed in range(8)], videos, steps=100, frames=FRAMES, patch=32)
+    return show_collapse([clip(seed) for seed in range(8)], videos, steps=100, frames=FRAMES, patch=32, width=8)
 
 
 def test_without_deformation_a_network_learns_to_copy_its_guide(collapse):
@@ -62,4 +62,4 @@ def test_the_figure_says_what_became_of_both(collapse):
 
 def test_frames_without_annotation_are_named():
     with pytest.raises(ValueError, match="3: expected annotations of frames 0 to 9, found 7"):
-        show_collapse([clip(0)], [sequence(3)], steps=1, frames=9, patch=32)
+        show_collapse([clip(0)], [sequence(3)], steps=1, frames=9, patch=32, width=8)
