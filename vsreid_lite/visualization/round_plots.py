@@ -19,6 +19,7 @@ from vsreid_lite.visualization.colours import BLACK, RETRIEVED
 from vsreid_lite.visualization.panels import TITLE, WHITE_EDGE, draw_box, entitle, new_figure, show_instances
 
 WIDTH, ROW = 8.6, 0.34  # inches: the figure, an instance's row of the table
+KEY = "number: the frame a map was propagated from; ▼ retrieved; arrows: the two sweeps; dotted: the frame below"
 LEGIBLE, ROOMY = 0.15, 0.4  # inches that two digits need; from which every cell has its number
 
 
@@ -52,7 +53,7 @@ def _layout(sequence: Sequence, alternative: str) -> tuple[Figure, Axes, list[Ax
     """The table, above three frames in a row."""
     H, W = sequence.shape
     table, panel = ROW * sequence.K, (WIDTH - 0.2) / 3 * H / W
-    height = TITLE + table + 0.35 + TITLE + panel + 0.05
+    height = TITLE + table + 0.42 + TITLE + panel + 0.05
     figure = new_figure(WIDTH, height, alternative)
     above = figure.add_axes((0.09, 1 - (TITLE + table) / height, 0.9, table / height))
     width = (WIDTH - 0.2) / 3 / WIDTH
@@ -82,6 +83,7 @@ def _show_table(axes: Axes, start: Starts, labels: tuple[int, ...], title: str) 
     axes.set_yticklabels([f"instance {label}" for label in labels])
     axes.tick_params(labelsize=8, length=2)
     axes.spines[:].set_visible(False)
+    axes.text(1, -0.22 / (ROW * K), KEY, fontsize=8, ha="right", va="top", transform=axes.transAxes)
     entitle(axes, title)
 
 
