@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from vsreid_lite.geometry import Box
 from vsreid_lite.masks import Frame
 from vsreid_lite.visualization.colours import AFTER, BEFORE, BLACK, instance_colour
 from vsreid_lite.visualization.matches import Cells, Matches, Verdicts, judge
-from vsreid_lite.visualization.panels import WHITE_EDGE, draw_box, entitle, new_figure
+from vsreid_lite.visualization.panels import ON_WHITE, WHITE_EDGE, draw_box, entitle, new_figure
 
 NAMED = 3  # candidates that carry their score
 FAINT = "0.75"
@@ -70,8 +71,8 @@ def _show_candidates(axes: Axes, matches: Matches, frame: int, instance: int, ti
     entitle(axes, title)
     scores = matches.scores[frame][:, instance]
     order = [int(j) for j in np.argsort(-scores, kind="stable")]
-    for j in reversed(order[NAMED:]):
-        draw_box(axes, matches.boxes[frame][j], BLACK, style=":", width=0.6)
+    others = [_outline(matches.boxes[frame][j]) for j in order[NAMED:]]
+    axes.add_collection(LineCollection(others, colors=BLACK, linewidths=0.8, linestyles=":", path_effects=ON_WHITE))
     if matches.current[frame, instance, 2] > 0:
         now = Box(*(int(x) for x in matches.current[frame, instance]))
         draw_box(axes, now, BEFORE, style="--", width=1.2)
@@ -146,6 +147,11 @@ def _summary(verdicts: Verdicts, before: Cells, thresholds: Thresholds) -> str:
 
 def _number(share: float | None) -> str:
     return "–" if share is None else f"{share:.2f}"
+
+
+def _outline(box: Box) -> list[tuple[float, float]]:
+    x0, y0, x1, y1 = (edge - 0.5 for edge in (box.x0, box.y0, box.x1, box.y1))
+    return [(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)]
 
 
 def _inside(frame: Frame, box: Box) -> Frame:
