@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 LISTED = 10  # tensors that an error names
+NEWER_PICKLE = f"Unsupported operand {pickle.FRAME[0]}"  # torch's word for what protocols from 4 on begin with
 COUNTER = "num_batches_tracked"  # of a normalisation layer; torch before 0.4.1 wrote none
 SCALAR = np.float64(0).__reduce__()[0]  # numpy's function that makes a number from its pickle
 # What numbers such as 'epoch' and 'best_EPE' are made of; files name the function by its address, which has moved.
@@ -93,16 +95,28 @@ def _read_pickle(path: Path) -> Any:
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror or error})") from error
     except Exception as error:  # a damaged pickle can raise nearly anything
-        if asked := re.search(r"GLOBAL ([\w.]+)", str(error)):
+        if refused := _refused(error):
             raise ValueError(
-                f"{path}: refused, expected tensors alone, found a pickle that would run {asked[1]}; where you trust "
-                "it, keep its tensors only, with torch.save({'state_dict': ...}) in the program that made it"
+                f"{path}: refused, expected tensors alone, found a pickle {refused}; where you trust it, keep its "
+                "tensors only, with torch.save({'state_dict': ...}) in the program that made it"
             ) from error
-        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise ValueError(
-            f"{path}: expected a whole checkpoint of torch.save, found a truncated, damaged or other file ({reason}); "
-            "get it again"
+            f"{path}: expected a whole checkpoint of torch.save, found a truncated, damaged or other file "
+            f"({_reason(error)}); get it again"
         ) from error
+
+
+def _refused(error: Exception) -> str:
+    """What torch will not do for a pickle; empty where the file is at fault in another way."""
+    if asked := re.search(r"GLOBAL ([\w.]+)", str(error)):
+        return f"that would run {asked[1]}"
+    return "of protocol 4 or later, which torch cannot read without running it" if NEWER_PICKLE in str(error) else ""
+
+
+def _reason(error: Exception) -> str:
+    """What torch says is wrong, without its advice to read the file in the way that runs code."""
+    text = str(error).rpartition("WeightsUnpickler error:")[2].strip() or type(error).__name__
+    return re.split(r"\n| In PyTorch \d", text)[0]
 
 
 def _tensors(content: object, path: Path) -> dict[str, Tensor]:
