@@ -1,11 +1,12 @@
 """Run the notebooks and store their outputs in them: small, without times, paths and widget state.
 
-    .venv/bin/python notebooks/refresh.py            also writes the pictures that they make into figures/
+    .venv/bin/python notebooks/refresh.py [NAME ...]   those named, such as 01_data_and_metrics; by default all
 
-Compare the numbers it prints with tests/golden/notebooks.json.
+Pictures that they make for elsewhere go into figures/. Compare the numbers it prints with tests/golden/notebooks.json.
 """
 
 import json
+import sys
 import tempfile
 from pathlib import Path
 
@@ -19,14 +20,13 @@ FOLDER = Path(__file__).resolve().parent
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
-def main() -> None:
-    """Run and store every notebook of this folder."""
-    for path in sorted(FOLDER.glob("*.ipynb")):
+def main(names: list[str]) -> None:
+    """Run and store the notebooks of this folder, or those named."""
+    for path in [FOLDER / f"{name}.ipynb" for name in names] or sorted(FOLDER.glob("*.ipynb")):
         source = nbformat.read(path, as_version=4)
+        places = {"figures": str(FOLDER.parent / "figures")} if "figures" in papermill.inspect_notebook(path) else {}
         with tempfile.TemporaryDirectory() as folder:
-            executed = papermill.execute_notebook(
-                path, Path(folder) / path.name, {"figures": str(FOLDER.parent / "figures")}, kernel_name="python3"
-            )
+            executed = papermill.execute_notebook(path, Path(folder) / path.name, places, kernel_name="python3")
         store(source, executed)
         write_text(path, nbformat.writes(source) + "\n")
         print(path.name, json.dumps(recorded(source), indent=2))
@@ -45,4 +45,4 @@ def store(source: nbformat.NotebookNode, executed: nbformat.NotebookNode) -> Non
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

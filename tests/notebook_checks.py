@@ -118,6 +118,22 @@ def differences(numbers: Mapping[str, float], expected: Mapping[str, Mapping[str
     return sorted(found)
 
 
+def changed_outputs(stored: nbformat.NotebookNode, executed: nbformat.NotebookNode) -> list[str]:
+    """Where the text of a cell tagged nbval-check-output is not what a new run gives. Pictures are not compared.
+
+    The tag is nbval's, so `pytest --nbval-lax` asks for the same; here the run that was made anyway is used.
+    """
+    new = {cell.id: cell for cell in executed.cells}
+    checked = [cell for cell in stored.cells if "nbval-check-output" in cell.metadata.get("tags", [])]
+    pairs = [(cell.id, _text(cell), _text(new[cell.id])) for cell in checked]
+    return [f"{name}: {found!r}, stored {expected!r}" for name, expected, found in pairs if found != expected]
+
+
+def _text(cell: nbformat.NotebookNode) -> str:
+    """What a cell prints and shows, as text."""
+    return "".join(output.get("text") or output.get("data", {}).get("text/plain", "") for output in cell.outputs)
+
+
 def seconds_taken(notebook: nbformat.NotebookNode) -> float:
     """Processor time of the kernel for the notebook's own cells, imports included."""
     return float(notebook.cells[-1].outputs[0].text.splitlines()[0])
