@@ -1,0 +1,42 @@
+"""`python -m vsreid_lite.pages [NAME …]`: the notebooks, or those named, as pages in build/site."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from papermill.exceptions import PapermillExecutionError
+
+from vsreid_lite.pages.site import write_site
+from vsreid_lite.workers import default_workers
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the pages; returns 0, or 2 after one line that says why not."""
+    options = _parser().parse_args(arguments)
+    paths = [options.notebooks / f"{name}.ipynb" for name in options.names] or sorted(options.notebooks.glob("*.ipynb"))
+    try:
+        write_site(paths, options.output.resolve(), options.figures and options.figures.resolve(), options.workers)
+    except PapermillExecutionError as error:
+        print(f"error: {error.ename}: {error.evalue}, in the cell\n{error.source}", file=sys.stderr)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+    else:
+        print(f"{len(paths)} notebooks: {options.output / 'index.html'}")
+        return 0
+    return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m vsreid_lite.pages", description=__doc__)
+    parser.add_argument("names", nargs="*", help="such as 00_start_here; by default all")
+    parser.add_argument("--notebooks", type=Path, default=Path("notebooks"), help="their folder")
+    parser.add_argument("--output", type=Path, default=Path("build/site"))
+    parser.add_argument("--figures", type=Path, help="where notebooks put pictures for elsewhere")
+    parser.add_argument("--workers", type=int, default=default_workers(), help="notebooks run side by side")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
