@@ -3,41 +3,17 @@
 import numpy as np
 import pytest
 
-from vsreid_lite.datasets.textures import fractal_noise
-from vsreid_lite.sequence import Sequence
-from vsreid_lite.training.clips import Clip
 from vsreid_lite.training.collapse import show_collapse
+from vsreid_lite.training.crossing import crossing_clips, crossing_sequences
 from vsreid_lite.visualization.training_plots import plot_collapse
 
 FRAMES = 6
 
 
-def crossing(seed, frames):
-    """A bright disk that crosses grey noise by five pixels a frame: images and labels."""
-    rng = np.random.default_rng(seed)
-    grey = (fractal_noise(rng, (64, 96)) * 80 + 60).astype(np.uint8)
-    radius, y, x, fall = rng.uniform(8, 12), rng.uniform(20, 44), rng.uniform(12, 20), rng.uniform(-0.8, 0.8)
-    colour = rng.integers(0, 2, 3) * 60 + rng.integers(170, 195, 3)
-    rows, columns = np.mgrid[:64, :96]
-    disks = [(columns - x - 5 * i) ** 2 / 1.3 + (rows - y - fall * i) ** 2 < radius**2 for i in range(frames)]
-    images = [np.where(disk[..., None], colour, grey[..., None]).astype(np.uint8) for disk in disks]
-    return images, [disk.astype(np.uint8) for disk in disks]
-
-
-def clip(seed):
-    images, labels = crossing(seed, 4)
-    return Clip(str(seed), tuple(images), tuple(labels), ((),) * 4, (np.zeros((2, 64, 96), np.float16),) * 4)
-
-
-def sequence(seed):
-    images, labels = crossing(seed, FRAMES + 1)
-    return Sequence(str(seed), images, labels[0], annotations=labels)
-
-
 @pytest.fixture(scope="module")
 def collapse():
-    videos = [sequence(seed) for seed in range(100, 104)]
-    return show_collapse([clip(seed) for seed in range(8)], videos, steps=100, frames=FRAMES, patch=32, width=8)
+    videos = crossing_sequences(4, FRAMES + 1)
+    return show_collapse(crossing_clips(8), videos, steps=100, frames=FRAMES, patch=32, width=8)
 
 
 def test_without_deformation_a_network_learns_to_copy_its_guide(collapse):
@@ -61,5 +37,12 @@ def test_the_figure_says_what_became_of_both(collapse):
 
 
 def test_frames_without_annotation_are_named():
-    with pytest.raises(ValueError, match="3: expected annotations of frames 0 to 9, found 7"):
-        show_collapse([clip(0)], [sequence(3)], steps=1, frames=9, patch=32, width=8)
+    with pytest.raises(ValueError, match="103: expected annotations of frames 0 to 9, found 7"):
+        show_collapse(crossing_clips(1), crossing_sequences(1, 7, first=103), steps=1, frames=9, patch=32, width=8)
+
+
+def test_a_crossing_keeps_its_disk_in_the_frame_and_moves_it_every_frame():
+    for video in crossing_sequences(4, FRAMES + 1):
+        x = [np.nonzero(mask)[1].mean() for mask in video.annotations]
+        assert np.diff(x) == pytest.approx(5, abs=0.3)
+        assert not any(mask[:, [0, -1]].any() or mask[[0, -1]].any() for mask in video.annotations)

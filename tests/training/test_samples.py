@@ -9,7 +9,7 @@ import torch
 from vsreid_lite.config import PropagationConfig
 from vsreid_lite.datasets.textures import fractal_noise
 from vsreid_lite.training.clips import Clip
-from vsreid_lite.training.deformation import deform_mask
+from vsreid_lite.training.deformation import deform_mask, deformation_steps
 from vsreid_lite.training.detection_samples import STRANGER, DetectionBatches, IdentityBatches, instance_boxes
 from vsreid_lite.training.propagation_samples import STILLS, VIDEO, Mixture, PropagationBatches
 from vsreid_lite.training.recomposition import fill_holes, recompose
@@ -55,6 +55,15 @@ def test_a_guide_is_a_probability_map_and_nothing_stays_nothing():
     guides = [deform_mask(disk(), rng, hard=bool(i % 2)) for i in range(20)]
     assert all(g.min() >= 0 and g.max() <= 1 + 1e-6 and g.dtype == np.float32 for g in guides)
     assert not deform_mask(np.zeros((32, 32), np.float32), rng, hard=True).any()
+
+
+@pytest.mark.parametrize("hard", [False, True])
+def test_the_last_step_of_a_deformation_is_the_guide_and_each_step_changes_the_one_before(hard):
+    guide, steps = (make(disk(), np.random.default_rng(1), hard) for make in (deform_mask, deformation_steps))
+    assert list(steps) == ["moved", "bent", *(["corrupted"] if hard else []), "thickened", "softened"]
+    assert np.array_equal(steps["softened"], guide)
+    stages = [disk(), *steps.values()]
+    assert not any(np.array_equal(a, b) for a, b in zip(stages, stages[1:], strict=False))
 
 
 @pytest.mark.parametrize("mixture", [STILLS, VIDEO], ids=["stills", "video"])

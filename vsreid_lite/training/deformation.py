@@ -25,28 +25,37 @@ def deform_mask(mask: Window, rng: np.random.Generator, hard: bool = False) -> W
 
     `hard` adds what a lost or half-hidden instance leaves behind: large shifts, missing halves and false blobs.
     """
+    return list(deformation_steps(mask, rng, hard).values())[-1]
+
+
+def deformation_steps(mask: Window, rng: np.random.Generator, hard: bool = False) -> dict[str, Window]:
+    """The mask (S, S) after each step of `deform_mask`, by the step's name; an empty mask takes none but the first."""
     rows, columns = np.nonzero(mask > 0.5)
     if len(rows) == 0:
-        return np.zeros_like(mask)
+        return {"empty": np.zeros_like(mask)}
     low = np.array([columns.min(), rows.min()], np.float32)
     size = np.array([columns.max() + 1, rows.max() + 1], np.float32) - low
-    guide = _move(mask, rng, low, size, hard)
+    steps = dict(zip(("moved", "bent"), _move(mask, rng, low, size, hard), strict=True))
     if hard:
-        guide = _corrupt(guide, rng, low, size)
-    guide = _thicken(guide, rng, float(size.mean()))
+        steps["corrupted"] = _corrupt(steps["bent"], rng, low, size)
+    guide = steps["thickened"] = _thicken(list(steps.values())[-1], rng, float(size.mean()))
     sigma = rng.uniform(0, 0.02) * float(size.mean())
-    return cv2.GaussianBlur(guide, (0, 0), sigma) if sigma > 0.3 else guide
+    return steps | {"softened": cv2.GaussianBlur(guide, (0, 0), sigma) if sigma > 0.3 else guide}
 
 
-def _move(mask: Window, rng: np.random.Generator, low: NDArray, size: NDArray, hard: bool) -> Window:
+def _move(mask: Window, rng: np.random.Generator, low: NDArray, size: NDArray, hard: bool) -> tuple[Window, Window]:
+    """The mask scaled and shifted, and bent as well."""
     scale = 1 + rng.uniform(-1, 1) * (HARD_SCALE if hard else SCALE)
     shift = rng.uniform(-1, 1, 2) * size * (HARD_SHIFT if hard else SHIFT)
     y, x = np.mgrid[: mask.shape[0], : mask.shape[1]].astype(np.float32)
     centre = low + size / 2
     bend = _spline(rng, low, size, mask.shape)
-    x_from = (x - centre[0] - shift[0]) / scale + centre[0] + bend[..., 0]
-    y_from = (y - centre[1] - shift[1]) / scale + centre[1] + bend[..., 1]
-    return cv2.remap(mask, x_from.astype(np.float32), y_from.astype(np.float32), cv2.INTER_LINEAR)
+    x_from, y_from = (x - centre[0] - shift[0]) / scale + centre[0], (y - centre[1] - shift[1]) / scale + centre[1]
+    return _remap(mask, x_from, y_from), _remap(mask, x_from + bend[..., 0], y_from + bend[..., 1])
+
+
+def _remap(mask: Window, x: NDArray, y: NDArray) -> Window:
+    return cv2.remap(mask, x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR)
 
 
 def _spline(rng: np.random.Generator, low: NDArray, size: NDArray, shape: tuple[int, ...]) -> NDArray:
