@@ -40,6 +40,12 @@ class TestSequence:
         assert sequence.labels == (2, 7)
         assert sequence.frame_names == [f"{i:05d}" for i in range(N)]
 
+    def test_frames_in_opencvs_order_turned_round_can_be_given_to_torch(self):
+        frames = [np.stack([frame(1)[..., 0], frame(2)[..., 0], frame(3)[..., 0]], 2) for _ in range(2)]
+        for given in ([image[..., ::-1] for image in frames], np.stack(frames)[..., ::-1]):
+            sequence = Sequence("dog", given, mask(1))
+            assert all(torch.from_numpy(image)[0, 0].tolist() == [3, 2, 1] for image in sequence.frames)
+
     def test_the_first_probabilities_are_the_masks_of_the_instances(self):
         P = Sequence("dog", [frame()], mask(7, 2)).first_probabilities()
         assert P.shape == (2, *SHAPE) and P.dtype == torch.float32

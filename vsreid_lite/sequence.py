@@ -73,6 +73,8 @@ class Sequence:
 
     def __post_init__(self) -> None:
         self._check_frames()
+        if any(min(frame.strides) < 0 for frame in self.frames):  # as image[..., ::-1] of OpenCV; torch takes none
+            object.__setattr__(self, "frames", [np.ascontiguousarray(frame) for frame in self.frames])
         self._check_mask(self.first_mask, "the first mask")
         labels = tuple(sorted({int(label) for label in self.labels})) or _labels_of(self.first_mask)
         self._check_labels(labels)
