@@ -115,7 +115,7 @@ def test_devices():
     assert choose_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
 
 
-@pytest.mark.parametrize("name", ["gpu", "", "cuda:x", "meta", "cpu0"])
+@pytest.mark.parametrize("name", ["gpu", "", "cuda:x", "meta", "cpu0", "cpu:", "cuda:", "cuda:01"])
 def test_an_unknown_device_is_refused(name):
     with pytest.raises(ValueError, match="expected auto, cpu, cuda or cuda:N"):
         choose_device(name)

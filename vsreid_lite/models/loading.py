@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -140,10 +141,10 @@ def choose_device(device: str) -> torch.device:
     """
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    kind, _, index = device.partition(":")
-    if kind not in ("cpu", "cuda") or (index and not index.isdecimal()):
+    if not re.fullmatch(r"cpu|cuda(:(0|[1-9][0-9]*))?", device):
         raise ValueError(f"device {device!r}: expected auto, cpu, cuda or cuda:N")
-    if kind == "cuda" and int(index or 0) >= (count := torch.cuda.device_count()):
+    index = int(device.partition(":")[2] or 0)
+    if device != "cpu" and index >= (count := torch.cuda.device_count()):
         raise ValueError(f"device {device!r}: expected a CUDA GPU, found {count}; use --device cpu or auto")
     return torch.device(device)
 
