@@ -75,9 +75,14 @@ def show_instances(axes: Axes, frame: Frame, mask: Mask) -> None:
     for label in np.unique(mask[mask > 0]):
         inside = (mask == label).astype(np.uint8)
         outline(axes, inside, instance_colour(int(label)))
-        depth = cv2.distanceTransform(np.pad(inside, 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
-        y, x = np.unravel_index(depth.argmax(), depth.shape)
-        axes.text(float(x), float(y), str(label), ha="center", va="center", fontsize=8, path_effects=WHITE_EDGE)
+        number_instance(axes, inside, int(label))
+
+
+def number_instance(axes: Axes, inside: Mask, label: int, size: float = 8) -> None:
+    """The number of an instance where its mask (H, W), 0 or 1, is widest. size: of the letters, in points."""
+    depth = cv2.distanceTransform(np.pad(inside, 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
+    y, x = np.unravel_index(depth.argmax(), depth.shape)
+    axes.text(float(x), float(y), str(label), ha="center", va="center", fontsize=size, path_effects=WHITE_EDGE)
 
 
 def show_map(axes: Axes, frame: Frame, P: Map, title: str) -> None:
