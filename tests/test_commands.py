@@ -295,14 +295,39 @@ def test_a_rendering_on_a_full_disk_leaves_no_list_of_its_sequences(tmp_path, ca
 # figures
 
 
-def test_figures_are_drawn_from_results(davis, tmp_path):
+def test_tables_and_curves_are_drawn_from_results_and_logs_the_same_each_time(davis, tmp_path, capsys):
     assert main([*davis, "--output", str(tmp_path / "out"), "--workers", "1", "--sequences", "apes"]) == 0
     append_to_log(tmp_path / "logs" / "lite-rgb.csv", 50, 1.0, 2.0)
     options = ["--results", str(tmp_path / "out" / "results.json"), "--training", str(tmp_path / "logs")]
-    assert main(["figures", *options, "--output", str(tmp_path / "drawn")]) == 0
-    for name in ("table1.png", "training.png"):
-        assert (tmp_path / "drawn" / name).read_bytes().startswith(b"\x89PNG")
-    assert not half_written(tmp_path)
+    options += ["--only", "table1,table2,training", "--output", str(tmp_path / "drawn")]
+    assert main(["figures", *options]) == 0
+    assert f"figure: {tmp_path / 'drawn' / 'table2.svg'}" in capsys.readouterr().out
+    drawn = snapshot(tmp_path / "drawn")
+    assert main(["figures", *options]) == 0
+    assert snapshot(tmp_path / "drawn") == drawn and not half_written(tmp_path)
+    for name in ("table1", "table2", "training"):
+        assert (tmp_path / "drawn" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert b"<svg" in (tmp_path / "drawn" / f"{name}.svg").read_bytes()
+    assert "2 instances in 1 sequences" in (tmp_path / "drawn" / "table2.svg").read_text()
+
+
+def test_a_figure_that_needs_no_results_is_drawn_without(tmp_path):
+    options = ["--only", "figure3", "--results", str(tmp_path / "none.json"), "--output", str(tmp_path / "drawn")]
+    assert main(["figures", *options]) == 0
+    assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) == ["figure3.png", "figure3.svg"]
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (["--only", "figure3,figure9"], "--only figure9: expected some of figure1,figure2"),
+        (["--only", "figure3", "--weights", "nothing"], "nothing"),
+        (["--only", "training", "--training", "nowhere"], "nowhere: no logs of training"),
+    ],
+)
+def test_figures_that_cannot_be_drawn_are_refused_before_anything_is_written(tmp_path, capfd, options, line):
+    assert line in refused(capfd, "figures", *options, "--output", tmp_path / "drawn")
+    assert not (tmp_path / "drawn").exists()
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"rows": 3}', "{}"])

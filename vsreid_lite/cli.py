@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from vsreid_lite import __version__, commands, train_commands
+from vsreid_lite import __version__, commands, figure_commands, train_commands
 from vsreid_lite.config import PRESETS
 from vsreid_lite.interrupts import stopped_like_interrupted, uninterrupted
 from vsreid_lite.training.catalogue import ALL, STAGE_MINUTES, list_stages
@@ -198,11 +198,13 @@ def _download(commands_of: Subparsers) -> None:
 
 
 def _figures(commands_of: Subparsers) -> None:
-    parser = commands_of.add_parser("figures", help="draw figures/ from results")
-    parser.add_argument("--results", type=Path, default=Path("runs/mini-lite/results.json"))
+    parser = commands_of.add_parser("figures", help="draw the paper's figures and tables with our data, PNG and SVG")
+    parser.add_argument("--only", type=_names, default=(), metavar="A,B", help="of figure1 to figure5, table1, ...")
+    parser.add_argument("--results", type=Path, default=Path("runs/mini-lite/results.json"), help="for the tables")
     parser.add_argument("--training", type=Path, default=Path("data/training"), help="folder of logs of `vsreid train`")
     parser.add_argument("--output", type=Path, default=Path("figures"))
-    parser.set_defaults(command=commands.draw_figures)
+    _add_network_options(parser)
+    parser.set_defaults(command=figure_commands.draw_figures)
 
 
 def _doctor(commands_of: Subparsers) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import warnings
 from collections.abc import Iterable
 from dataclasses import replace
@@ -132,35 +131,6 @@ def download_dataset(options: argparse.Namespace) -> None:
     from vsreid_lite.datasets.download import download
 
     print(f"ready, use it as --root: {download(options.name, writable_folder(options.output))}")
-
-
-def draw_figures(options: argparse.Namespace) -> None:
-    """`vsreid figures`: figures/ from the results of an ablation, and from the logs of training."""
-    with uninterrupted():
-        from vsreid_lite.outputs import check_file, write_figure
-        from vsreid_lite.training.log import read_logs
-        from vsreid_lite.visualization.table_plots import plot_table1
-        from vsreid_lite.visualization.training_plots import plot_training
-
-    if not options.results.is_file():
-        raise FileNotFoundError(f"{options.results}: no results; run `vsreid ablation --dataset mini` (make reproduce)")
-    path, curves = options.output / "table1.png", options.output / "training.png"
-    check_file(path)
-    check_file(curves)
-    logs = read_logs(options.training)
-    try:
-        results = json.loads(options.results.read_text(encoding="utf-8"))
-        figure = plot_table1(results)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"{options.results}: expected the results of `vsreid ablation`, found something else, perhaps of another "
-            f"version ({error!r}); run it again"
-        ) from error
-    write_figure(path, figure)
-    print(f"figure: {path}")
-    if logs:
-        write_figure(curves, plot_training(logs))
-        print(f"figure: {curves}")
 
 
 def examine_installation(_: argparse.Namespace) -> None:

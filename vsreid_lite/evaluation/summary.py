@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from vsreid_lite.evaluation.paper import arithmetic, gain, table1
 from vsreid_lite.evaluation.scores import InstanceScores, Scores
 
 FEWEST = 3  # instances for an interval
-SCORES = ("J-mean", "F-mean", "global-mean", "global-mean-interval", "J-after-reappearance", "seconds") + (
+SCORES = ("J-mean", "F-mean", "J", "F", "global-mean", "global-mean-interval", "J-after-reappearance", "seconds") + (
     "sequences",
     "instances",
 )
@@ -87,6 +87,8 @@ def _scores(row: Measured) -> dict[str, object]:
     return {
         "J-mean": row.scores.J.mean,
         "F-mean": row.scores.F.mean,
+        "J": asdict(row.scores.J),
+        "F": asdict(row.scores.F),
         "global-mean": row.scores.global_mean,
         "global-mean-interval": mean_interval(np.array(list(means.values()))),
         "J-after-reappearance": row.scores.reappeared_J,
