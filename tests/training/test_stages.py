@@ -153,6 +153,20 @@ def test_an_interrupted_stage_goes_on_and_its_log_is_beside_it(store, tmp_path, 
     assert is_finished("lite-stills", short) and read_log(tmp_path / "lite-stills.csv").steps.tolist() == [50]
 
 
+def test_the_state_of_another_seed_is_not_gone_on_with(store, tmp_path):
+    """It would give that seed's weights, and a header that says otherwise; so would other real sequences."""
+    run(store, tmp_path, "lite-stills")
+    other = replace(request(tmp_path, "lite-stills"), seed=1, command="vsreid train lite-stills --seed 1")
+    with pytest.raises(
+        ValueError, match=r"stills\.state: not .*that of: vsreid train lite-stills --seed 0\); delete it"
+    ):
+        run_stage("lite-stills", other, store=store)
+    assert read_provenance(tmp_path / "lite-stills.safetensors").seed == 0
+    state = torch.load(tmp_path / "lite-stills.state", weights_only=True)
+    torch.save({name: value for name, value in state.items() if name != "command"}, tmp_path / "lite-stills.state")
+    assert run_stage("lite-stills", other, store=store).steps == 2  # of an older version, which did not say
+
+
 # clips
 
 

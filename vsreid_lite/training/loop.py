@@ -47,15 +47,17 @@ def train(
     plan: Plan,
     state: Path,
     team: Team = ALONE,
+    command: str = "",
 ) -> int:
     """Train `model` in place and return the number of steps done; `batches[step]` is one batch.
 
     The state (weights, optimiser, step, random numbers) goes to `state` every 45 seconds, and a log beside it. An
     existing state is resumed; what the log has beyond it goes. A loss or a gradient that is not finite raises
     FloatingPointError with the step, before it is learnt from, and the last good state stays.
-    team: the processes that share each batch; the first of them writes the state and the log.
+    team: the processes that share each batch; the first of them writes the state and the log. command: what makes these
+    weights; the state of another one, with another seed perhaps, is no state of this one, and raises ValueError.
     """
-    run = _Run(model, plan, state, team)
+    run = _Run(model, plan, state, team, command)
     run.resume()
     loader = DataLoader(
         batches,
@@ -88,9 +90,9 @@ def _as_it_is(batch: Any) -> Any:
 class _Run:
     """What one training is made of, and what its state file keeps of it."""
 
-    def __init__(self, model: nn.Module, plan: Plan, path: Path, team: Team) -> None:
+    def __init__(self, model: nn.Module, plan: Plan, path: Path, team: Team, command: str) -> None:
         team.prepare(model)
-        self.model, self.plan, self.path, self.team = model.train(), plan, path, team
+        self.model, self.plan, self.path, self.team, self.command = model.train(), plan, path, team, command
         self.optimiser = torch.optim.AdamW(model.parameters(), plan.learning_rate, weight_decay=plan.weight_decay)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, lambda step: _rate(step, plan))
         self.parts: dict[str, Any] = {"model": model, "optimiser": self.optimiser, "schedule": self.schedule}
@@ -135,7 +137,7 @@ class _Run:
         numbers = [torch.get_rng_state()]
         if self.team.device.type == "cuda":
             numbers.append(torch.cuda.get_rng_state(self.team.device))
-        kept = {"step": self.step, "seconds": self.seconds, "random": numbers}
+        kept = {"command": self.command, "step": self.step, "seconds": self.seconds, "random": numbers}
         buffer = io.BytesIO()  # torch would turn a full disk into a RuntimeError
         torch.save({**kept, **{name: part.state_dict() for name, part in self.parts.items()}}, buffer)
         write_bytes(self.path, buffer.getvalue())
@@ -146,9 +148,8 @@ class _Run:
             try:
                 self._load(torch.load(self.path, map_location="cpu", weights_only=True))
             except (RuntimeError, EOFError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
-                why = (
-                    "more than tensors in it" if isinstance(error, pickle.UnpicklingError) else shorten(str(error), 200)
-                )
+                unread = isinstance(error, pickle.UnpicklingError)
+                why = "no file of tensors alone" if unread else shorten(str(error), 200)
                 raise ValueError(
                     f"{self.path}: not the state of an earlier run of this stage ({why}); delete it to start anew"
                 ) from error
@@ -156,9 +157,12 @@ class _Run:
             cut_log(self.path.with_suffix(".csv"), self.step)
 
     def _load(self, kept: dict[str, Any]) -> None:
+        step = int(kept["step"])
+        if kept.get("command", self.command) != self.command:  # older states have none
+            raise ValueError(f"it is that of: {kept['command']}")
         for name, part in self.parts.items():
             part.load_state_dict(kept[name])
-        self.step, self.earlier = int(kept["step"]), float(kept["seconds"])
+        self.step, self.earlier = step, float(kept["seconds"])
         self.saved = self.earlier
         torch.set_rng_state(kept["random"][0])
         if self.team.device.type == "cuda" and len(kept["random"]) > 1:

@@ -178,7 +178,8 @@ class _Training:
     def run(self, model: nn.Module, batches: Dataset[Any], loss: Callable[[Any], Tensor]) -> int:
         """Train `model`, which is the network, a part of it, or more than it; the steps done."""
         plan = replace(self.stage.plan, minutes=self.request.minutes)
-        return train(model, batches, loss, plan, self.request.output.with_suffix(".state"), self.team)
+        state = self.request.output.with_suffix(".state")
+        return train(model, batches, loss, plan, state, self.team, self.request.command)
 
 
 def _train_propagation(training: _Training) -> int:
