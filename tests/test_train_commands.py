@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from vsreid_lite.evaluation.selection import Selection, Trial
 from vsreid_lite.models.weights import Provenance, read_provenance, save_weights
 from vsreid_lite.training.catalogue import STAGE_MINUTES, list_stages
 from vsreid_lite.training.log import append_to_log
+from vsreid_lite.training.processes import Team
 from vsreid_lite.training.stages import STAGES
 
 ROOT = Path(__file__).parents[1]
@@ -115,6 +117,22 @@ def test_a_training_that_cannot_run_is_refused_before_scenes_are_rendered(
 def test_a_folder_is_no_weight_file(requests, tmp_path, capfd):
     line = refused(capfd, "train", "lite-detector", "--output", tmp_path)
     assert "expected a file to write, found a folder" in line and requests == []
+
+
+@pytest.mark.parametrize("name", ["a.state", "a.csv", "a"])
+def test_a_name_that_a_file_beside_the_weights_would_have_is_refused(requests, tmp_path, capfd, name):
+    line = refused(capfd, "train", "lite-detector", "--output", tmp_path / name)
+    assert f"{name}: expected a file name that ends in .safetensors" in line and requests == []
+
+
+def test_processes_that_cannot_share_a_batch_of_any_stage_are_refused_before_the_first(
+    requests, tmp_path, capfd, monkeypatch
+):
+    four = Team(accelerator=SimpleNamespace(num_processes=4, process_index=0))
+    monkeypatch.setattr("vsreid_lite.training.processes.assemble", lambda device: four)
+    write_benchmark([tiny_sequence("apes")], tmp_path / "davis", "val")
+    line = refused(capfd, "train", "all", "--root", tmp_path / "davis", "--output", tmp_path / "out")
+    assert "a batch of 6 cannot be shared by 4 processes" in line and requests == []
 
 
 def test_a_loss_that_is_not_finite_is_one_line(tmp_path, capfd, monkeypatch):

@@ -27,6 +27,8 @@ def train_stage(options: argparse.Namespace) -> None:
 
     requests = _requests(options)
     team = assemble(str(choose_device(options.device)))
+    for name in requests:
+        team.share(range(stages.STAGES[name].batch))  # refused now, and not after hours
     store = ClipStore(team.cores, quiet=not team.main)
     for name, request in requests.items():
         if options.stage == ALL and stages.is_finished(name, request):
@@ -51,6 +53,8 @@ def _requests(options: argparse.Namespace) -> dict[str, Request]:
         outputs = {options.stage: options.output or Path("runs/train") / f"{options.stage}.safetensors"}
     for output in outputs.values():
         check_file(output)
+        if output.suffix != ".safetensors":  # .state, .csv and .png come to lie beside it
+            raise ValueError(f"{output}: expected a file name that ends in .safetensors")
     sequences = _real_sequences(options) if any(STAGES[name].real for name in outputs) else ()
     seen = f" --root DAVIS --sequences {shlex.quote(','.join(sequences))}"
     requests = {}
