@@ -65,6 +65,13 @@ def test_a_speck_is_too_small_to_learn_and_says_so():
     assert all(torch.equal(a, b) for a, b in zip(adapted.parameters(), network.parameters(), strict=True))
 
 
+def test_a_loss_that_is_not_finite_stops_with_its_step():
+    network = lite_streams()
+    network.rgb.head.bias.data.fill_(torch.nan)
+    with pytest.raises(FloatingPointError, match=r"adapting to .*: the gradient is nan at step 0"):
+        adapt(network, mini_sequence("val", 0), SHORT, PropagationConfig())
+
+
 def test_calibration_only_raises_the_threshold_and_asks_for_absence():
     sequence = mini_sequence("val", 4)
     matching = calibrate(load_networks(Config(device="cpu")), sequence, ReidConfig(rho_reid=0.1))

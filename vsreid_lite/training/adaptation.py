@@ -37,7 +37,8 @@ def adapt(
     """A copy of `network` that knows this sequence's first frame; the network itself stays as it is.
 
     Trains so many steps for each instance, or `config.seconds` for each if that is over first. Batch
-    normalisation keeps its statistics: one frame is no population.
+    normalisation keeps its statistics: one frame is no population. Raises FloatingPointError with the step for a loss
+    or a gradient that is not finite.
     """
     adapted = copy.deepcopy(network).eval()
     areas = sequence.first_probabilities().sum((1, 2))
@@ -60,7 +61,9 @@ def adapt(
         loss = joint_loss(adapted, batches[step])
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_(adapted.parameters(), 5.0)
+        length = nn.utils.clip_grad_norm_(adapted.parameters(), 5.0)
+        if not length.isfinite():  # as after a loss that is not
+            raise FloatingPointError(f"adapting to {sequence.name}: the gradient is {length.item()} at step {step}")
         optimiser.step()
         schedule.step()
         if time.monotonic() > deadline:
