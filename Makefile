@@ -3,13 +3,15 @@
 PYTHON ?= python3
 STAMP := .venv/.installed
 
-.PHONY: help setup reproduce test lab figures weights benchmark clean
+.PHONY: help setup reproduce test test-browser chromium lab figures site weights benchmark clean
 
 help:
-	@echo "make reproduce   Table 1 on the mini benchmark: printed, figures/table1.png, runs/mini-lite"
-	@echo "make test        lint, types and all tests"
+	@echo "make reproduce   everything: the notebooks in order, build/site, Table 1 (runs/mini-lite), figures/; prints Table 1"
+	@echo "make test        lint, types and all tests but those of the next line"
+	@echo "make test-browser JupyterLab and the site in headless Chromium, which is installed where it is missing (root)"
 	@echo "make lab         JupyterLab on the notebooks"
-	@echo "make figures     the figures of the README and the notebooks"
+	@echo "make figures     figures/: the paper's figures and tables with our data, PNG and SVG"
+	@echo "make site        the executed notebooks as pages, to read without Jupyter or network: build/site/index.html"
 	@echo "make weights     every shipped weight file again, from nothing, into runs/weights: 4 hours on 2 cores"
 	@echo "make benchmark   speed and memory, as tables"
 	@echo "make setup       only .venv, from requirements.lock (the others do it when needed)"
@@ -29,8 +31,11 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $@
 
 reproduce: $(STAMP)
+	.venv/bin/python -m vsreid_lite.pages --figures figures
 	.venv/bin/vsreid ablation --dataset mini
 	.venv/bin/vsreid figures
+	@cat runs/mini-lite/table1.md
+	@echo "The notebooks to read: build/site/index.html. The figures: figures."
 
 # Two test processes of one thread each: the second core is worth more there than inside torch.
 test: export OMP_NUM_THREADS := 1
@@ -40,12 +45,26 @@ test: $(STAMP)
 	.venv/bin/mypy
 	.venv/bin/pytest -n 2 --dist loadscope
 
+test-browser: $(STAMP) chromium site
+	.venv/bin/pytest -m browser tests/browser
+
+chromium:
+	@command -v "$${CHROMIUM:-chromium}" >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; } || \
+		{ echo "no browser: apt install chromium, or CHROMIUM=/path/to/chromium make test-browser"; exit 2; }
+
 lab: $(STAMP)
 	.venv/bin/jupyter lab notebooks
 
+# The tables come from the results of `make reproduce`; the README's first picture from a notebook.
 figures: $(STAMP)
 	.venv/bin/vsreid figures
-	.venv/bin/python notebooks/refresh.py
+	.venv/bin/python notebooks/refresh.py 00_start_here
+
+# Side by side, a thread each. The runs are in build/site/runs, what is stored in notebooks/ stays as it is.
+site reproduce: export OMP_NUM_THREADS := 1
+site: $(STAMP)
+	.venv/bin/python -m vsreid_lite.pages
 
 # Real video, for the set lite-davis: DAVIS_ROOT, or the ten sequences beside the project.
 weights: DAVIS_ROOT ?= ../shared/data/davis2016
