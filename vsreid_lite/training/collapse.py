@@ -15,6 +15,7 @@ from torch import nn
 
 from vsreid_lite import sequence as videos
 from vsreid_lite.config import PropagationConfig
+from vsreid_lite.evaluation.metrics import region
 from vsreid_lite.models.mask_propagation import Stream, TwoStreams
 from vsreid_lite.propagation import propagate_mask
 from vsreid_lite.training.branches import joint_loss
@@ -106,13 +107,13 @@ def _propagated(
         for i in range(1, frames + 1):
             made.append(propagate_mask(sequence.frames[i], still, made[-1], network, config))
         found = [(map > 0.5).numpy() for map in made]
-        truth.append([_overlap(m, t) for m, t in zip(found[1:], masks[1:], strict=True)])
-        guide.append([_overlap(m, g) for m, g in zip(found[1:], found[:-1], strict=True)])
+        truth.append([region(t, m) for m, t in zip(found[1:], masks[1:], strict=True)])
+        guide.append([region(g, m) for m, g in zip(found[1:], found[:-1], strict=True)])
     return Propagated(np.mean(truth, 0), np.mean(guide, 0))
 
 
 def _still(sequences: Sequence[videos.Sequence], frames: int) -> Values:
-    return np.mean([[_overlap(masks[0], t) for t in masks[1:]] for _, masks in _instances(sequences, frames)], 0)
+    return np.mean([[region(t, masks[0]) for t in masks[1:]] for _, masks in _instances(sequences, frames)], 0)
 
 
 def _instances(
@@ -125,8 +126,3 @@ def _instances(
             raise ValueError(f"{sequence.name}: expected annotations of frames 0 to {frames}, found {len(labels)}")
         for label in sequence.labels:
             yield sequence, [mask == label for mask in labels]
-
-
-def _overlap(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
-    union = np.count_nonzero(a | b)
-    return np.count_nonzero(a & b) / union if union else 1.0
