@@ -136,8 +136,3 @@ def assemble(device: str) -> Team:
 def several_processes() -> bool:
     """Whether this process was started as one of several."""
     return int(os.environ.get("WORLD_SIZE", "1")) > 1
-
-
-def is_main_process() -> bool:
-    """Whether this process is alone, or the first of several."""
-    return not several_processes() or int(os.environ.get("RANK", "0")) == 0
