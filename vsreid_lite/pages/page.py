@@ -129,6 +129,7 @@ def wrap(title: str, content: str, links: str = "") -> str:
     folder = files("vsreid_lite.pages")
     style, script = ((folder / name).read_text(encoding="utf-8") for name in ("pages.css", "pages.js"))
     code = HtmlFormatter(style="default").get_style_defs(".highlight")
+    navigation = f'<header><nav aria-label="pages">{links}</nav></header>\n' if links else ""
     plain = html.escape(re.sub(r"<[^>]+>", "", title))
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -143,8 +144,7 @@ def wrap(title: str, content: str, links: str = "") -> str:
 </style>
 </head>
 <body>
-<header><nav aria-label="pages">{links}</nav></header>
-<main>
+{navigation}<main>
 {content}
 </main>
 <script>
