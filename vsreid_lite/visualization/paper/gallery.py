@@ -117,7 +117,7 @@ class Gallery:
             )
         try:
             return plot(json.loads(self.results.read_text(encoding="utf-8")))
-        except (KeyError, TypeError, ValueError) as error:
+        except (LookupError, TypeError, ValueError) as error:
             raise ValueError(
                 f"{self.results}: expected the results of `vsreid ablation`, found something else, perhaps of another "
                 f"version ({error!r}); run it again"
