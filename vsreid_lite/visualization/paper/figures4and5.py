@@ -12,26 +12,27 @@ from vsreid_lite.visualization.panels import WHITE_EDGE, draw_box, new_figure
 from vsreid_lite.visualization.paper.drawing import SMALL, listed, place, sheet, show_labels
 from vsreid_lite.visualization.paper.examples import Example
 
-WIDTH, SIDE, LINE = 8.6, 0.22, 0.2  # inches: the figure, the names at the right, a line of text
+WIDTH, SIDE, LINE = 8.6, 0.22, 0.2  # inches: a figure, the names at the right, a line of text
 BETWEEN = 0.1  # inches between two columns of Figure 5, and below a video
 Frames = Ordered[Ordered[int]]
 
 
-def plot_figure4(examples: Ordered[Example], columns: Frames) -> Figure:
+def plot_figure4(examples: Ordered[Example], columns: Frames, width: float = WIDTH) -> Figure:
     """The input, the masks before the rounds and those after, of some videos; retrieved instances in blue boxes.
 
     columns: for each video the frames shown, equally many, the first of them frame 0, whose mask is given.
+    width: in inches.
     """
-    wide = (WIDTH - SIDE) / len(columns[0])
+    wide = (width - SIDE) / len(columns[0])
     tall = [wide * e.sequence.shape[0] / e.sequence.shape[1] for e in examples]
-    figure = new_figure(WIDTH, sum(3 * t + LINE + BETWEEN for t in tall), _figure4_in_words(examples, columns))
+    figure = new_figure(width, sum(3 * t + LINE + BETWEEN for t in tall), _figure4_in_words(examples, columns))
     axes, y = sheet(figure), float(figure.get_figheight())
     for example, frames, height in zip(examples, columns, tall, strict=True):
         axes.text(0, y - 0.02, f"{example.sequence.name}: {_scored(example)}", fontsize=8, va="top")
         y -= LINE
         for row, name in enumerate(("Input", "Before", "After")):
             y -= height
-            axes.text(WIDTH - SIDE / 2, y + height / 2, name, fontsize=8, rotation=270, ha="center", va="center")
+            axes.text(width - SIDE / 2, y + height / 2, name, fontsize=8, rotation=270, ha="center", va="center")
             for column, i in enumerate(frames):
                 if row == 0 or i:
                     _show(place(figure, column * wide, y, wide * 0.985, height * 0.985), example, i, row)
@@ -39,11 +40,11 @@ def plot_figure4(examples: Ordered[Example], columns: Frames) -> Figure:
     return figure
 
 
-def plot_figure5(examples: Ordered[Example], columns: Frames) -> Figure:
-    """Frames of some videos, and below each the masks of VS-ReID."""
-    wide = (WIDTH + BETWEEN) / len(columns[0]) - BETWEEN
+def plot_figure5(examples: Ordered[Example], columns: Frames, width: float = WIDTH) -> Figure:
+    """Frames of some videos, and below each the masks of VS-ReID. columns: as for Figure 4. width: inches."""
+    wide = (width + BETWEEN) / len(columns[0]) - BETWEEN
     tall = [wide * e.sequence.shape[0] / e.sequence.shape[1] for e in examples]
-    figure = new_figure(WIDTH, sum(2 * t + LINE + BETWEEN / 2 for t in tall), _figure5_in_words(examples, columns))
+    figure = new_figure(width, sum(2 * t + LINE + BETWEEN / 2 for t in tall), _figure5_in_words(examples, columns))
     axes, y = sheet(figure), float(figure.get_figheight())
     for example, frames, height in zip(examples, columns, tall, strict=True):
         score = f"global-mean {example.scores(example.after).global_mean:.2f}"
