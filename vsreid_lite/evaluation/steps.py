@@ -39,17 +39,17 @@ def one_step_scores(
     truth = [mask for mask in sequence.annotations or () if mask is not None]
     if len(truth) < sequence.N:
         raise ValueError(f"sequence {sequence.name}: expected {sequence.N} true masks, found {len(truth)}")
-    device = choose_device(config.device)
+    device, frames = choose_device(config.device), list(sequence.frames)
     scores = {name: np.full((sequence.K, sequence.N), np.nan) for name in (WARPED, *networks)}
     for j in tqdm(range(1, sequence.N, every), desc="steps", disable=not progress, leave=False):
-        f = flow(sequence.frames, target=j, source=j - 1).to(device)
+        f = flow(frames, target=j, source=j - 1).to(device)
         for k, label in enumerate(sequence.labels):
             before, after = truth[j - 1] == label, truth[j] == label
             if before.any() and after.any():
                 P = torch.from_numpy(before).float().to(device)
                 maps = {WARPED: warp(P, f)}
                 for name, network in networks.items():
-                    maps[name] = propagate_mask(sequence.frames[j], f, P, network, config.propagation)
+                    maps[name] = propagate_mask(frames[j], f, P, network, config.propagation)
                 for name, guess in maps.items():
                     scores[name][k, j] = region(after, guess.cpu().numpy() > 0.5)
     return scores
