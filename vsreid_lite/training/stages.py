@@ -50,8 +50,9 @@ class Stage:
     flow_only: bool = False  # the flow stream, from the RGB stream of `start`, which stays as it is
 
 
-# Section 3.4. Every stream of every row of Table 1 has had 7,100 steps: of its own, or of the stream it starts from.
-PRETRAINING, BRANCH, JOINT, OWN = Plan(3500), Plan(1500, 6e-4), Plan(1500, 6e-4), Plan(600, 5e-4)
+# Section 3.4. Every stream of every row of Table 1 has had 10,100 steps, of its own or of the stream it starts from;
+# the flow stream, which begins as the RGB stream after its first 5,000, has had 6,600 more.
+PRETRAINING, BRANCH, JOINT, OWN = Plan(3500), Plan(1500, 6e-4), Plan(1500, 6e-4), Plan(3600, 6e-4)
 FINE = Plan(400, 5e-4)  # on real video
 
 STAGES = {
