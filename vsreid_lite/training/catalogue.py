@@ -18,8 +18,8 @@ STAGE_MINUTES = {
     "lite-detector": 13,
     "lite-identification": 16,
     "lite-davis-propagation": 9,
-    "lite-davis-box": 4,
-    "lite-davis-baseline": 4,
+    "lite-davis-box": 5,
+    "lite-davis-baseline": 5,
     "lite-davis-detector": 3,
     "lite-davis-identification": 3,
 }
