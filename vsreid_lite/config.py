@@ -74,8 +74,8 @@ class AdaptationConfig:
 
     @property
     def pace(self) -> tuple[int, float]:
-        """Steps and learning rate as numbers: 220 and 1e-3 for weights that store none."""
-        return 220 if self.steps is None else self.steps, 1e-3 if self.learning_rate is None else self.learning_rate
+        """Steps and learning rate as numbers: 150 and 1e-3 for weights that store none."""
+        return 150 if self.steps is None else self.steps, 1e-3 if self.learning_rate is None else self.learning_rate
 
 
 @dataclass(frozen=True)
