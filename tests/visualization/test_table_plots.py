@@ -106,3 +106,9 @@ def test_each_cell_of_the_ladder_by_sequence_is_one_row_on_one_sequence():
     image = figure.axes[0].images[0].get_array()
     assert image.shape == (5, 2) and image[3].tolist() == pytest.approx([0.35, 0.85])
     assert {"crowd", "occlusion", "+ re-id module"} <= set(texts(figure))
+
+
+def test_in_words_the_ladder_by_sequence_gives_the_last_row_that_was_measured():
+    unmeasured = {"name": "+ more", "sequences": None}
+    figure = plot_ladder_by_sequence({**results(), "rows": [*results()["rows"], unmeasured]})
+    assert figure.get_label().endswith("+ multi-scale testing: crowd 0.38, occlusion 0.88.")

@@ -70,9 +70,10 @@ def plot_ladder_by_sequence(results: Results) -> Figure:
     """The global-mean of every row on every sequence, as a table whose colours are its figures: light is good."""
     rows, names = results["rows"], results["sequences"]
     means = np.array([[(row.get("sequences") or {}).get(name, np.nan) for name in names] for row in rows])
-    best = [f"{name} {mean:.2f}" for name, mean in zip(names, means[-1], strict=True) if np.isfinite(mean)]
-    alternative = f"Global-mean of each row of Table 1 on each sequence; {rows[-1]['name']}: {', '.join(best)}."
-    figure = new_figure(2.6 + 0.62 * len(names), 1.9 + 0.42 * len(rows), alternative, "constrained")
+    last = max((n for n, row in enumerate(means) if np.isfinite(row).any()), default=0)
+    best = [f"{name} {mean:.2f}" for name, mean in zip(names, means[last], strict=True) if np.isfinite(mean)]
+    alternative = f"Global-mean of each row of Table 1 on each sequence; {rows[last]['name']}: {', '.join(best)}."
+    figure = new_figure(max(2.6 + 0.62 * len(names), 6.5), 1.9 + 0.42 * len(rows), alternative, "constrained")
     axes = figure.subplots()
     axes.set_facecolor("0.93")
     image = axes.imshow(means, cmap="cividis", vmin=0, vmax=1, aspect="auto")
