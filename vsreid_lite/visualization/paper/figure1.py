@@ -48,7 +48,7 @@ def plot_figure1(frame: Frame, flow: NDArray[np.float32], patches: Patches, inde
     for y, name in ((upper, "RGB Branch"), (lower, "Flow Branch")):
         _draw_block(axes, 4.15, y, (1.25, 0.72), 0.3, name)
     _draw_block(axes, 6.22, (upper + lower) / 2, (0.1, 0.8), 0.22, "")
-    axes.text(6.3, (upper + lower) / 2 - 0.62, FUSED[patches.fusion], fontsize=7, ha="center", va="top")
+    axes.text(6.36, (upper + lower) / 2 - 0.62, FUSED[patches.fusion], fontsize=7, ha="center", va="top")
     _show_answers(figure, axes, (upper + lower) / 2, tall, patches, label)
     _draw_arrows(axes, rows, tall, upper, lower)
     return figure
