@@ -26,10 +26,10 @@ def write_both(figure: Figure, folder: Path, name: str) -> list[Path]:
     return list(contents)
 
 
-def small_png(figure: Figure) -> bytes:
-    """A figure in 256 colours as a PNG file."""
+def small_png(figure: Figure, dpi: int = DPI) -> bytes:
+    """A figure in 256 colours as a PNG file: a third of the size, and in charts hardly to be told apart."""
     buffer, small, alternative = BytesIO(), BytesIO(), PngInfo()
-    figure.savefig(buffer, format="png", dpi=DPI)
+    figure.savefig(buffer, format="png", dpi=dpi)
     alternative.add_itxt("Description", str(figure.get_label()))
     Image.open(buffer).convert("RGB").quantize().save(small, format="PNG", optimize=True, pnginfo=alternative)
     return small.getvalue()

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from vsreid_lite.files import write_bytes
+from vsreid_lite.visualization.files import small_png
 
 RECORD = "application/vnd.vsreid.record+json"
 DPI = 100
@@ -19,9 +20,9 @@ DPI = 100
 
 def show(figure: Figure) -> None:
     """Display a figure, with its alternative text: as JPEG where that is smaller (frames), else as PNG (charts)."""
-    alternative, png = figure.get_label(), to_png(figure)
+    alternative, png = figure.get_label(), small_png(figure, DPI)
     jpeg = BytesIO()
-    Image.open(BytesIO(png)).convert("RGB").save(jpeg, format="JPEG", quality=90, subsampling=0, optimize=True)
+    Image.open(BytesIO(to_png(figure))).convert("RGB").save(jpeg, "JPEG", quality=90, subsampling=0, optimize=True)
     kind, data = min(("image/png", png), ("image/jpeg", jpeg.getvalue()), key=lambda image: len(image[1]))
     display({kind: data, "text/plain": alternative}, metadata={kind: {"alt": alternative}}, raw=True)
 
@@ -59,6 +60,4 @@ def save(figure: Figure, folder: str, name: str) -> None:
     Raises OSError as `write_bytes` does.
     """
     if folder:
-        buffer = BytesIO()
-        Image.open(BytesIO(to_png(figure))).convert("RGB").quantize().save(buffer, format="PNG", optimize=True)
-        write_bytes(Path(folder) / name, buffer.getvalue())
+        write_bytes(Path(folder) / name, small_png(figure, DPI))
