@@ -19,7 +19,7 @@ WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 LAST_CELL = """
 import gc, time, ipywidgets
 print(time.process_time())
-for control in [thing for thing in gc.get_objects() if isinstance(thing, ipywidgets.Widget)]:
+for control in [thing for thing in gc.get_objects() if issubclass(type(thing), ipywidgets.Widget)]:
     if isinstance(control, (ipywidgets.IntSlider, ipywidgets.FloatSlider)):
         for control.value in (control.min, control.max, (control.min + control.max) // 2):
             pass
