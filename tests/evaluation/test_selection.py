@@ -10,7 +10,7 @@ from tests.command_line import tiny_sequence
 from vsreid_lite.config import Config
 from vsreid_lite.evaluation import selection
 from vsreid_lite.evaluation.scores import InstanceScores
-from vsreid_lite.evaluation.selection import SCALE_SETS, format_selection, select_settings
+from vsreid_lite.evaluation.selection import SCALE_SETS, SINGLE_SCALE, format_selection, select_settings
 
 
 def table(index, value):
@@ -26,7 +26,7 @@ def measured(monkeypatch):
     def rehearse(sequence, networks, config, pairs, scale_sets):
         asked.append((sequence.name, config, pairs, scale_sets))
         best = {(0.6, 0.5): 0.8, (0.7, 0.5): 0.8, (0.7, 0.3): 0.8}
-        bonus = {(0.875, 1.0, 1.125): 0.1}
+        bonus = {(1.0,): 0.15, (0.875, 1.0, 1.125): 0.1}
         return {
             (*pair, scales): table(sequence.name, best.get(pair, 0.4) + bonus.get(scales, 0))
             for pair in pairs
@@ -36,7 +36,7 @@ def measured(monkeypatch):
     def segmented(job):
         config, index = job
         asked.append((index, config))
-        return table(index, 0.9 if config.adaptation.steps == 220 else 0.8)
+        return table(index, 0.9 if config.adaptation.steps == 100 else 0.8)
 
     monkeypatch.setattr(selection, "rehearse", rehearse)
     monkeypatch.setattr(selection, "load_networks", lambda config: None)
@@ -55,13 +55,25 @@ def test_the_best_settings_are_chosen_and_of_equal_ones_the_cautious(measured):
 
 def test_scales_are_measured_with_the_thresholds_that_were_chosen(measured):
     select_settings(Config(device="cpu"), sequences=1)
-    assert [(len(pairs), scales) for _, _, pairs, scales in measured] == [(33, SCALE_SETS[:1]), (1, SCALE_SETS[1:])]
+    assert [(len(pairs), scales) for _, _, pairs, scales in measured] == [(33, SINGLE_SCALE), (1, SCALE_SETS)]
     assert measured[1][2] == ((0.7, 0.3),)
+
+
+def test_several_scales_are_chosen_even_where_one_is_better_which_stays_in_the_table(measured):
+    found = select_settings(Config(device="cpu"), sequences=1)
+    best = max(found.trials, key=lambda trial: trial.scores.global_mean)
+    assert best.settings["scales"] == [1.0] and len(found.chosen["scales"]) > 1
+    assert all(len(scales) > 1 for scales in SCALE_SETS)
+
+
+def test_of_equal_scales_the_fewest_are_chosen(measured, monkeypatch):
+    monkeypatch.setattr(selection, "SCALE_SETS", SCALE_SETS[:2])
+    assert select_settings(Config(device="cpu"), sequences=1).chosen["scales"] == [1.0, 1.25]
 
 
 def test_adaptation_is_chosen_last_on_every_third_sequence(measured):
     found = select_settings(Config(device="cpu"), sequences=6, adaptation=True)
-    assert found.chosen["adaptation"] == {"steps": 220, "learning_rate": 6e-4} and found.chosen["rho_reid"] == 0.7
+    assert found.chosen["adaptation"] == {"steps": 100, "learning_rate": 6e-4} and found.chosen["rho_reid"] == 0.7
     adapted = [one for one in measured if len(one) == 2]
     assert {index for index, _ in adapted} == {0, 3}
     for _, config in adapted:
@@ -73,7 +85,7 @@ def test_the_table_has_every_trial_and_marks_the_choice(measured):
     found = select_settings(Config(device="cpu"), sequences=2, adaptation=True)
     rows = list(csv.DictReader(io.StringIO(format_selection(found))))
     assert len(rows) == 33 + 3 + 6 == len(found.trials)
-    assert rows[0]["rho_reid"] == "0.9" and rows[0]["global-mean"] == "0.4000"
-    assert rows[33]["scales"] == "0.75 1.0 1.25" and rows[0]["J-after-reappearance"] == ""
+    assert rows[0]["rho_reid"] == "0.9" and rows[0]["global-mean"] == "0.5500"
+    assert rows[33]["scales"] == "1.0 1.25" and rows[0]["J-after-reappearance"] == ""
     marked = [row for row in rows if row["chosen"]]
-    assert len(marked) == 1 and marked[0]["steps"] == "220" and marked[0]["learning_rate"] == "0.0006"
+    assert len(marked) == 1 and marked[0]["steps"] == "100" and marked[0]["learning_rate"] == "0.0006"
