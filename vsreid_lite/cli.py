@@ -51,6 +51,11 @@ def explain(error: BaseException) -> tuple[int, str] | None:
         return INTERRUPTED, ""
     if _out_of_memory(error):
         return BAD_INPUT, "error: out of memory; use fewer --workers, a shorter or smaller video, or --device cpu"
+    if _out_of_shared_memory(error):
+        return BAD_INPUT, (
+            "error: out of memory: a process that draws batches was killed, or found no room in /dev/shm; free "
+            "memory, or give the container more of it (docker run --shm-size=2g)"
+        )
     if isinstance(error, OSError) and error.errno is not None:
         place = error.filename if error.filename is not None else "standard output"
         return BAD_INPUT, f"error: {place}: {error.strerror}"
@@ -72,6 +77,12 @@ def _out_of_memory(error: BaseException) -> bool:
     signs = ("can't allocate memory", "not enough memory", "CUDA out of memory", "Insufficient memory")
     named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
     return named or (type(error).__name__ in ("RuntimeError", "error") and any(sign in text for sign in signs))
+
+
+def _out_of_shared_memory(error: BaseException) -> bool:
+    """What torch raises where a process of its DataLoader was killed (a bus error too) or cannot hand on a batch."""
+    signs = ("DataLoader worker (pid", "shared memory", "</torch_")
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in signs)
 
 
 def _drop_unwritten() -> None:
@@ -172,15 +183,16 @@ def _train(commands_of: Subparsers) -> None:
     parser.add_argument(
         "--sequences", type=_names, default=(), metavar="A,B", help="real sequences (default: all there)"
     )
-    parser.add_argument("--device", default="auto")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.set_defaults(command=train_commands.train_stage)
 
 
 def _choose(commands_of: Subparsers) -> None:
     parser = commands_of.add_parser("choose", help="choose thresholds and scales of weights on mini-val, store them")
     parser.add_argument("weights", help="lite, lite-davis, or an N_mp weight file")
-    parser.add_argument("--output", type=Path, help="N_mp weight file to write, with the settings in its header")
-    parser.add_argument("--in-place", action="store_true", help="write into the N_mp file of the weights")
+    place = parser.add_mutually_exclusive_group()
+    place.add_argument("--output", type=Path, help="N_mp weight file to write, with the settings in its header")
+    place.add_argument("--in-place", action="store_true", help="write into the N_mp file of the weights")
     parser.add_argument("--table", type=Path, help="all that was measured, CSV (default: runs/choose/NAME.csv)")
     parser.add_argument("--sequences", type=_at_least_one, default=12, help="of mini-val (default: 12, all challenges)")
     parser.add_argument("--adapt", action="store_true", help="also choose the adaptation: slow")
