@@ -43,6 +43,15 @@ def write(path, tensors, metadata):
     return path
 
 
+@pytest.mark.parametrize("value", [70_000.0, float("nan")])
+def test_a_value_that_half_precision_cannot_hold_is_refused_by_its_name_and_nothing_is_written(tmp_path, value):
+    network = Small()
+    network.norm.running_var[1] = value
+    with pytest.raises(ValueError, match=r"tensor norm\.running_var has values that fp16 cannot hold"):
+        save_weights(tmp_path / "a.safetensors", network, PROVENANCE)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_network_comes_back_rounded_to_half_precision_with_its_provenance(file):
     torch.manual_seed(1)
     original, loaded = Small(), Small()

@@ -38,8 +38,11 @@ class Provenance:
 
 
 def save_weights(path: Path, network: nn.Module, provenance: Provenance) -> None:
-    """Write a network's tensors as fp16, atomically. Raises OSError as `atomic_path` does."""
-    tensors = {name: _half(value) for name, value in network.state_dict().items()}
+    """Write a network's tensors as fp16, atomically.
+
+    Raises ValueError for a tensor that fp16 cannot hold, OSError as `atomic_path` does.
+    """
+    tensors = {name: _half(path, name, value) for name, value in network.state_dict().items()}
     write_bytes(path, save(tensors, {"provenance": json.dumps(asdict(provenance))}))
 
 
@@ -123,5 +126,13 @@ def _other_version(version: object) -> str:
     return f"; the file was written by vsreid_lite {version or 'of an unknown version'}, this is {__version__}"
 
 
-def _half(value: Tensor) -> Tensor:
-    return value.to(torch.float16).contiguous() if value.is_floating_point() else value.contiguous()
+def _half(path: Path, name: str, value: Tensor) -> Tensor:
+    if not value.is_floating_point():
+        return value.contiguous()
+    half = value.to(torch.float16).contiguous()
+    if not half.isfinite().all():
+        raise ValueError(
+            f"{path}: not written: tensor {name} has values that fp16 cannot hold, up to {value.abs().max().item():g} "
+            f"(limit {torch.finfo(torch.float16).max:g}); the training went astray"
+        )
+    return half
