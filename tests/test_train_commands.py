@@ -135,6 +135,29 @@ def test_processes_that_cannot_share_a_batch_of_any_stage_are_refused_before_the
     assert "a batch of 6 cannot be shared by 4 processes" in line and requests == []
 
 
+def test_processes_that_would_halve_an_odd_part_of_a_batch_for_own_guides_are_refused(
+    requests, tmp_path, capfd, monkeypatch
+):
+    sixteen = Team(accelerator=SimpleNamespace(num_processes=16, process_index=0))
+    monkeypatch.setattr("vsreid_lite.training.processes.assemble", lambda device: sixteen)
+    line = refused(capfd, "train", "lite-box", "--output", tmp_path / "a.safetensors")
+    assert "lite-box: half of each part of a batch" in line and "16 processes have 1 of 16 samples" in line
+    assert requests == []
+
+
+def test_what_is_finished_is_what_the_first_process_finds(requests, tmp_path, monkeypatch, capsys):
+    class Second(Team):
+        """A process that sees no file of the first one yet."""
+
+        def decide(self, question):
+            return True
+
+    monkeypatch.setattr("vsreid_lite.training.processes.assemble", lambda device: Second())
+    write_benchmark([tiny_sequence("apes")], tmp_path / "davis", "val")
+    assert main(["train", "all", "--root", str(tmp_path / "davis"), "--output", str(tmp_path / "out")]) == 0
+    assert requests == [] and "lite-stills: finished before: " in capsys.readouterr().out
+
+
 def test_a_loss_that_is_not_finite_is_one_line(tmp_path, capfd, monkeypatch):
     def diverge(*_):
         raise FloatingPointError("lite-detector: the loss is nan at step 7; last good state: a.state")

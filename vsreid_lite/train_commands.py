@@ -6,6 +6,7 @@ import argparse
 import json
 import shlex
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from vsreid_lite.interrupts import uninterrupted
 from vsreid_lite.training.catalogue import ALL, STAGE_MINUTES
 
 if TYPE_CHECKING:
+    from vsreid_lite.training.processes import Team
     from vsreid_lite.training.stages import Request
 
 
@@ -28,10 +30,10 @@ def train_stage(options: argparse.Namespace) -> None:
     requests = _requests(options)
     team = assemble(str(choose_device(options.device)))
     for name in requests:
-        team.share(range(stages.STAGES[name].batch))  # refused now, and not after hours
+        _check_share(name, team)  # refused now, and not after hours
     store = ClipStore(team.cores, quiet=not team.main)
     for name, request in requests.items():
-        if options.stage == ALL and stages.is_finished(name, request):
+        if options.stage == ALL and team.decide(partial(stages.is_finished, name, request)):
             said = f"{name}: finished before: {request.output}"
         else:
             steps = stages.run_stage(name, request, team, store).steps
@@ -39,6 +41,19 @@ def train_stage(options: argparse.Namespace) -> None:
         if team.main:
             _draw_curve(request.output.with_suffix(".csv"))
             print(said)
+
+
+def _check_share(name: str, team: Team) -> None:
+    """Whether the processes can share each batch of a stage; an even part each, where it is halved for own guides."""
+    from vsreid_lite.training.stages import STAGES
+
+    stage = STAGES[name]
+    part = len(team.share(range(stage.batch)))
+    if stage.own_guides and part % 2:
+        raise ValueError(
+            f"{name}: half of each part of a batch gets the network's own guides, but {team.count} processes have "
+            f"{part} of {stage.batch} samples each: start as many as leave an even number"
+        )
 
 
 def _requests(options: argparse.Namespace) -> dict[str, Request]:

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from tests.training import together
+from vsreid_lite.training.branches import _own_guides
 from vsreid_lite.training.processes import Team, assemble
 
 pytestmark = pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad")
@@ -88,6 +89,24 @@ def test_the_parts_of_a_batch_hold_every_sample_once_and_its_first_half_in_their
         assert ["abcdefgh"[i] for i in part["x"]] == part["pair"][0]
         assert (part["x"] * 10).tolist() == part["pair"][1].tolist()
     assert Team().share(batch) is batch
+
+
+def test_parts_of_a_batch_get_the_own_guides_that_the_whole_gets():
+    network = SimpleNamespace(
+        predict=lambda image, flow, guide: (image.sum(1) + flow.sum(1) - 3 * guide[:, 0]).sigmoid()
+    )
+    batch = {name: torch.rand(8, channels, 4, 4) for name, channels in (("image", 3), ("flow", 2), ("guide", 1))}
+    teams = [Team(accelerator=SimpleNamespace(num_processes=2, process_index=rank)) for rank in range(2)]
+    whole = _own_guides(network, batch, 2)
+    parts = torch.stack([_own_guides(network, team.share(batch), 2) for team in teams], 1).flatten(0, 1)
+    assert torch.equal(parts, whole)
+    assert (whole != batch["guide"]).flatten(1).any(1).tolist() == [True] * 4 + [False] * 4
+
+
+def test_the_first_process_decides_for_all(both):
+    for one in both:
+        assert one["decided"] == [True, False]
+    assert Team().decide(lambda: True) and not Team().decide(lambda: False)
 
 
 def test_a_batch_that_cannot_be_shared_equally_is_refused(both):

@@ -83,6 +83,7 @@ def main(folder: Path) -> None:
     seen = {
         run.__name__: run(team, folder / f"{run.__name__}.state") for run in (regression, identification, divergence)
     }
+    seen["decided"] = [team.decide(lambda: team.main), team.decide(lambda: not team.main)]
     try:
         team.share(torch.zeros(BATCH + 1))
     except ValueError as error:

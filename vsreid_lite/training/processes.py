@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -83,6 +84,11 @@ class Team:
         """The mean over the processes, entry by entry, without gradient."""
         values = values.detach()
         return values if self.accelerator is None else self.accelerator.reduce(values, "mean")
+
+    def decide(self, question: Callable[[], bool]) -> bool:
+        """What the first process answers, for all: one that reads a file sooner or later may see another one."""
+        answer = self.mean(torch.tensor(float(self.main and question()), device=self.device))
+        return bool(answer.item() > 0)
 
     def average_gradients(self, model: nn.Module) -> None:
         """Give all processes the mean of their gradients."""
