@@ -30,13 +30,12 @@ ALONE = Team()
 
 @dataclass(frozen=True)
 class Plan:
-    """How long and how fast: AdamW, cosine schedule with a short warm-up, started anew in each cycle."""
+    """How long and how fast: AdamW, cosine schedule with a short warm-up."""
 
     steps: int
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
     warm_up: int = 100
-    cycles: int = 1
     minutes: float = math.inf  # stop after this long; the schedule still counts steps
 
 
@@ -65,7 +64,7 @@ def train(
         collate_fn=_as_it_is,  # torch's would turn tuples into lists
         sampler=range(run.step, plan.steps),
         num_workers=max(1, min(MOST_DRAWERS, team.cores - 1)),
-        prefetch_factor=4,
+        prefetch_factor=2,
         generator=torch.Generator(),  # drawing leaves torch's own random numbers alone
     )
     progress = tqdm(loader, initial=run.step, total=plan.steps, desc=state.stem, mininterval=2, disable=not team.main)
@@ -170,7 +169,5 @@ class _Run:
 
 
 def _rate(step: int, plan: Plan) -> float:
-    length = plan.steps // plan.cycles
-    position = step % length
-    warm = min(1.0, (position + 1) / plan.warm_up)
-    return warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * position / length)))
+    warm = min(1.0, (step + 1) / plan.warm_up)
+    return warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / plan.steps)))
