@@ -1,16 +1,26 @@
 """Deformed guides, recompositions and the batches that the networks learn from."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from tests.command_line import tiny_frame, tiny_mask
 from vsreid_lite.config import PropagationConfig
 from vsreid_lite.datasets.textures import fractal_noise
-from vsreid_lite.training.clips import Clip
+from vsreid_lite.sequence import Sequence
+from vsreid_lite.training import clips
+from vsreid_lite.training.clips import Clip, real_clips
 from vsreid_lite.training.deformation import deform_mask, deformation_steps
-from vsreid_lite.training.detection_samples import STRANGER, DetectionBatches, IdentityBatches, instance_boxes
+from vsreid_lite.training.detection_samples import (
+    STRANGER,
+    DetectionBatches,
+    IdentityBatches,
+    _background_box,
+    instance_boxes,
+)
 from vsreid_lite.training.propagation_samples import STILLS, VIDEO, Mixture, PropagationBatches
 from vsreid_lite.training.recomposition import fill_holes, recompose
 
@@ -138,3 +148,34 @@ def test_recompositions_keep_every_instance_and_fill_the_place_it_left(clip):
     filled = fill_holes(clip.frames[0], clip.labels[0] > 0)
     hole = clip.labels[0] == 1
     assert abs(filled[hole].mean() - clip.frames[0][clip.labels[0] == 0].mean()) < 25
+
+
+@pytest.mark.parametrize(("width", "height"), [(9, 64), (20, 200), (64, 9)])
+def test_frames_of_any_proportions_give_crops_of_background(width, height):
+    frames, labels = (np.zeros((height, width, 3), np.uint8),) * 2, (np.zeros((height, width), np.uint8),) * 2
+    strip = Clip("strip", frames, labels, ((),) * 2)
+    rng = np.random.default_rng(0)
+    boxes = [_background_box(rng, width, height) for _ in range(200)]
+    assert all(b.x0 >= 0 and b.x1 <= width and b.y0 >= 0 and b.y1 <= height for b in boxes)
+    if min(width, height) >= 20:  # boxes of at least 8 pixels
+        assert IdentityBatches([strip], 6, 0)[0][1].tolist() == [STRANGER] * 6
+
+
+def video(frames, masks):
+    """A real sequence of so many frames, the first `masks` of which have masks."""
+    annotations = [tiny_mask((1,)) if i < masks else None for i in range(frames)]
+    return Sequence("apes", [tiny_frame(i) for i in range(frames)], tiny_mask((1,)), annotations=annotations)
+
+
+@pytest.mark.parametrize(("frames", "masks"), [(5, 5), (8, 7), (8, 1)])
+def test_a_real_sequence_that_is_too_short_or_lacks_masks_is_named(monkeypatch, frames, masks):
+    monkeypatch.setattr(clips, "load_davis", lambda *_: video(frames, masks))
+    line = f"sequence apes: expected at least 6 frames, each with a mask, .* found {frames} frames and {masks} masks"
+    with pytest.raises(ValueError, match=line):
+        real_clips(Path("davis"), ["apes"], 2)
+
+
+def test_six_frames_with_masks_are_enough(monkeypatch):
+    monkeypatch.setattr(clips, "load_davis", lambda *_: video(6, 6))
+    made = real_clips(Path("davis"), ["apes"], 2, height=32)
+    assert len(made) == 2 and all(len(clip.frames) == 6 and clip.instances == (1,) for clip in made)

@@ -18,10 +18,11 @@ from vsreid_lite.datasets.mini import mini_scene
 from vsreid_lite.datasets.scenes import Scene
 from vsreid_lite.flow.dis import DisFlow
 from vsreid_lite.geometry import Box
+from vsreid_lite.masks import Frame, Mask
 
-Frame = NDArray[np.uint8]
-Mask = NDArray[np.uint8]
 Flow = NDArray[np.float16]
+
+LONGEST_STEP = 3  # frames between the two of a pair
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,8 @@ def footage_clip(index: int, pairs: int = 3) -> Clip:
 
 def _scene_clip(name: str, scene: Scene, seed: tuple[int, int], pairs: int) -> Clip:
     rng = np.random.default_rng(seed)
-    times = np.sort(rng.choice(scene.frames - 3, pairs, replace=False))
-    rendered = [scene.render(int(t)) for time in times for t in (time, time + rng.integers(1, 4))]
+    times = np.sort(rng.choice(scene.frames - LONGEST_STEP, pairs, replace=False))
+    rendered = [scene.render(int(t)) for time in times for t in (time, time + rng.integers(1, LONGEST_STEP + 1))]
     unlabelled, part = [], 0
     for body in scene.bodies:
         if body.label == 0 and len(body.parts) > 1:
@@ -85,19 +86,28 @@ def _scene_clip(name: str, scene: Scene, seed: tuple[int, int], pairs: int) -> C
 
 
 def real_clips(root: Path, names: list[str], each: int, pairs: int = 3, height: int = 320) -> list[Clip]:
-    """`each` clips of every DAVIS 2016 sequence named, at a smaller height."""
+    """`each` clips of every DAVIS 2016 sequence named, at a smaller height.
+
+    Raises ValueError for a sequence of too few frames or with frames that have no mask.
+    """
     return [clip for name in tqdm(names, desc="reading video") for clip in _real_clips(root, name, each, pairs, height)]
 
 
 def _real_clips(root: Path, name: str, count: int, pairs: int, height: int) -> Iterator[Clip]:
     sequence = load_davis(root, 2016, name)
+    annotated = sum(mask is not None for mask in sequence.annotations or ())
+    if annotated < sequence.N or pairs + LONGEST_STEP > sequence.N:
+        raise ValueError(
+            f"{root}: sequence {name}: expected at least {pairs + LONGEST_STEP} frames, each with a mask, to learn "
+            f"from, found {sequence.N} frames and {annotated} masks"
+        )
     size = (round(sequence.shape[1] * height / sequence.shape[0]), height)
     frames = [cv2.resize(np.asarray(frame), size, interpolation=cv2.INTER_AREA) for frame in sequence.frames]
     masks = [cv2.resize(m, size, interpolation=cv2.INTER_NEAREST) for m in sequence.annotations or () if m is not None]
     for index in range(count):
         rng = np.random.default_rng((8, index, sequence.N))
-        times = np.sort(rng.choice(sequence.N - 3, pairs, replace=False))
-        chosen = [int(t) for time in times for t in (time, time + rng.integers(1, 4))]
+        times = np.sort(rng.choice(sequence.N - LONGEST_STEP, pairs, replace=False))
+        chosen = [int(t) for time in times for t in (time, time + rng.integers(1, LONGEST_STEP + 1))]
         yield Clip(name, tuple(frames[i] for i in chosen), tuple(masks[i] for i in chosen), ((),) * len(chosen))
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from vsreid_lite.datasets.textures import fractal_noise
+from vsreid_lite.masks import Frame, Mask
 from vsreid_lite.sequence import Sequence
-from vsreid_lite.training.clips import Clip, Frame, Mask
+from vsreid_lite.training.clips import Clip
 
 SHAPE = (64, 96)  # of its frames
 SPEED = 5  # pixels a frame, to the right

@@ -1,7 +1,8 @@
 """Deformed masks as guides (section 3.4): the previous mask as a network meets it at test time, and worse.
 
-The recipe and its constants are MaskTrack's (Perazzi et al. 2017, the paper's [11]). Masks are windows (S, S) around
-one instance, so lengths are given as shares of its size.
+Scaling, shifting, the spline and the dilation are MaskTrack's (Perazzi et al. 2017, the paper's [11]); thinning,
+softening and all that is hard are ours. Masks are windows (S, S) around one instance, so lengths are given as shares of
+its size.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from scipy.interpolate import RBFInterpolator
 
 Window = NDArray[np.float32]  # (S, S), in [0, 1]
 
-SCALE, SHIFT, SPLINE = 0.05, 0.10, 0.10  # MaskTrack: scale, translation, control points, as shares of the instance
+# MaskTrack's: by how much at most scale, translation and control points change, as shares of the instance
+SCALE, SHIFT, SPLINE, CONTROL_POINTS = 0.05, 0.10, 0.10, 5
+# Ours
 HARD_SCALE, HARD_SHIFT = 0.20, 0.30  # guides after a failure of the flow
-DILATION = 0.05  # largest radius as a share of the instance; MaskTrack: 5 px at 480p
-CONTROL_POINTS = 5
+DILATION = 0.05  # largest radius as a share of the instance; MaskTrack's is 5 px at 480p, whatever the instance
 GRID = 9  # the spline is evaluated on a coarse grid
 
 

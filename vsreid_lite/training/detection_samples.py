@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from vsreid_lite.geometry import Box, iou
+from vsreid_lite.masks import Frame, Mask
 from vsreid_lite.models.identification import CROP
-from vsreid_lite.training.clips import Clip, Frame, Mask, mask_box
+from vsreid_lite.training.clips import Clip, mask_box
 
 SMALLEST = 60  # visible pixels of an instance that a network can be asked for
 STRANGER = -1
@@ -80,7 +81,9 @@ class IdentityBatches(Dataset[tuple[Tensor, Tensor]]):
 
 
 def _background_box(rng: np.random.Generator, width: int, height: int) -> Box:
-    w, h = (int(rng.uniform(0.1, 0.45) * height) for _ in range(2))
+    """A box anywhere, its sides a tenth to 0.45 of the frame's height, but narrower than the frame."""
+    w, h = (max(1, int(rng.uniform(0.1, 0.45) * height)) for _ in range(2))
+    w = min(w, width - 1)
     x, y = int(rng.integers(width - w)), int(rng.integers(height - h))
     return Box(x, y, x + w, y + h)
 

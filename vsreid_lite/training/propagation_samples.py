@@ -13,7 +13,8 @@ from torch.utils.data import Dataset
 
 from vsreid_lite.config import PropagationConfig
 from vsreid_lite.geometry import Box
-from vsreid_lite.training.clips import Clip, Frame, mask_box
+from vsreid_lite.masks import Frame
+from vsreid_lite.training.clips import Clip, mask_box
 from vsreid_lite.training.deformation import deform_mask
 
 WINDOW = 176  # pixels: the side of the square in which guides are deformed

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vsreid_lite.training.clips import Clip, Frame, Mask, mask_box
+from vsreid_lite.masks import Frame, Mask
+from vsreid_lite.training.clips import Clip, mask_box
 
 BACKGROUND = (3.0, 0.05, 0.05)  # degrees, scale, shift as a share of the frame
 INSTANCE = (25.0, 0.25, 0.30)  # degrees, scale, shift as a share of the instance
