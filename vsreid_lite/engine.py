@@ -25,10 +25,11 @@ from tqdm.auto import tqdm
 
 from vsreid_lite.config import Config
 from vsreid_lite.flow import CachedFlow, FlowEstimator, get_flow
+from vsreid_lite.frames import to_image
 from vsreid_lite.geometry import Box, SparseMap, cut, resize
 from vsreid_lite.models import Networks
 from vsreid_lite.models.loading import choose_device
-from vsreid_lite.propagation import Propagation, Region, predict_patches, propagation_box, to_image
+from vsreid_lite.propagation import Propagation, Region, predict_patches, propagation_box
 from vsreid_lite.reidentification import (
     Boxes,
     Candidates,

@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 
 from vsreid_lite.config import PropagationConfig
+from vsreid_lite.frames import to_image
 from vsreid_lite.geometry import Box, Shape, SparseMap, cut, paste, resize, resize_flow, warp
-from vsreid_lite.models import Frame, PropagationNetwork
+from vsreid_lite.masks import Frame
+from vsreid_lite.models import PropagationNetwork
 
 
 @dataclass(frozen=True)
@@ -37,12 +39,6 @@ class Region:
     image: Tensor
     flow: Tensor
     guide: Tensor
-
-
-def to_image(frame: Frame, box: Box | None = None, device: torch.device | str = "cpu") -> Tensor:
-    """A frame (H, W, 3), uint8, or the part inside a box, as (3, h, w), float32 in [0, 1]."""
-    part = frame if box is None else frame[box.y0 : box.y1, box.x0 : box.x1]
-    return torch.as_tensor(part, device=device).permute(2, 0, 1).float() / 255
 
 
 def propagate_mask(

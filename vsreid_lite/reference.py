@@ -24,10 +24,11 @@ from torch import Tensor
 
 from vsreid_lite.config import Config
 from vsreid_lite.flow import FlowEstimator
+from vsreid_lite.frames import to_image
 from vsreid_lite.geometry import SparseMap, cut, paste
 from vsreid_lite.masks import Mask
 from vsreid_lite.models import Networks
-from vsreid_lite.propagation import Region, predict_patches, propagate_mask, to_image
+from vsreid_lite.propagation import Region, predict_patches, propagate_mask
 from vsreid_lite.reidentification import Retrieval, Starts, reidentify, template_box
 from vsreid_lite.result import Maps, Result, Round
 from vsreid_lite.sequence import Sequence

@@ -5,13 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
 from vsreid_lite.geometry import Box
-
-Frame = NDArray[np.uint8]  # (H, W, 3), RGB
+from vsreid_lite.masks import Frame
 
 
 class PropagationNetwork(Protocol):

@@ -14,8 +14,9 @@ from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 from torchvision.ops import FeaturePyramidNetwork, FrozenBatchNorm2d, MultiScaleRoIAlign, nms
 
+from vsreid_lite.frames import to_image
 from vsreid_lite.geometry import Box
-from vsreid_lite.models import Frame
+from vsreid_lite.masks import Frame
 from vsreid_lite.models.backbone import convolution, stage
 from vsreid_lite.models.checkpoints import load_tensors, read_checkpoint
 from vsreid_lite.models.hub import hub_weights
@@ -125,9 +126,7 @@ class PaperDetector(nn.Module):
 
 
 def _detect(rcnn: FasterRCNN, frame: Frame) -> dict[str, Tensor]:
-    device = next(rcnn.parameters()).device
-    image = torch.from_numpy(frame).to(device).permute(2, 0, 1).float() / 255
-    detections: dict[str, Tensor] = rcnn([image])[0]
+    detections: dict[str, Tensor] = rcnn([to_image(frame, device=next(rcnn.parameters()).device)])[0]
     return detections
 
 

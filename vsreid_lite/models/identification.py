@@ -14,8 +14,9 @@ from torchvision.models import ResNet, ResNet50_Weights
 from torchvision.models.resnet import Bottleneck
 from torchvision.ops import roi_pool
 
+from vsreid_lite.frames import to_image
 from vsreid_lite.geometry import Box, crop, resize
-from vsreid_lite.models import Frame
+from vsreid_lite.masks import Frame
 from vsreid_lite.models.backbone import convolution, normalise, stage
 from vsreid_lite.models.hub import load_imagenet
 
@@ -57,7 +58,7 @@ class LiteIdentification(nn.Module):
         device = self.embedding.weight.device
         if not boxes:
             return torch.zeros(0, self.embedding.out_features, device=device)
-        image = torch.from_numpy(frame).to(device).permute(2, 0, 1).float() / 255
+        image = to_image(frame, device=device)
         return self(torch.stack([crop(image, box, CROP) for box in boxes]))
 
 
@@ -100,7 +101,7 @@ class PaperIdentification(nn.Module):
         weight = self.embedding.weight
         if not boxes:
             return torch.zeros(0, self.embedding.out_features, device=weight.device)
-        image = torch.from_numpy(frame).to(weight.device).permute(2, 0, 1).float() / 255
+        image = to_image(frame, device=weight.device)
         scale = enlargement(frame.shape[:2])
         corners = weight.new_tensor([(b.x0, b.y0, b.x1 - 1, b.y1 - 1) for b in boxes]) * scale
         height, width = frame.shape[:2]
