@@ -10,7 +10,8 @@ frames are made together; the two sweeps of a recovery still never read each oth
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
+from functools import cached_property
 from itertools import takewhile
 
 import torch
@@ -18,13 +19,10 @@ from torch import Tensor
 
 from vsreid_lite.config import Config, RecoveryConfig
 from vsreid_lite.engine import Engine, Step, View
-from vsreid_lite.flow import FlowEstimator
 from vsreid_lite.geometry import Box, SparseMap, warp_averaged
 from vsreid_lite.merge import label_maps, merged_maps
-from vsreid_lite.models import Networks
 from vsreid_lite.propagation import propagation_box
 from vsreid_lite.reidentification import Boxes, Retrieval, as_row, visible
-from vsreid_lite.sequence import Sequence
 
 
 def leaves_the_paper(config: Config) -> bool:
@@ -37,18 +35,15 @@ def leaves_the_paper(config: Config) -> bool:
 class ReleaseEngine(Engine):
     """As `Engine`; where row 16 kept an instance from a frame, `start` is -N there, farther than any frame."""
 
-    def __init__(
-        self,
-        sequence: Sequence,
-        networks: Networks,
-        config: Config,
-        flow: FlowEstimator | None,
-        record: bool | Collection[tuple[int, int]],
-        progress: bool,
-    ) -> None:
-        super().__init__(sequence, networks, config, flow, record, progress)
-        self.label_boxes = self.boxes.copy()
-        self.changed = set(range(self.N))  # frames whose `label_boxes` are to be made again
+    @cached_property
+    def label_boxes(self) -> Boxes:
+        """(N, K, 4), the boxes of the labels of the merged maps."""
+        return self.boxes.copy()
+
+    @cached_property
+    def changed(self) -> set[int]:
+        """Frames whose `label_boxes` are to be made again."""
+        return set(range(self.N))
 
     def _first_steps(self, i: int) -> list[Step]:
         """Row 16: what is nearly gone is not propagated; its frames stay empty, for any recovery to fill."""

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vsreid_lite.models.mask_propagation import TwoStreams, normalise_flow
+from vsreid_lite.training.processes import Team
 from vsreid_lite.training.propagation_samples import Batch
 
 
@@ -27,7 +28,7 @@ def joint_loss(network: TwoStreams, batch: Batch, own_guides: int = 0) -> Tensor
     moved = _moved(batch, network)
     if own_guides:
         moved["guide"] = _own_guides(network, moved, own_guides)
-    with _autocast(moved):
+    with Team(moved["image"].device).autocast():
         logits = network(moved["image"], moved["flow"], moved["guide"])
     margins = [_margin(stream) for stream in logits]
     if len(margins) > 1:
@@ -39,7 +40,7 @@ def flow_loss(network: TwoStreams, batch: Batch) -> Tensor:
     """The loss of the flow stream alone."""
     assert network.flow is not None
     moved = _moved(batch, network)
-    with _autocast(moved):
+    with Team(moved["image"].device).autocast():
         logits = network.flow(normalise_flow(moved["flow"]), moved["guide"])
     return segmentation_loss(_margin(logits), moved["truth"])
 
@@ -49,7 +50,7 @@ def _own_guides(network: TwoStreams, batch: Batch, times: int) -> Tensor:
     """The guides (B, 1, S, S) with the first half replaced: soft, and drifted as after `times` more frames."""
     half = len(batch["guide"]) // 2
     image, flow, guide = (batch[name][:half] for name in ("image", "flow", "guide"))
-    with _autocast(batch):
+    with Team(batch["image"].device).autocast():
         for _ in range(times):
             guide = network.predict(image, flow, guide)[:, None].float()
     return torch.cat([guide, batch["guide"][half:]])
@@ -64,7 +65,3 @@ def _moved(batch: Batch, network: TwoStreams) -> Batch:
     device = next(network.parameters()).device
     last = torch.channels_last
     return {name: x.to(device, memory_format=last) if x.ndim == 4 else x.to(device) for name, x in batch.items()}
-
-
-def _autocast(batch: Batch) -> torch.autocast:
-    return torch.autocast(batch["image"].device.type, torch.bfloat16)
