@@ -10,6 +10,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 
+from vsreid_lite.pages.__main__ import main
 from vsreid_lite.pages.page import make_page, to_mathml, wrap
 from vsreid_lite.pages.site import TITLE, write_pages, write_site
 
@@ -80,6 +81,8 @@ def test_mathematics_is_mathml_and_what_has_none_is_refused():
     assert "<mo>arg</mo>" in to_mathml(r"\arg\max_k P_k")
     with pytest.raises(ValueError, match=r"mathematics '\\\\nothing x': \\nothing has no MathML"):
         to_mathml(r"\nothing x")
+    with pytest.raises(ValueError, match="mathematics 'x_' cannot be read: MissingSuperScriptOrSubscriptError"):
+        to_mathml("x_")
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -111,7 +114,21 @@ def page_cells(name):
 
 
 def test_links_to_notebooks_lead_to_their_pages():
-    assert 'href="02_flow.html#x"' in page(opening="# T\n\n[on](02_flow.ipynb#x)").body
+    made = page(opening="# T\n\n[on](02_flow.ipynb#x)")
+    assert 'href="02_flow.html#x"' in made.body and 'href="02_flow.html#x"' in made.summary
+
+
+def test_the_title_of_a_file_is_the_plain_text_of_the_notebooks():
+    assert "<title>J &amp; F, a title</title>" in wrap(page(opening="# J & F, *a* title\n\nText.").title, "")
+
+
+def test_a_notebook_that_fails_is_named_in_one_line(tmp_path, capsys):
+    cells = [new_markdown_cell("# T\n\nText."), new_code_cell("raise KeyError('two\\nlines')")]
+    nbformat.write(new_notebook(cells=cells), tmp_path / "05_small.ipynb")
+    assert main(["--notebooks", str(tmp_path), "--output", str(tmp_path / "site")]) == 2
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert told.startswith("error: 05_small.ipynb: a cell ended with KeyError: ")
+    assert told.endswith(str(tmp_path / "site" / "runs" / "05_small.ipynb"))
 
 
 def test_no_notebooks_are_no_site(tmp_path):

@@ -6,8 +6,6 @@ import argparse
 import sys
 from pathlib import Path
 
-from papermill.exceptions import PapermillExecutionError
-
 from vsreid_lite.pages.site import write_site
 from vsreid_lite.workers import default_workers
 
@@ -18,14 +16,11 @@ def main(arguments: list[str] | None = None) -> int:
     paths = [options.notebooks / f"{name}.ipynb" for name in options.names] or sorted(options.notebooks.glob("*.ipynb"))
     try:
         write_site(paths, options.output.resolve(), options.figures and options.figures.resolve(), options.workers)
-    except PapermillExecutionError as error:
-        print(f"error: {error.ename}: {error.evalue}, in the cell\n{error.source}", file=sys.stderr)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
-    else:
-        print(f"{len(paths)} notebooks: {options.output / 'index.html'}")
-        return 0
-    return 2
+        return 2
+    print(f"{len(paths)} notebooks: {options.output / 'index.html'}")
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -102,15 +102,17 @@ def film_html(film: Film) -> str:
 
 
 def _controls(film: Film) -> str:
+    """Of a film; `autocomplete` keeps a browser from moving them, and not the picture, when it opens a page again."""
     options = "".join(f"<option>{html.escape(name)}</option>" for name in film.reels)
-    choice = f'<label>run <select class="reel">{options}</select></label>' if len(film.reels) > 1 else ""
+    reel = f'<label>run <select class="reel" autocomplete="off">{options}</select></label>'
+    choice = reel if len(film.reels) > 1 else ""
     last = film.first + len(next(iter(film.reels.values()))) - 1
     return f"""<div class="controls">{choice}
 <button type="button" class="back">◀ back</button>
-<button type="button" class="play" aria-pressed="false">play</button>
+<button type="button" class="play">play</button>
 <button type="button" class="on">on ▶</button>
 <label>{html.escape(film.control)}
-<input type="range" min="{film.first}" max="{last}" value="{film.at}"></label>
+<input type="range" min="{film.first}" max="{last}" value="{film.at}" autocomplete="off"></label>
 <output>{film.at}</output>
 </div>
 """
@@ -123,4 +125,4 @@ def _image(picture: Picture) -> str:
 
 def _as_json(reels: list[list[Picture]]) -> str:
     pictures = [[{"src": picture.address, "words": picture.words} for picture in reel] for reel in reels]
-    return json.dumps(pictures).replace("</", "<\\/")
+    return json.dumps(pictures).replace("<", "\\u003c")  # no word of it ends the script, or opens a comment

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -50,7 +49,7 @@ def make_page(name: str, notebook: NotebookNode, films: Mapping[str, str]) -> Pa
     language = NotebookNode({key: notebook.metadata[key] for key in {"language_info"} & set(notebook.metadata)})
     body, _ = exporter.from_notebook_node(NotebookNode(notebook, cells=shown, metadata=language))
     title, summary = (_inline(text) for text in _opening(name, shown))
-    return Page(name, title, summary, _links_to_pages(body), *_first_picture(shown))
+    return Page(name, title, _links_to_pages(summary), _links_to_pages(body), *_first_picture(shown))
 
 
 def _without_kernel(name: str, output: NotebookNode, films: Mapping[str, str]) -> list[NotebookNode]:
@@ -89,9 +88,12 @@ def _links_to_pages(body: str) -> str:
 def to_mathml(latex: str, display: str = "inline") -> str:
     """LaTeX as MathML, which browsers draw without a script or a font from elsewhere.
 
-    Raises ValueError for a command that is not known.
+    Raises ValueError for a command that is not known, and for what is no LaTeX.
     """
-    found: str = convert(re.sub(r"\\arg(?![a-zA-Z])", r"\\operatorname{arg}", latex), display=display)
+    try:
+        found: str = convert(re.sub(r"\\arg(?![a-zA-Z])", r"\\operatorname{arg}", latex), display=display)
+    except Exception as error:  # it has a kind of its own for each mistake, and none for all
+        raise ValueError(f"mathematics {latex!r} cannot be read: {type(error).__name__}") from error
     if unknown := re.search(r"\\\w+", found):
         raise ValueError(f"mathematics {latex!r}: {unknown[0]} has no MathML; write it in other words")
     return found
@@ -125,12 +127,12 @@ def _inline(source: str) -> str:
 
 
 def wrap(title: str, content: str, links: str = "") -> str:
-    """A whole file: content below links to other pages, with the style and the script of all of them."""
+    """A whole file: content below links to other pages, with the style and the script of all; everything is HTML."""
     folder = files("vsreid_lite.pages")
     style, script = ((folder / name).read_text(encoding="utf-8") for name in ("pages.css", "pages.js"))
     code = HtmlFormatter(style="default").get_style_defs(".highlight")
     navigation = f'<header><nav aria-label="pages">{links}</nav></header>\n' if links else ""
-    plain = html.escape(re.sub(r"<[^>]+>", "", title))
+    plain = re.sub(r"<[^>]+>", "", title)
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>

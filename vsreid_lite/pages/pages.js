@@ -28,13 +28,11 @@ function move(figure, slider, reels) {
     clearInterval(timer);
     timer = null;
     play.textContent = "play";
-    play.setAttribute("aria-pressed", "false");
   }
   function toggle() {
     if (timer !== null) return stop();
     if (atEnd()) show(first);
     play.textContent = "pause";
-    play.setAttribute("aria-pressed", "true");
     timer = setInterval(() => (atEnd() ? stop() : step(1)), INTERVAL);
   }
 
