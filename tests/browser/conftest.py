@@ -1,6 +1,7 @@
 """A headless Chromium and a JupyterLab on copies of the notebooks, both closed at the end.
 
-Run by `make test-browser` alone. Chromium is Debian's, or what CHROMIUM names; without one every test fails in a line.
+Run by `make test-browser` alone. Chromium is Debian's, or what CHROMIUM names, a path or a command; without one
+every test fails in a line.
 """
 
 import json
@@ -12,7 +13,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from urllib.request import Request, urlopen
+from urllib.request import ProxyHandler, Request, build_opener
 
 import nbformat
 import pytest
@@ -20,7 +21,8 @@ from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-START = 300  # seconds for JupyterLab to start and for a browser to do what it is asked, however busy the machine is
+PATIENCE = 300  # seconds for JupyterLab to start and for a browser to do what it is asked, however busy the machine is
+ask = build_opener(ProxyHandler({})).open  # JupyterLab here, whatever proxy the surroundings name
 SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},  # they ask the network
     "notebook-extension/tracker": {"windowingMode": "none"},  # every cell is in the page, also out of sight
@@ -29,7 +31,7 @@ SETTINGS = {
 
 @pytest.fixture(scope="session")
 def browser():
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    path = shutil.which(os.environ.get("CHROMIUM") or "chromium")
     if not path:
         pytest.fail("no browser: apt install chromium, or CHROMIUM=/path/to/chromium", pytrace=False)
     with sync_playwright() as playwright:
@@ -62,7 +64,7 @@ class Tab:
 
     def open(self, url, offline=False):
         context = self.browser.new_context(offline=offline, viewport={"width": 1280, "height": 1000})
-        context.set_default_timeout(START * 1000)
+        context.set_default_timeout(PATIENCE * 1000)
         page = context.new_page()
         page.on("console", lambda message: self._note(message.type == "error", f"console: {message.text}"))
         page.on("pageerror", lambda error: self._note(True, f"script: {error}"))
@@ -106,10 +108,10 @@ def kernels_ended(lab):
     """After a test its kernels are ended: each keeps half a gigabyte."""
     yield
     address = lab("x").split("/lab/")[0], lab("x").split("token=")[1]
-    for kernel in json.load(urlopen(f"{address[0]}/api/kernels?token={address[1]}")):
-        ask = Request(f"{address[0]}/api/kernels/{kernel['id']}", method="DELETE")
-        ask.add_header("Authorization", f"token {address[1]}")
-        urlopen(ask)
+    for kernel in json.load(ask(f"{address[0]}/api/kernels?token={address[1]}")):
+        end = Request(f"{address[0]}/api/kernels/{kernel['id']}", method="DELETE")
+        end.add_header("Authorization", f"token {address[1]}")
+        ask(end)
 
 
 def _copy_without_outputs(path, copy):
@@ -141,10 +143,10 @@ def _free_port():
 
 
 def _wait(server, address, log):
-    end = time.monotonic() + START
+    end = time.monotonic() + PATIENCE
     while time.monotonic() < end and server.poll() is None:
         try:
-            return urlopen(address, timeout=5).close()
+            return ask(address, timeout=5).close()
         except OSError:
             time.sleep(0.5)
-    pytest.fail(f"JupyterLab did not start in {START} s: {log.read_text()[-2000:]}", pytrace=False)
+    pytest.fail(f"JupyterLab did not start in {PATIENCE} s: {log.read_text()[-2000:]}", pytrace=False)
