@@ -30,7 +30,8 @@ def plot_figure2(sequence: Sequence, result: Result, columns: Ordered[int], roun
     """
     result.probabilities  # noqa: B018 (says so where they were not kept)
     if not rounds or not set(rounds) <= set(range(1, len(result.rounds) + 1)):
-        raise ValueError(f"{sequence.name}: expected rounds of 1 to {len(result.rounds)}, found {listed(rounds)}")
+        asked = listed(rounds) or "none"
+        raise ValueError(f"{sequence.name}: expected some of its {len(result.rounds)} rounds, found {asked}")
     page = _Page(sequence, columns, 2 + 2 * len(rounds), _in_words(sequence, result, columns, rounds))
     page.band(0, 1, INPUT, "", "Input\nFrames")
     page.show_input()
@@ -158,5 +159,5 @@ def _in_words(sequence: Sequence, result: Result, columns: Ordered[int], rounds:
         found.append(f"round {number} retrieves {where} and writes frames {first} to {last}")
     return (
         f"Figure 2, the pipeline of VS-ReID on {sequence.name}, frames {listed(columns)}: the input, the masks of the "
-        f"initial propagation, and those after two of {len(result.rounds)} rounds; {'; '.join(found)}."
+        f"initial propagation, and those after {len(rounds)} of {len(result.rounds)} rounds; {'; '.join(found)}."
     )
