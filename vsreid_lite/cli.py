@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import math
 import os
 import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from vsreid_lite import __version__, commands, figure_commands, train_commands
-from vsreid_lite.config import PRESETS
+from vsreid_lite.command_parser import build_parser
 from vsreid_lite.interrupts import stopped_like_interrupted, uninterrupted
-from vsreid_lite.training.catalogue import ALL, STAGE_MINUTES, list_stages
 
 INTERRUPTED, BAD_INPUT = 1, 2
-DATASETS = ("mini", "composite", "davis-2016", "davis-2017")
 PACKAGE = Path(__file__).parent
 
 
@@ -92,180 +87,6 @@ def _drop_unwritten() -> None:
     except OSError:
         with contextlib.suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """The parser of all commands."""
-    parser = argparse.ArgumentParser("vsreid", description="Video Object Segmentation with Re-identification.")
-    parser.add_argument("--version", action="version", version=f"vsreid_lite {__version__}")
-    commands_of = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_segment, _evaluate, _ablation, _render, _train, _choose, _download, _figures, _doctor):
-        add(commands_of)
-    return parser
-
-
-Subparsers = argparse._SubParsersAction  # the only name argparse has for it
-
-
-def _segment(commands_of: Subparsers) -> None:
-    parser = commands_of.add_parser("segment", help="segment a video from the mask of its first frame")
-    parser.add_argument("input", type=Path, help="a folder of frames, or a video file")
-    parser.add_argument("--first-mask", type=Path, required=True, help="PNG: indexed labels, or grey 0 / 255")
-    parser.add_argument("--output", type=Path, required=True, help="folder for the masks, as indexed PNGs")
-    parser.add_argument("--video", type=Path, help="also write an overlay video, .mp4")
-    parser.add_argument("--json", type=Path, help="also write rounds, retrievals, checkpoints and times")
-    parser.add_argument("--preset", choices=PRESETS, default="lite", help="networks, sizes and rules (default: lite)")
-    parser.add_argument("--flow", metavar="NAME", help="dis, raft, flownet2:FILE, ..., or a folder of .flo files")
-    parser.add_argument("--detector", metavar="FILE", help="weights of N_det instead of the preset's")
-    parser.add_argument("--identification", metavar="FILE", help="weights of N_reid instead of the preset's")
-    parser.add_argument("--adapt", action="store_true", help="fine-tune N_mp on the first frame")
-    _add_network_options(parser)
-    parser.set_defaults(command=commands.segment_video, weights=None)  # None: the preset's
-
-
-def _evaluate(commands_of: Subparsers) -> None:
-    parser = commands_of.add_parser("evaluate", help="score masks as DAVIS 2017 does")
-    parser.add_argument("reference", type=Path, help="folder of sequence folders of indexed PNGs: the truth")
-    parser.add_argument("predicted", type=Path, help="the same for the prediction")
-    parser.add_argument("--json", type=Path, help="also write every value")
-    parser.set_defaults(command=commands.evaluate_folders)
-
-
-def _ablation(commands_of: Subparsers) -> None:
-    parser = commands_of.add_parser("ablation", help="measure the rows of Table 1")
-    parser.add_argument("--dataset", choices=DATASETS, default="mini")
-    parser.add_argument("--root", type=Path, help="folder of the DAVIS data set; mini needs none")
-    parser.add_argument("--sequences", type=_names, default=(), metavar="A,B", help="only these")
-    parser.add_argument(
-        "--scenes", type=_scenes, metavar="A:B", help="mini: scenes A to B - 1, rendered; new from 12 on"
-    )
-    parser.add_argument("--rows", type=_numbers, default=(), metavar="1,2", help="only these rows of Table 1")
-    parser.add_argument("--output", type=Path, help="folder for the results (default: runs/DATASET-WEIGHTS)")
-    parser.add_argument("--workers", type=_at_least_one, help="processes (default: one for each core, at most 8)")
-    parser.add_argument(
-        "--adapt",
-        nargs="?",
-        choices=("best", "all"),
-        const="best",
-        help="fine-tune N_mp on each first frame: best, in a sixth row; all, every row too, in a second table",
-    )
-    _add_network_options(parser)
-    parser.set_defaults(command=commands.measure_ablation)
-
-
-def _render(commands_of: Subparsers) -> None:
-    parser = commands_of.add_parser("render", help="write a benchmark in DAVIS 2017 layout")
-    parser.add_argument("dataset", choices=DATASETS[:2])
-    parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--root", type=Path, help="composite: the DAVIS root whose instances are recomposed")
-    parser.add_argument("--seed", type=_seed, default=0, help="another seed, another benchmark")
-    parser.add_argument("--split", choices=("train", "val", "test"), default="test")
-    parser.add_argument("--count", type=_at_least_one, help="number of sequences (default: mini 12, composite 6)")
-    parser.set_defaults(command=commands.render_benchmark)
-
-
-def _train(commands_of: Subparsers) -> None:
-    parser = commands_of.add_parser(
-        "train",
-        help="make one of the shipped weight files again, or all",
-        description="Train one stage, resumed where an earlier run was stopped.",
-        epilog=f"stages:\n{list_stages()}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("stage", choices=(*STAGE_MINUTES, ALL), metavar="STAGE", help="one of those below")
-    parser.add_argument("--list", action="version", version=list_stages(), help="list the stages with their times")
-    parser.add_argument(
-        "--output", type=Path, help="weight file (default: runs/train/STAGE.safetensors); of all: folder (runs/weights)"
-    )
-    parser.add_argument("--minutes", type=_minutes, default=math.inf, help="stop each stage after this long")
-    parser.add_argument("--seed", type=_seed, default=0)
-    parser.add_argument("--root", type=Path, help="stages with real video: a DAVIS 2016 root")
-    parser.add_argument(
-        "--sequences", type=_names, default=(), metavar="A,B", help="real sequences (default: all there)"
-    )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    parser.set_defaults(command=train_commands.train_stage)
-
-
-def _choose(commands_of: Subparsers) -> None:
-    parser = commands_of.add_parser("choose", help="choose thresholds and scales of weights on mini-val, store them")
-    parser.add_argument("weights", help="lite, lite-davis, or an N_mp weight file")
-    place = parser.add_mutually_exclusive_group()
-    place.add_argument("--output", type=Path, help="N_mp weight file to write, with the settings in its header")
-    place.add_argument("--in-place", action="store_true", help="write into the N_mp file of the weights")
-    parser.add_argument("--table", type=Path, help="all that was measured, CSV (default: runs/choose/NAME.csv)")
-    parser.add_argument("--sequences", type=_at_least_one, default=12, help="of mini-val (default: 12, all challenges)")
-    parser.add_argument("--adapt", action="store_true", help="also choose the adaptation: slow")
-    parser.add_argument("--workers", type=_at_least_one, help="processes (default: one for each core, at most 8)")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    parser.add_argument("--seed", type=_seed, default=0)
-    parser.set_defaults(command=train_commands.choose_settings)
-
-
-def _download(commands_of: Subparsers) -> None:
-    parser = commands_of.add_parser("download", help="fetch a data set, with checksum and resume")
-    parser.add_argument("name", choices=commands.download_names())
-    parser.add_argument("--output", type=Path, default=Path("data/downloads"))
-    parser.set_defaults(command=commands.download_dataset)
-
-
-def _figures(commands_of: Subparsers) -> None:
-    parser = commands_of.add_parser("figures", help="draw the paper's figures and tables with our data, PNG and SVG")
-    parser.add_argument("--only", type=_names, default=(), metavar="A,B", help="of figure1 to figure5, table1, ...")
-    parser.add_argument("--results", type=Path, default=Path("runs/mini-lite/results.json"), help="for the tables")
-    parser.add_argument("--training", type=Path, default=Path("data/training"), help="folder of logs of `vsreid train`")
-    parser.add_argument("--output", type=Path, default=Path("figures"))
-    _add_network_options(parser)
-    parser.set_defaults(command=figure_commands.draw_figures)
-
-
-def _doctor(commands_of: Subparsers) -> None:
-    parser = commands_of.add_parser("doctor", help="tell what works here, and what to do about the rest")
-    parser.set_defaults(command=commands.examine_installation)
-
-
-def _add_network_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--weights", default="lite", help="lite, lite-davis, or an N_mp weight file")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    parser.add_argument("--seed", type=_seed, default=0)
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(_at_least_one(number) for number in _names(text))
-
-
-def _scenes(text: str) -> range:
-    first, colon, end = text.partition(":")
-    if not (colon and first.isdecimal() and end.isdecimal() and int(first) < int(end)):
-        raise argparse.ArgumentTypeError(f"expected FIRST:END, as 12:24 for scenes 12 to 23, found {text!r}")
-    return range(int(first), int(end))
-
-
-def _at_least_one(text: str) -> int:
-    return int(_number(text, whole=True, above=0))
-
-
-def _seed(text: str) -> int:
-    return int(_number(text, whole=True, above=-1))
-
-
-def _minutes(text: str) -> float:
-    return _number(text, whole=False, above=0)
-
-
-def _number(text: str, *, whole: bool, above: int) -> float:
-    try:
-        value = int(text) if whole else float(text)
-    except ValueError:
-        value = above
-    if not value > above:
-        kind = "a whole number" if whole else "a number"
-        raise argparse.ArgumentTypeError(f"expected {kind} above {above}, found {text!r}")
-    return value
 
 
 def _print_warning(
