@@ -157,7 +157,8 @@ def _in_words(sequence: Sequence, result: Result, columns: Ordered[int], rounds:
         r, first, last = this.retrieval, this.updated[0], this.updated[-1]
         where = f"instance {result.labels[r.instance]} in frame {r.frame}"
         found.append(f"round {number} retrieves {where} and writes frames {first} to {last}")
+    shown = {1: "one", 2: "two"}.get(len(rounds), len(rounds))
     return (
         f"Figure 2, the pipeline of VS-ReID on {sequence.name}, frames {listed(columns)}: the input, the masks of the "
-        f"initial propagation, and those after {len(rounds)} of {len(result.rounds)} rounds; {'; '.join(found)}."
+        f"initial propagation, and those after {shown} of {len(result.rounds)} rounds; {'; '.join(found)}."
     )
