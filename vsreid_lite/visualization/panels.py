@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import cv2
@@ -30,6 +31,11 @@ def new_figure(width: float, height: float, alternative: str, layout: Literal["c
     figure = Figure(figsize=(width, height), facecolor="white", layout=layout)
     figure.set_label(alternative)
     return figure
+
+
+def listed(numbers: Iterable[int]) -> str:
+    """Numbers for an alternative text."""
+    return ", ".join(map(str, numbers))
 
 
 def panel_grid(

@@ -21,6 +21,7 @@ from vsreid_lite.visualization.colours import AFTER, BEFORE, BLACK, RETRIEVED
 from vsreid_lite.visualization.panels import (
     Map,
     draw_box,
+    listed,
     new_figure,
     panel_grid,
     show_flow,
@@ -34,7 +35,7 @@ def plot_strip(frames: Sequence[Frame], masks: Sequence[Mask], columns: Sequence
 
     frames: N of (H, W, 3), uint8. masks: N of (H, W), labels.
     """
-    alternative = f"{title}: frames {_listed(columns)} of the video, each instance outlined and numbered."
+    alternative = f"{title}: frames {listed(columns)} of the video, each instance outlined and numbered."
     figure, grid = panel_grid(1, len(columns), frames[0].shape, alternative, title=title)
     for axes, i in zip(grid[0], columns, strict=True):
         show_instances(axes, frames[i], masks[i])
@@ -58,8 +59,8 @@ def plot_lost_and_retrieved(
     Each panel says J of the instance there, or whether it is out of sight or lost.
     """
     alternative = (
-        f"Instance {label} in frames {_listed(columns)}. Above, the initial propagation; below, after the rounds, "
-        f"which found it again in frame {_listed([r.frame for r in retrievals])}."
+        f"Instance {label} in frames {listed(columns)}. Above, the initial propagation; below, after the rounds, "
+        f"which found it again in frame {listed([r.frame for r in retrievals])}."
     )
     figure, grid = panel_grid(2, len(columns), frames[0].shape, alternative, scale)
     boxes = {r.frame: r for r in retrievals}
@@ -133,8 +134,8 @@ def plot_candidates(
     the best `named` with their score, the others as thin dotted boxes.
     """
     order = [int(j) for j in np.argsort(-scores, kind="stable")]
-    listed = ", ".join(f"{scores[j]:.2f}" for j in order[:named])
-    alternative = f"{title}: {len(boxes)} candidate boxes; similarities of the best: {listed}."
+    highest = ", ".join(f"{scores[j]:.2f}" for j in order[:named])
+    alternative = f"{title}: {len(boxes)} candidate boxes; similarities of the best: {highest}."
     figure = new_figure(8.2, 6.0 * frame.shape[0] / frame.shape[1] + 0.4, alternative, "constrained")
     small, large = figure.subplots(1, 2, width_ratios=(1, 3.2))
     small.imshow(template)
@@ -175,7 +176,3 @@ def _verdict(truth: NDArray[np.bool_], found: NDArray[np.bool_]) -> str:
     if not truth.any():
         return "out of sight" if not found.any() else "out of sight, false"
     return f"J {region(truth, found):.2f}" if found.any() else "lost"
-
-
-def _listed(numbers: Sequence[int]) -> str:
-    return ", ".join(str(number) for number in numbers)

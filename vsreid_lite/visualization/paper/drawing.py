@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
@@ -66,8 +64,3 @@ def arrow(axes: Axes, *points: Point, head: bool = True) -> None:
     )
     line.set_path_effects([withStroke(linewidth=3, foreground="white")])
     axes.add_patch(line)
-
-
-def listed(numbers: Sequence[int]) -> str:
-    """Numbers for an alternative text."""
-    return ", ".join(map(str, numbers))
