@@ -31,6 +31,8 @@ NEEDED = {  # what pyproject.toml asks for, and the module that shows that it wo
 OPTIONAL = {
     "av": "video files: python -m pip install av",
     "accelerate": "training on several GPUs: python -m pip install accelerate",
+    "nbconvert": "make site: python -m pip install nbconvert",
+    "latex2mathml": "make site: python -m pip install latex2mathml",
     "dask": "many sequences on many machines: python -m pip install 'dask[distributed]'",
     "davis2017": "the official evaluation, which tests compare with: environment.yml has its address",
 }
