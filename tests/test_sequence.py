@@ -5,7 +5,8 @@ import pytest
 import torch
 from PIL import Image
 
-from vsreid_lite.sequence import Sequence, frame_files, load_frames, load_sequence, read_mask, write_mask
+from vsreid_lite.masks import read_mask, write_mask
+from vsreid_lite.sequence import Sequence, frame_files, load_frames, load_sequence
 from vsreid_lite.video import write_overlay_video
 
 SHAPE = (9, 13)
@@ -51,6 +52,12 @@ class TestSequence:
         assert P.shape == (2, *SHAPE) and P.dtype == torch.float32
         np.testing.assert_array_equal(P[0].numpy(), mask(7, 2) == 2)
         np.testing.assert_array_equal(P[1].numpy(), mask(7, 2) == 7)
+
+    def test_the_truth_is_the_masks_of_the_annotated_frames(self):
+        frames, truth = [frame()] * 3, [mask(1), mask(2)]
+        assert Sequence("dog", frames, mask(1)).truth == []
+        sequence = Sequence("dog", frames, mask(1), annotations=[truth[0], None, truth[1]])
+        np.testing.assert_array_equal(sequence.truth, truth)
 
     def test_twenty_instances_and_one_that_fills_the_frame(self):
         many = mask(*range(1, 21), shape=(20, 4))

@@ -15,38 +15,16 @@ from PIL import ImageOps
 from torch import Tensor
 
 from vsreid_lite.masks import (
-    PALETTE,
     Frame,
     Mask,
     open_image,
-    overlay,
     read_first_mask,
     read_mask,
-    read_palette,
     single_instance,
     size_text,
     without_void,
-    write_mask,
 )
-from vsreid_lite.video import frame_rate, read_video, write_overlay_video
-
-__all__ = [
-    "PALETTE",
-    "Frame",
-    "Mask",
-    "Sequence",
-    "frame_files",
-    "frame_rate",
-    "load_frames",
-    "load_sequence",
-    "overlay",
-    "read_first_mask",
-    "read_frames",
-    "read_mask",
-    "read_palette",
-    "write_mask",
-    "write_overlay_video",
-]
+from vsreid_lite.video import read_video
 
 FRAME_SUFFIXES = (".jpg", ".jpeg", ".png")
 EIGHT_BIT = ("RGB", "RGBA", "RGBX", "L", "LA", "P", "PA", "1", "CMYK", "YCbCr")  # modes that turn into RGB without loss
@@ -102,6 +80,11 @@ class Sequence:
         """(H, W) of every frame."""
         height, width = self.frames[0].shape[:2]
         return height, width
+
+    @property
+    def truth(self) -> list[Mask]:
+        """The true masks (H, W) of the frames that have one, in order."""
+        return [mask for mask in self.annotations or () if mask is not None]
 
     def first_probabilities(self) -> Tensor:
         """P_{1,k} of every instance: (K, H, W), float32, 0 or 1."""

@@ -115,7 +115,6 @@ def _network(config: Config) -> Config:
 def _measure(job: Job) -> list[dict[str, Any]]:
     """The result of each row of a job, in plain values. seconds: of a row alone, making N_mp ready included."""
     sequence = job.benchmark.load(job.sequence)
-    truth = [mask for mask in sequence.annotations or () if mask is not None]
     started = time.perf_counter()
     networks, config = prepare(sequence, replace(job.network, reid=any(row.reid for row in job.rows.values())))
     ready = time.perf_counter() - started
@@ -125,7 +124,7 @@ def _measure(job: Job) -> list[dict[str, Any]]:
         ours = with_propagation(replace(config, reid=row.reid), scales=row.propagation.scales)
         result = vsreid.segment(sequence, networks, ours)
         seconds = ready + time.perf_counter() - started
-        scores = score_sequence(job.sequence, truth, result.masks)
+        scores = score_sequence(job.sequence, sequence.truth, result.masks)
         arrays = {name: {key: value.tolist() for key, value in vars(one).items()} for name, one in scores.items()}
         parts.append({"config": asdict(ours), "seconds": seconds, "run": result.to_json(), "instances": arrays})
     return parts

@@ -81,9 +81,8 @@ class Rehearsal(Engine):
 
     def _scored(self, moment: _Moment) -> InstanceTable:
         if moment.scores is None:
-            truth = [mask for mask in self.sequence.annotations or () if mask is not None]
             masks = [merge(maps, self.sequence.labels) for maps in moment.maps]
-            moment.scores = score_sequence(self.sequence.name, truth, masks)
+            moment.scores = score_sequence(self.sequence.name, self.sequence.truth, masks)
         return moment.scores
 
 

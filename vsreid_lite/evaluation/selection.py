@@ -153,8 +153,7 @@ def _adapted(config: Config, indices: range, workers: int, chosen: Settings) -> 
 def _segmented(job: tuple[Config, int]) -> InstanceTable:
     config, index = job
     sequence = mini_sequence("val", index)
-    truth = [mask for mask in sequence.annotations or () if mask is not None]
-    return score_sequence(sequence.name, truth, segment(sequence, config).masks)
+    return score_sequence(sequence.name, sequence.truth, segment(sequence, config).masks)
 
 
 Input = TypeVar("Input", bound=Hashable)

@@ -36,7 +36,7 @@ def one_step_scores(
     and so on are measured. NaN where a frame is not, and where it or the one before shows nothing of the instance.
     Raises ValueError for a sequence without all annotations.
     """
-    truth = [mask for mask in sequence.annotations or () if mask is not None]
+    truth = sequence.truth
     if len(truth) < sequence.N:
         raise ValueError(f"sequence {sequence.name}: expected {sequence.N} true masks, found {len(truth)}")
     device, frames = choose_device(config.device), list(sequence.frames)

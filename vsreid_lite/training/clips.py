@@ -95,7 +95,7 @@ def real_clips(root: Path, names: list[str], each: int, pairs: int = 3, height: 
 
 def _real_clips(root: Path, name: str, count: int, pairs: int, height: int) -> Iterator[Clip]:
     sequence = load_davis(root, 2016, name)
-    annotated = sum(mask is not None for mask in sequence.annotations or ())
+    annotated = len(sequence.truth)
     if annotated < sequence.N or pairs + LONGEST_STEP > sequence.N:
         raise ValueError(
             f"{root}: sequence {name}: expected at least {pairs + LONGEST_STEP} frames, each with a mask, to learn "
@@ -103,7 +103,7 @@ def _real_clips(root: Path, name: str, count: int, pairs: int, height: int) -> I
         )
     size = (round(sequence.shape[1] * height / sequence.shape[0]), height)
     frames = [cv2.resize(np.asarray(frame), size, interpolation=cv2.INTER_AREA) for frame in sequence.frames]
-    masks = [cv2.resize(m, size, interpolation=cv2.INTER_NEAREST) for m in sequence.annotations or () if m is not None]
+    masks = [cv2.resize(m, size, interpolation=cv2.INTER_NEAREST) for m in sequence.truth]
     for index in range(count):
         rng = np.random.default_rng((8, index, sequence.N))
         times = np.sort(rng.choice(sequence.N - LONGEST_STEP, pairs, replace=False))

@@ -36,7 +36,7 @@ class FrameScores:
 
 def score_frames(sequence: Sequence, masks: Ordered[Mask]) -> FrameScores:
     """The scores of N masks (H, W) of a sequence with annotations. Raises ValueError for one without."""
-    truth = [mask for mask in sequence.annotations or () if mask is not None]
+    truth = sequence.truth
     if len(truth) < sequence.N or len(masks) != sequence.N:
         raise ValueError(
             f"sequence {sequence.name}: expected {sequence.N} true and as many found masks, "
