@@ -13,11 +13,11 @@ from vsreid_lite.geometry import Box
 from vsreid_lite.masks import Frame
 from vsreid_lite.visualization.colours import AFTER, BEFORE, BLACK, instance_colour
 from vsreid_lite.visualization.matches import Cells, Matches, Verdicts, judge
-from vsreid_lite.visualization.panels import ON_WHITE, WHITE_EDGE, draw_box, entitle, new_figure
+from vsreid_lite.visualization.panels import ON_WHITE, WHITE_EDGE, WIDTH, draw_box, entitle, new_figure
 
 NAMED = 3  # candidates that carry their score
 FAINT = "0.75"
-WIDTH, UPPER, ROW = 8.6, 2.85, 0.27  # inches: the figure, its upper part, an instance's row in the lower
+UPPER, ROW = 2.85, 0.27  # inches: the upper part, an instance's row in the lower
 KEY = "● right   ✖ wrong   ■ lost, not found   ○ new   ▬ gone   • not judged"
 Thresholds = tuple[float, float]  # rho_reid, rho_occ
 

@@ -8,9 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from vsreid_lite.visualization.colours import BEFORE
-from vsreid_lite.visualization.panels import GAP, PANEL, Map, entitle, panel_grid
+from vsreid_lite.visualization.panels import GAP, PANEL, WIDTH, Map, entitle, panel_grid
 
-WIDTH = 8.6  # inches
 FAINT = 0.01  # of the largest influence: what is below it is not counted
 
 

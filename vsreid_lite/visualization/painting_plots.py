@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 
 from vsreid_lite.masks import Frame, Mask
 from vsreid_lite.visualization.colours import BLACK, instance_colour
-from vsreid_lite.visualization.panels import ON_WHITE, TITLE, WHITE_EDGE, entitle, new_figure, show_instances
+from vsreid_lite.visualization.panels import ON_WHITE, TITLE, WHITE_EDGE, WIDTH, entitle, new_figure, show_instances
 
-WIDTH, LENS, TALLEST = 8.6, 2.2, 6.0  # inches: the figure, the close look, the frame at most
+LENS, TALLEST = 2.2, 6.0  # inches: the close look, the frame at most
 REACH = 20  # pixels that it shows to each side of the cursor
 Point = tuple[int, int]
 

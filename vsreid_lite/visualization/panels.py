@@ -21,6 +21,7 @@ from vsreid_lite.visualization.colours import colour_wheel, flow_colours, instan
 
 Map = NDArray[np.float32]  # (H, W), a probability in [0, 1]
 PANEL, GAP, TITLE = 2.1, 0.05, 0.24  # inches: the width of a frame, between frames, the height of a line of text
+WIDTH = 8.6  # inches: a figure as wide as the page
 INK, MAP_EDGE = (0.0, 0.27, 0.5), "#E69F00"  # of a probability, of those above 0.5
 WHITE_EDGE = (withStroke(linewidth=2.5, foreground="white"),)
 ON_WHITE: list[AbstractPathEffect] = [withStroke(linewidth=2.6, foreground="white")]

@@ -20,6 +20,7 @@ from vsreid_lite.visualization.colours import BEFORE, BLACK
 from vsreid_lite.visualization.panels import (
     MAP_EDGE,
     TITLE,
+    WIDTH,
     Map,
     draw_box,
     entitle,
@@ -30,7 +31,7 @@ from vsreid_lite.visualization.panels import (
     show_map,
 )
 
-WIDTH, GAP = 8.6, 0.12  # inches
+GAP = 0.12  # inches between panels
 Strip = Mapping[str, tuple[Frame, Map] | None]  # by their titles, pictures (S, S, 3) and maps (S, S) to outline
 FUSED = {"probabilities": "their average", "logits": "their logits' sum"}
 

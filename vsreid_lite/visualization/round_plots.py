@@ -16,9 +16,9 @@ from vsreid_lite.reidentification import Starts
 from vsreid_lite.result import Result, Round
 from vsreid_lite.sequence import Sequence
 from vsreid_lite.visualization.colours import BLACK, RETRIEVED
-from vsreid_lite.visualization.panels import TITLE, WHITE_EDGE, draw_box, entitle, new_figure, show_instances
+from vsreid_lite.visualization.panels import TITLE, WHITE_EDGE, WIDTH, draw_box, entitle, new_figure, show_instances
 
-WIDTH, ROW = 8.6, 0.34  # inches: the figure, an instance's row of the table
+ROW = 0.34  # inches: an instance's row of the table
 KEY = "number: the frame a map was propagated from; ▼ retrieved; arrows: the two sweeps; dotted: the frame below"
 LEGIBLE, ROOMY = 0.15, 0.4  # inches that two digits need; from which every cell has its number
 

@@ -15,9 +15,9 @@ from vsreid_lite.evaluation.metrics import score_instance
 from vsreid_lite.masks import Mask
 from vsreid_lite.sequence import Sequence
 from vsreid_lite.visualization.colours import AFTER, BEFORE, BLACK
-from vsreid_lite.visualization.panels import TITLE, entitle, new_figure, show_instances
+from vsreid_lite.visualization.panels import TITLE, WIDTH, entitle, new_figure, show_instances
 
-WIDTH, CHART = 8.6, 1.25  # inches: the figure, the height of a chart
+CHART = 1.25  # inches: the height of a chart
 LINES = ((BEFORE, "--"), (AFTER, "-"))  # of the first row and the second
 Values = NDArray[np.float64]
 

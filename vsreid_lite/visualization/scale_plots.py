@@ -18,6 +18,7 @@ from vsreid_lite.propagation import to_image
 from vsreid_lite.visualization.colours import AFTER, BEFORE, BLACK
 from vsreid_lite.visualization.panels import (
     TITLE,
+    WIDTH,
     Map,
     draw_box,
     entitle,
@@ -26,8 +27,6 @@ from vsreid_lite.visualization.panels import (
     panel_grid,
     show_map,
 )
-
-WIDTH = 8.6  # inches
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from vsreid_lite.masks import Frame
 from vsreid_lite.visualization.colours import RETRIEVED, flow_colours
-from vsreid_lite.visualization.panels import draw_box, new_figure
+from vsreid_lite.visualization.panels import WIDTH, draw_box, new_figure
 from vsreid_lite.visualization.paper.drawing import arrow, map_on_black, place, sheet
 from vsreid_lite.visualization.patch_plots import FUSED, Patches
 
-WIDTH, LEFT, CAPTION = 8.6, 1.75, 0.22  # inches: the figure, its frames, a line below a picture
+LEFT, CAPTION = 1.75, 0.22  # inches: the frames, a line below a picture
 SQUARE, BEHIND = 0.8, 0.22  # a patch, and how far the guide looks out from behind it
 COLOURS = {"RGB Branch": "#F3D27A", "Flow Branch": "#9DC3E6", "": "#A9D18E"}
 

@@ -13,11 +13,11 @@ from vsreid_lite.masks import Mask
 from vsreid_lite.result import Result
 from vsreid_lite.sequence import Sequence
 from vsreid_lite.visualization.colours import RETRIEVED, tint
-from vsreid_lite.visualization.panels import draw_box, listed, new_figure
+from vsreid_lite.visualization.panels import WIDTH, draw_box, listed, new_figure
 from vsreid_lite.visualization.paper.drawing import arrow, place, sheet, show_labels
 from vsreid_lite.vsreid import merge
 
-WIDTH, SIDE, GAP = 8.6, 0.5, 0.19  # inches: the figure, the names at both sides, between pictures
+SIDE, GAP = 0.5, 0.19  # inches: the names at both sides, between pictures
 ABOVE, BELOW, LAST = 0.2, 0.08, 0.22  # a row's room for numbers, and below its pictures; the last row
 INPUT, PROPAGATION, REID = "#E2F0D9", "#FBE5D6", "#DEEBF7"
 

@@ -8,11 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vsreid_lite.visualization.colours import RETRIEVED, tint
-from vsreid_lite.visualization.panels import WHITE_EDGE, draw_box, listed, new_figure
+from vsreid_lite.visualization.panels import WHITE_EDGE, WIDTH, draw_box, listed, new_figure
 from vsreid_lite.visualization.paper.drawing import SMALL, place, sheet, show_labels
 from vsreid_lite.visualization.paper.examples import Example
 
-WIDTH, SIDE, LINE = 8.6, 0.22, 0.2  # inches: a figure, the names at the right, a line of text
+SIDE, LINE = 0.22, 0.2  # inches: the names at the right, a line of text
 BETWEEN = 0.1  # inches between two columns of Figure 5, and below a video
 Frames = Ordered[Ordered[int]]
 
