@@ -308,7 +308,7 @@ def test_tables_and_curves_are_drawn_from_results_and_logs_the_same_each_time(da
     for name in ("table1", "table2", "training"):
         assert (tmp_path / "drawn" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         assert b"<svg" in (tmp_path / "drawn" / f"{name}.svg").read_bytes()
-    assert "2 instances in 1 sequences" in (tmp_path / "drawn" / "table2.svg").read_text()
+    assert "2 instances in 1 sequence," in (tmp_path / "drawn" / "table2.svg").read_text()
 
 
 def test_a_figure_that_needs_no_results_is_drawn_without(tmp_path):

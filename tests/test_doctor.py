@@ -124,7 +124,7 @@ def test_davis_is_looked_for_where_it_is_said_to_be(tmp_path, monkeypatch):
     monkeypatch.delenv("DAVIS_ROOT", raising=False)
     assert str(doctor._davis()).startswith("missing data DAVIS (optional): not needed for mini; set DAVIS_ROOT")
     (tmp_path / "data" / "downloads" / "davis-2016" / "DAVIS" / "JPEGImages" / "480p" / "dog").mkdir(parents=True)
-    assert "1 sequences in " in doctor._davis().text and doctor._davis().ok
+    assert "1 sequence in " in doctor._davis().text and doctor._davis().ok
     monkeypatch.setenv("DAVIS_ROOT", str(tmp_path / "elsewhere"))
     assert not doctor._davis().ok and f"{tmp_path / 'elsewhere'} has no JPEGImages/480p" in doctor._davis().text
 

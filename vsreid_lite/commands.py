@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from vsreid_lite.config import PRESETS, Config
 from vsreid_lite.files import writable_folder, write_json, write_text
 from vsreid_lite.interrupts import uninterrupted
+from vsreid_lite.wording import counted
 
 if TYPE_CHECKING:
     from vsreid_lite.datasets.benchmarks import Benchmark
@@ -35,7 +36,8 @@ def segment_video(options: argparse.Namespace) -> None:
     fps = frame_rate(options.input)
     single = read_first_mask(options.first_mask)[1]  # its instance moves from 255 to 1, the colour of 1 means nothing
     palette = None if single else read_palette(options.first_mask)
-    print(f"{sequence.name}: {sequence.N} frames, {sequence.K} instances, {sequence.shape[1]} x {sequence.shape[0]}")
+    size = f"{sequence.shape[1]} x {sequence.shape[0]}"
+    print(f"{sequence.name}: {counted(sequence.N, 'frame')}, {counted(sequence.K, 'instance')}, {size}")
     result = segment(sequence, _preset_config(options), progress=True)
     write_masks(options.output, sequence.frame_names, result.masks, palette)
     if options.video:
@@ -43,7 +45,8 @@ def segment_video(options: argparse.Namespace) -> None:
     if options.json:
         write_json(options.json, result.to_json())
     seconds = result.seconds["total"]
-    print(f"{len(result.rounds)} rounds, {seconds:.1f} s, {sequence.N / seconds:.1f} frames/s: {options.output}")
+    rounds = counted(len(result.rounds), "round")
+    print(f"{rounds}, {seconds:.1f} s, {sequence.N / seconds:.1f} frames/s: {options.output}")
 
 
 def evaluate_folders(options: argparse.Namespace) -> None:
@@ -123,7 +126,7 @@ def render_benchmark(options: argparse.Namespace) -> None:
         indices = range(first, first + (options.count or len(CHALLENGES)))
         sequences = (mini_sequence(options.split, index) for index in tqdm(indices, desc="rendering"))
     names = write_benchmark(sequences, options.output, options.split)
-    print(f"{len(names)} sequences: {options.output}")
+    print(f"{counted(len(names), 'sequence')}: {options.output}")
 
 
 def download_dataset(options: argparse.Namespace) -> None:

@@ -25,6 +25,7 @@ from vsreid_lite.machine import (
     python,
     release,
 )
+from vsreid_lite.wording import counted
 
 PACKAGE = Path(__file__).parent
 MINI = PACKAGE.parent / "data" / "mini"
@@ -79,7 +80,9 @@ def _davis() -> Finding:
     root = Path(chosen or DOWNLOADS)
     found = next((folder for depth in ("", "*/", "*/*/") for folder in root.glob(f"{depth}JPEGImages/480p")), None)
     if found is not None:
-        return Finding("data DAVIS", True, f"{sum(1 for _ in found.iterdir())} sequences in {found}", needed=False)
+        return Finding(
+            "data DAVIS", True, f"{counted(sum(1 for _ in found.iterdir()), 'sequence')} in {found}", needed=False
+        )
     advice = f"{root} has no JPEGImages/480p" if chosen else "not needed for mini"
     get = "set DAVIS_ROOT to its folder, or run `vsreid download davis-2016` or `davis-2017`"
     return Finding("data DAVIS", False, f"{advice}; {get}", needed=False)
@@ -119,7 +122,7 @@ def _weight_file(name: str, file: Path | None, needed: bool) -> Finding:
         made = read_provenance(file)
     except (OSError, ValueError) as error:
         return Finding(f"weights {name}", False, f"{one_line(error)}; {_again(name)}", needed)
-    seen = f"; has seen {len(made.sequences)} real sequences" if made.sequences else ""
+    seen = f"; has seen {counted(len(made.sequences), 'real sequence')}" if made.sequences else ""
     return Finding(f"weights {name}", True, f"version {made.version}, {made.steps} steps on {made.data}{seen}", needed)
 
 

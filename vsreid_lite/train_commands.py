@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from vsreid_lite.files import write_text
 from vsreid_lite.interrupts import uninterrupted
 from vsreid_lite.training.catalogue import ALL, STAGE_MINUTES
+from vsreid_lite.wording import counted
 
 if TYPE_CHECKING:
     from vsreid_lite.training.processes import Team
@@ -37,7 +38,7 @@ def train_stage(options: argparse.Namespace) -> None:
             said = f"{name}: finished before: {request.output}"
         else:
             steps = stages.run_stage(name, request, team, store).steps
-            said = f"{steps} steps: {request.output}"
+            said = f"{counted(steps, 'step')}: {request.output}"
         if team.main:
             _draw_curve(request.output.with_suffix(".csv"))
             print(said)
@@ -125,7 +126,7 @@ def choose_settings(options: argparse.Namespace) -> None:
     selection = select_settings(config, options.sequences, options.workers or default_workers(), options.adapt)
     write_text(table, format_selection(selection))
     store_settings(file, output, {**before, **selection.chosen})
-    print(f"chosen on {options.sequences} sequences of mini-val: {json.dumps(selection.chosen)}")
+    print(f"chosen on {counted(options.sequences, 'sequence')} of mini-val: {json.dumps(selection.chosen)}")
     print(f"stored in {output}; all that was measured: {table}")
 
 

@@ -46,6 +46,20 @@ def test_the_alternative_text_gives_the_ends_of_each_curve():
     )
 
 
+@pytest.mark.parametrize(
+    ("x", "y", "said"),
+    [
+        ([0, 1], [2253, 1724], "y against x, 0 to 1: area from 2253 to 1724."),
+        ([0, 1, 2, 3], [np.nan, 0.5, 0.25, None], "y against x, 0 to 3: area from 0.50 at 1 to 0.25 at 2."),
+        ([0, 1], [np.nan, np.nan], "y against x, 0 to 1: area without values."),
+        (["exit\nand\nreturn", "fast"], [0.5, 0.25], "y against x, exit and return to fast: area from 0.50 to 0.25."),
+    ],
+)
+def test_the_alternative_text_has_whole_numbers_no_gaps_and_no_line_breaks(x, y, said):
+    assert plot_lines(x, {"area": y}, "a", ("x", "y")).get_label() == f"a. {said}"
+    assert " against" not in plot_lines(x, {"area": y}, "a", ("", "y")).get_label()
+
+
 def test_words_stand_at_equal_distances():
     axes = plot_lines(["8", "16", "128"], {"J": [0.1, 0.2, 0.3]}, "cells", ("n", "J")).axes[0]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["8", "16", "128"]

@@ -91,12 +91,12 @@ def test_figure_2_has_the_input_the_initial_masks_and_two_rows_for_each_round():
 
 
 def test_figure_2_says_how_many_rounds_follow():
-    assert "…… 1 more rounds" in texts(plot_figure2(SEQUENCE, PRINTED, COLUMNS, [1, 2]))
+    assert "…… 1 more round" in texts(plot_figure2(SEQUENCE, PRINTED, COLUMNS, [1, 2]))
 
 
 @pytest.mark.parametrize("rounds", [[], [2], [0, 1]])
 def test_rounds_that_a_result_has_not_are_refused(rounds):
-    with pytest.raises(ValueError, match="Figure 3: expected some of its 1 rounds, found "):
+    with pytest.raises(ValueError, match="Figure 3: expected some of its 1 round, found "):
         plot_figure2(SEQUENCE, REPAIRED, COLUMNS, rounds)
 
 
@@ -135,7 +135,7 @@ def test_figure_4_shows_input_before_and_after_and_boxes_where_an_instance_was_r
     assert [boxes(axes) for axes in shown[:10]] == [0] * 9 + [1]
     assert [text for text in texts(figure) if text in ("Input", "Before", "After")] == ["Input", "Before", "After"] * 2
     before, after = (EXAMPLE.scores(masks).global_mean for masks in (EXAMPLE.before, EXAMPLE.after))
-    assert f"boxes in 5: global-mean {before:.2f} before, {after:.2f} after 1 rounds" in figure.get_label()
+    assert f"boxes in 5: global-mean {before:.2f} before, {after:.2f} after 1 round" in figure.get_label()
     assert before < after
     assert_fit_to_be_shown(lambda: plot_figure4([EXAMPLE], [COLUMNS]))
 

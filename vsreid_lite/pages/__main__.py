@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from vsreid_lite.pages.site import write_site
+from vsreid_lite.wording import counted
 from vsreid_lite.workers import default_workers
 
 
@@ -19,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(f"{len(paths)} notebooks: {options.output / 'index.html'}")
+    print(f"{counted(len(paths), 'notebook')}: {options.output / 'index.html'}")
     return 0
 
 

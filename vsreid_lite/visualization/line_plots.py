@@ -33,11 +33,13 @@ def plot_lines(
     """Curves (n,) by name over x (n,), numbers, or words at equal distances. labels: of the axes x and y.
 
     hatched: (n,), where to hatch the ground. legend: what the hatching means. The alternative text gives the first and
-    the last value of each curve. Raises ValueError for more than five curves.
+    the last value of each curve, and where they are if not at its ends. Raises ValueError for more than five curves.
     """
     lines = {name: np.asarray(values, np.float64) for name, values in curves.items()}
-    ends = "; ".join(f"{name} from {values[0]:.2f} to {values[-1]:.2f}" for name, values in lines.items())
-    alternative = f"{title}. {labels[1]} against {labels[0]}, {x[0]} to {x[-1]}: {ends}."
+    names = [" ".join(str(one).split()) for one in x]  # words may be broken into lines
+    ends = "; ".join(f"{name} {_ends(np.asarray(values), names)}" for name, values in curves.items())
+    against = f" against {labels[0]}" if labels[0] else ""
+    alternative = f"{title}. {labels[1]}{against}, {names[0]} to {names[-1]}: {ends}."
     if len(lines) > len(STYLES):
         raise ValueError(f"{title}: expected at most {len(STYLES)} curves, found {len(lines)}")
     figure = new_figure(8.2, 2.5, alternative, "constrained")
@@ -51,6 +53,18 @@ def plot_lines(
     axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     axes.spines[["top", "right"]].set_visible(False)
     return figure
+
+
+def _ends(values: NDArray[Any], names: Sequence[str]) -> str:
+    """The first and the last value of a curve over x, whose values are called `names`."""
+    there = np.flatnonzero(np.isfinite(values.astype(np.float64)))
+    if not len(there):
+        return "without values"
+    form = "d" if values.dtype.kind in "iu" else ".2f"
+    return " ".join(
+        f"{word} {values[i]:{form}}" + (f" at {names[i]}" if i != end else "")
+        for word, i, end in (("from", there[0], 0), ("to", there[-1], len(values) - 1))
+    )
 
 
 def hatch(axes: Axes, frames: Sequence[int] | NDArray[np.integer], label: str) -> None:

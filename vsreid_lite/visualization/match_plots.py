@@ -14,6 +14,7 @@ from vsreid_lite.masks import Frame
 from vsreid_lite.visualization.colours import AFTER, BEFORE, BLACK, instance_colour
 from vsreid_lite.visualization.matches import Cells, Matches, Verdicts, judge
 from vsreid_lite.visualization.panels import ON_WHITE, WHITE_EDGE, WIDTH, draw_box, entitle, new_figure
+from vsreid_lite.wording import counted
 
 NAMED = 3  # candidates that carry their score
 FAINT = "0.75"
@@ -34,7 +35,7 @@ def plot_matches(
     label, verdict = matches.sequence.labels[instance], _verdict(verdicts, frame, instance, thresholds)
     title = f"frame {frame}, instance {label}: {verdict}"
     summary = _summary(verdicts, before.accepted, thresholds)
-    alternative = f"In {title}; {len(matches.boxes[frame])} candidates. All frames and instances: {summary}."
+    alternative = f"In {title}; {counted(len(matches.boxes[frame]), 'candidate')}. All frames and instances: {summary}."
     K = matches.sequence.K
     height = UPPER + ROW * K + 1.0
     figure = new_figure(WIDTH, height, alternative)

@@ -17,6 +17,7 @@ from vsreid_lite.visualization.colours import AFTER, BEFORE, BLACK, instance_col
 from vsreid_lite.visualization.line_plots import hatch
 from vsreid_lite.visualization.panels import WHITE_EDGE, new_figure
 from vsreid_lite.visualization.warping_plots import show_differences
+from vsreid_lite.wording import counted
 
 AROUND = 6  # pixels of frame around the masks in the pictures of J and F
 
@@ -48,10 +49,10 @@ def plot_measures(frame: Frame, truth: Mask, guess: Mask) -> Figure:
     window = _around(truth | guess)
     frame, truth, guess = frame[window], truth[window], guess[window]
     J, F = region(truth, guess), boundary(truth, guess, radius)
-    hit, missed, extra = (np.count_nonzero(area) for area in (truth & guess, truth & ~guess, guess & ~truth))
+    hit, missed, extra = (int(area.sum()) for area in (truth & guess, truth & ~guess, guess & ~truth))
     alternative = (
-        f"A mask beside the truth. J {J:.2f}: {hit} pixels in both, {missed} missed, {extra} too many. "
-        f"F {F:.2f}: boundaries within {radius} pixels of each other count as found."
+        f"A mask beside the truth. J {J:.2f}: {counted(hit, 'pixel')} in both, {missed} missed, {extra} too many. "
+        f"F {F:.2f}: boundaries within {counted(radius, 'pixel')} of each other count as found."
     )
     figure = new_figure(8.2, min(4.1 * frame.shape[0] / frame.shape[1], 6) + 0.3, alternative, "constrained")
     left, right = figure.subplots(1, 2)

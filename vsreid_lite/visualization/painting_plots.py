@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from vsreid_lite.masks import Frame, Mask
 from vsreid_lite.visualization.colours import BLACK, instance_colour
 from vsreid_lite.visualization.panels import ON_WHITE, TITLE, WHITE_EDGE, WIDTH, entitle, new_figure, show_instances
+from vsreid_lite.wording import counted
 
 LENS, TALLEST = 2.2, 6.0  # inches: the close look, the frame at most
 REACH = 20  # pixels that it shows to each side of the cursor
@@ -63,7 +64,7 @@ def _show_marks(axes: Axes, points: Sequence[Point], cursor: Point, colour: str)
 
 
 def _in_words(mask: Mask, label: int, points: Sequence[Point], cursor: Point) -> str:
-    there = [f"instance {one} has {np.count_nonzero(mask == one)} pixels" for one in np.unique(mask[mask > 0])]
+    there = [f"instance {one} has {counted(int((mask == one).sum()), 'pixel')}" for one in np.unique(mask[mask > 0])]
     marked = ", ".join(f"({x}, {y})" for x, y in points) or "none"
     return (
         f"Cursor at x {cursor[0]}, y {cursor[1]}. In work: instance {label}. Marked points: {marked}. "

@@ -28,6 +28,7 @@ from vsreid_lite.visualization.panels import (
     show_instances,
     show_map,
 )
+from vsreid_lite.wording import counted
 
 
 def plot_strip(frames: Sequence[Frame], masks: Sequence[Mask], columns: Sequence[int], title: str) -> Figure:
@@ -81,8 +82,9 @@ def plot_checkpoints(start: Starts, retrievals: Sequence[Retrieval], labels: Seq
     A framed cell with r1, r2, ... in it is what that round retrieved: a new starting point.
     """
     N, K = start.shape
-    found = ", ".join(f"frame {r.frame} for instance {labels[r.instance]}" for r in retrievals)
-    alternative = f"Checkpoints of {K} instances in {N} frames. All start in frame 0; starting points found: {found}."
+    found = ", ".join(f"frame {r.frame} for instance {labels[r.instance]}" for r in retrievals) or "none"
+    what = f"Checkpoints of {counted(K, 'instance')} in {counted(N, 'frame')}"
+    alternative = f"{what}. All start in frame 0; starting points found: {found}."
     figure = new_figure(max(0.28 * N, 4), 0.5 * K + 0.9, alternative, "constrained")
     axes = figure.subplots()
     axes.imshow(start.T, cmap="cividis", vmin=0, vmax=max(N - 1, 1), aspect="auto")

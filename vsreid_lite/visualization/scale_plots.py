@@ -27,6 +27,7 @@ from vsreid_lite.visualization.panels import (
     panel_grid,
     show_map,
 )
+from vsreid_lite.wording import counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +88,7 @@ def plot_views(views: Sequence[View], size: int) -> Figure:
 def plot_sides(frame: NDArray[np.floating], full: NDArray[np.floating], boxed: NDArray[np.floating], S: int) -> Figure:
     """The side of each instance, √ of its area: in the network's input of S pixels against that in the frame, (n,)."""
     spread = [f"{name} {side.min():.0f} to {side.max():.0f}" for name, side in (("full image", full), ("box", boxed))]
-    alternative = f"Sides of {len(frame)} instances in an input of {S} pixels: {', '.join(spread)} pixels."
+    alternative = f"Sides of {counted(len(frame), 'instance')} in an input of {S} pixels: {', '.join(spread)} pixels."
     figure = new_figure(8.2, 2.6, alternative, "constrained")
     axes = figure.subplots()
     axes.scatter(frame, boxed, s=9, marker="o", color=AFTER, label="box, enlarged")

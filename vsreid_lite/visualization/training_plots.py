@@ -14,6 +14,7 @@ from vsreid_lite.training.collapse import Collapse
 from vsreid_lite.training.log import Curve
 from vsreid_lite.visualization.colours import AFTER, BEFORE, BLACK
 from vsreid_lite.visualization.panels import new_figure
+from vsreid_lite.wording import counted
 
 SMOOTHING = 0.15  # of the rows of a log are averaged for the thick curve
 COLUMNS = 4
@@ -46,9 +47,10 @@ def plot_collapse(collapse: Collapse) -> Figure:
     last = {"deformed": collapse.deformed.truth[-1], "true": collapse.true.truth[-1], "still": collapse.still[-1]}
     frames = np.arange(1, len(collapse.still) + 1)
     alternative = (
-        f"J with the true masks after {len(frames)} frames: {last['deformed']:.2f} for a network trained with deformed "
-        f"guides, {last['true']:.2f} for one trained with true masks as guides, {last['still']:.2f} for the first mask "
-        f"left where it was. J of the second network's masks with their own guides is {collapse.true.guide.mean():.2f}."
+        f"J with the true masks after {counted(len(frames), 'frame')}: {last['deformed']:.2f} for a network trained "
+        f"with deformed guides, {last['true']:.2f} for one trained with true masks as guides, {last['still']:.2f} for "
+        "the first mask left where it was. J of the second network's masks with their own guides is "
+        f"{collapse.true.guide.mean():.2f}."
     )
     figure = new_figure(8.2, 2.6, alternative, "constrained")
     left, right = figure.subplots(1, 2, sharey=True)

@@ -16,6 +16,7 @@ from vsreid_lite.visualization.colours import RETRIEVED, tint
 from vsreid_lite.visualization.panels import WIDTH, draw_box, listed, new_figure
 from vsreid_lite.visualization.paper.drawing import arrow, place, sheet, show_labels
 from vsreid_lite.vsreid import merge
+from vsreid_lite.wording import counted
 
 SIDE, GAP = 0.5, 0.19  # inches: the names at both sides, between pictures
 ABOVE, BELOW, LAST = 0.2, 0.08, 0.22  # a row's room for numbers, and below its pictures; the last row
@@ -31,7 +32,7 @@ def plot_figure2(sequence: Sequence, result: Result, columns: Ordered[int], roun
     result.probabilities  # noqa: B018 (says so where they were not kept)
     if not rounds or not set(rounds) <= set(range(1, len(result.rounds) + 1)):
         asked = listed(rounds) or "none"
-        raise ValueError(f"{sequence.name}: expected some of its {len(result.rounds)} rounds, found {asked}")
+        raise ValueError(f"{sequence.name}: expected some of its {counted(len(result.rounds), 'round')}, found {asked}")
     page = _Page(sequence, columns, 2 + 2 * len(rounds), _in_words(sequence, result, columns, rounds))
     page.band(0, 1, INPUT, "", "Input\nFrames")
     page.show_input()
@@ -128,7 +129,7 @@ class _Page:
     def end(self, left: int) -> None:
         """The last line: whether rounds follow."""
         self.ground.add_patch(Rectangle((0, 0.04), WIDTH - SIDE, LAST - 0.04, facecolor=REID, linewidth=0))
-        text = f"…… {left} more rounds" if left else "no instance retrieved any more"
+        text = f"…… {counted(left, 'more round')}" if left else "no instance retrieved any more"
         self._write((WIDTH - SIDE) / 2, LAST / 2, text, 0)
 
     def _left(self, frame: int) -> float:
@@ -160,5 +161,5 @@ def _in_words(sequence: Sequence, result: Result, columns: Ordered[int], rounds:
     shown = {1: "one", 2: "two"}.get(len(rounds), len(rounds))
     return (
         f"Figure 2, the pipeline of VS-ReID on {sequence.name}, frames {listed(columns)}: the input, the masks of the "
-        f"initial propagation, and those after {shown} of {len(result.rounds)} rounds; {'; '.join(found)}."
+        f"initial propagation, and those after {shown} of {counted(len(result.rounds), 'round')}; {'; '.join(found)}."
     )

@@ -11,6 +11,7 @@ from vsreid_lite.visualization.colours import RETRIEVED, tint
 from vsreid_lite.visualization.panels import WHITE_EDGE, WIDTH, draw_box, listed, new_figure
 from vsreid_lite.visualization.paper.drawing import SMALL, place, sheet, show_labels
 from vsreid_lite.visualization.paper.examples import Example
+from vsreid_lite.wording import counted
 
 SIDE, LINE = 0.22, 0.2  # inches: the names at the right, a line of text
 BETWEEN = 0.1  # inches between two columns of Figure 5, and below a video
@@ -72,7 +73,8 @@ def _show(panel: Axes, example: Example, i: int, row: int, given: bool = True, b
 
 def _scored(example: Example) -> str:
     before, after = (example.scores(masks).global_mean for masks in (example.before, example.after))
-    return f"global-mean {before:.2f} before, {after:.2f} after {len(example.result.rounds)} rounds"
+    rounds = counted(len(example.result.rounds), "round")
+    return f"global-mean {before:.2f} before, {after:.2f} after {rounds}"
 
 
 def _figure4_in_words(examples: Ordered[Example], columns: Frames) -> str:
@@ -85,7 +87,7 @@ def _figure4_in_words(examples: Ordered[Example], columns: Frames) -> str:
 
 def _figure5_in_words(examples: Ordered[Example], columns: Frames) -> str:
     videos = [
-        f"{example.sequence.name}, frames {listed(frames)}, {example.sequence.K} instances, "
+        f"{example.sequence.name}, frames {listed(frames)}, {counted(example.sequence.K, 'instance')}, "
         f"global-mean {example.scores(example.after).global_mean:.2f}"
         for example, frames in zip(examples, columns, strict=True)
     ]

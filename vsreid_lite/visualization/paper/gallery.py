@@ -32,6 +32,7 @@ from vsreid_lite.visualization.patch_plots import trace_patches
 from vsreid_lite.visualization.table_plots import plot_table1
 from vsreid_lite.visualization.training_plots import plot_training
 from vsreid_lite.vsreid import segment
+from vsreid_lite.wording import counted
 
 ONE_STEP = ("scale-change", 9, 0)  # Figure 1: a sequence of mini, frame i, and instance k; j is the next frame
 PIPELINE = "exit-and-return"  # Figure 2
@@ -113,7 +114,7 @@ class Gallery:
         if not self.results.is_file():
             raise FileNotFoundError(
                 f"{self.results}: no results; run `vsreid ablation --dataset mini` (make reproduce), or draw only what "
-                "needs none: --only figure1,figure2,figure3,figure4,figure5"
+                "needs none: --only figure1,figure2,figure3,figure4,figure5,training"
             )
         try:
             return plot(json.loads(self.results.read_text(encoding="utf-8")))
@@ -127,8 +128,9 @@ class Gallery:
 def _table2_with_ours(results: Any) -> Figure:
     row = [row for row in results["rows"] if row["paper"] and row["global-mean"] is not None][-1]
     J, F = (Statistics(**row[name]) for name in ("J", "F"))
+    instances = counted(len(row["instances"]), "instance")
     where = (
-        f"{results['dataset']}, {len(row['instances'])} instances in {len(results['sequences'])} sequences, "
+        f"{results['dataset']}, {instances} in {counted(len(results['sequences']), 'sequence')}, "
         f"weights {results['weights']}, row “{row['name']}” of Table 1"
     )
     return plot_table2(table2(), J, F, where)

@@ -15,6 +15,7 @@ from vsreid_lite.outputs import check_file
 from vsreid_lite.visualization.painting import Painting
 from vsreid_lite.visualization.painting_plots import plot_painting
 from vsreid_lite.visualization.widgets.shell import FULL_NAME, WRAPPED, PictureBox, button, slider
+from vsreid_lite.wording import counted
 
 
 class FirstMaskPainter(PictureBox):
@@ -46,8 +47,8 @@ class FirstMaskPainter(PictureBox):
             self._check(path)
             write_mask(path, self.mask)
             self._written.add(path)
-            count = len(np.unique(self.mask)) - 1
-            self.say(f"Saved {path}: {count} instances. Next: vsreid segment INPUT --first-mask {path} --output DIR")
+            there = counted(len(np.unique(self.mask)) - 1, "instance")
+            self.say(f"Saved {path}: {there}. Next: vsreid segment INPUT --first-mask {path} --output DIR")
 
     def _draw(self, x: int, y: int) -> Figure:
         now = self.painting.now
