@@ -87,7 +87,8 @@ def _train(commands_of: Subparsers) -> None:
     parser = commands_of.add_parser(
         "train",
         help="make one of the shipped weight files again, or all",
-        description="Train one stage, resumed where an earlier run was stopped.",
+        description="Train one stage, resumed where an earlier run was stopped. The stages make the networks of the "
+        "preset lite; those of paper and authors are not trained here.",
         epilog=f"stages:\n{list_stages()}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -130,7 +131,9 @@ def _download(commands_of: Subparsers) -> None:
 
 def _figures(commands_of: Subparsers) -> None:
     parser = commands_of.add_parser("figures", help="draw the paper's figures and tables with our data, PNG and SVG")
-    parser.add_argument("--only", type=_names, default=(), metavar="A,B", help="of figure1 to figure5, table1, ...")
+    parser.add_argument(
+        "--only", type=_names, default=(), metavar="A,B", help="of figure1 to figure5, table1, table2, training"
+    )
     parser.add_argument("--results", type=Path, default=Path("runs/mini-lite/results.json"), help="for the tables")
     parser.add_argument("--training", type=Path, default=Path("data/training"), help="folder of logs of `vsreid train`")
     parser.add_argument("--output", type=Path, default=Path("figures"))
