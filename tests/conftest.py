@@ -1,9 +1,13 @@
 """What several test modules share."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
+
+from vsreid_lite import doctor
+from vsreid_lite.models import loading, weights
 
 SHARED_DAVIS = Path(__file__).resolve().parents[2] / "shared" / "data" / "davis2016"
 
@@ -15,3 +19,20 @@ def davis_root() -> Path:
     if not (root / "JPEGImages" / "480p").is_dir():
         pytest.skip(f"no real sequences: set DAVIS_ROOT to a DAVIS folder ({root} has no JPEGImages/480p)")
     return root
+
+
+@pytest.fixture
+def weight_folder(tmp_path, monkeypatch):
+    """A copy of the shipped weights that may be spoilt."""
+    folder = shutil.copytree(weights.SHIPPED, tmp_path / "weights")
+    monkeypatch.setattr(weights, "SHIPPED", folder)
+    monkeypatch.setattr(loading, "SHIPPED", folder)
+    return folder
+
+
+@pytest.fixture
+def mini_folder(tmp_path, monkeypatch):
+    """A copy of mini that may be spoilt."""
+    folder = shutil.copytree(doctor.MINI, tmp_path / "mini")
+    monkeypatch.setattr(doctor, "MINI", folder)
+    return folder

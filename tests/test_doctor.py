@@ -1,4 +1,4 @@
-"""`vsreid doctor` and the first cell of a notebook: what is missing is said, with what to do, and nothing breaks."""
+"""`vsreid doctor`: what is missing is said, with what to do, and nothing breaks."""
 
 import os
 import shutil
@@ -8,42 +8,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from IPython.core.interactiveshell import InteractiveShell
-from IPython.utils.capture import capture_output
 
 from vsreid_lite import __version__, doctor, machine
 from vsreid_lite.cli import main
 from vsreid_lite.config import Config
 from vsreid_lite.datasets import frozen, mini
-from vsreid_lite.doctor import NotReady, ready
-from vsreid_lite.models import loading, weights
+from vsreid_lite.models import loading
 
 ROOT = Path(__file__).parents[1]
-
-
-def refused(*arguments, **others):
-    """The one line of a notebook that is not ready."""
-    with pytest.raises(NotReady) as problem:
-        ready(*arguments, **others)
-    assert "\n" not in str(problem.value)
-    return str(problem.value)
-
-
-@pytest.fixture
-def weight_folder(tmp_path, monkeypatch):
-    """A copy of the shipped weights that may be spoilt."""
-    folder = shutil.copytree(weights.SHIPPED, tmp_path / "weights")
-    monkeypatch.setattr(weights, "SHIPPED", folder)
-    monkeypatch.setattr(loading, "SHIPPED", folder)
-    return folder
-
-
-@pytest.fixture
-def mini_folder(tmp_path, monkeypatch):
-    """A copy of mini that may be spoilt."""
-    folder = shutil.copytree(doctor.MINI, tmp_path / "mini")
-    monkeypatch.setattr(doctor, "MINI", folder)
-    return folder
 
 
 # ---- what it knows without importing the rest
@@ -146,66 +118,3 @@ def test_weight_files_that_are_missing_or_damaged_are_said_with_how_to_get_them(
 def test_a_place_that_may_not_be_written_is_said(monkeypatch):
     monkeypatch.setattr(doctor.os, "access", lambda place, mode: False)
     assert str(doctor.results_folder()).startswith(f"missing results (optional): {Path.cwd()} may not be written")
-
-
-# ---- the first cell of a notebook
-
-
-def test_a_notebook_that_has_all_goes_on_with_one_line(capsys, tmp_path):
-    ready("mini", "lite", "cpu", "", str(tmp_path / "figures"), version=__version__)
-    assert capsys.readouterr().out == "ready: data mini, weights lite, device cpu\n"
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_notebook_for_a_newer_library_says_so(monkeypatch):
-    text = refused("mini", "lite", "cpu", version="99.0")
-    assert text.startswith(f"this notebook needs vsreid_lite 99.0 or newer, here is {__version__}; update it and run")
-
-
-def test_a_notebook_without_a_package_says_which(monkeypatch):
-    monkeypatch.setitem(machine.NEEDED, "torch", "no_such_torch")
-    assert refused("mini", "lite", "cpu").startswith("torch: ModuleNotFoundError: No module named 'no_such_torch'; run")
-
-
-def test_a_notebook_without_data_says_what_to_run(mini_folder):
-    shutil.rmtree(mini_folder)
-    assert "`git checkout -- data/mini`" in refused("mini", "lite", "cpu")
-    assert "set root to the folder of DAVIS 2017, or run `vsreid download davis-2017`" in refused(
-        "davis-2017", "lite", "cpu"
-    )
-    assert "DAVIS 2016" in refused("composite", "lite", "cpu")
-    assert f"{mini_folder}: expected DAVIS 2016 with " in refused("davis-2016", "lite", "cpu", str(mini_folder))
-    assert refused("coco", "lite", "cpu").startswith("dataset 'coco': expected one of mini, ")
-
-
-def test_a_notebook_without_weights_says_how_to_get_them(weight_folder):
-    assert "found neither" in refused("mini", "heavy", "cpu")
-    (weight_folder / "lite-detector.safetensors").unlink()
-    assert "weights lite-detector: no file; get it again" in refused("mini", "lite", "cpu")
-
-
-def test_a_notebook_without_a_gpu_says_which_device_to_set(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
-    text = refused("mini", "lite", "cuda")
-    assert text.startswith("device 'cuda': expected a CUDA GPU, found 0") and text.endswith('device = "cpu")')
-
-
-def test_a_notebook_that_may_not_write_its_figures_says_so(tmp_path):
-    (tmp_path / "file").touch()
-    text = refused("mini", "lite", "cpu", figures=str(tmp_path / "file" / "figures"))
-    assert "cannot write into the folder" in text and text.endswith('figures = "")')
-
-
-def test_everything_that_is_missing_is_said_at_once(tmp_path):
-    assert refused("coco", "heavy", "tpu").count("; and ") == 2
-
-
-def test_a_notebook_shows_the_line_alone_and_no_calls():
-    shell = InteractiveShell.instance()
-    try:
-        with capture_output() as shown:
-            shell.run_cell("from vsreid_lite.doctor import ready\nready('coco', 'lite', 'cpu')")
-    finally:
-        InteractiveShell.clear_instance()
-    lines = [line for line in shown.stdout.splitlines() if line.strip()]
-    assert lines == ["Not ready: dataset 'coco': expected one of mini, composite, davis-2016, davis-2017"]

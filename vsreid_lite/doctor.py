@@ -6,7 +6,9 @@ Only Python's own modules are imported at the top: this file must run where the 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 from vsreid_lite import __version__
@@ -31,6 +33,8 @@ PACKAGE = Path(__file__).parent
 MINI = PACKAGE.parent / "data" / "mini"
 SEQUENCES, FRAMES = 12, 40  # of the frozen test split of mini, and of each of its sequences
 DOWNLOADS = Path("data/downloads")
+PROFILES = ("quick", "full")  # of a notebook
+INJECTED = "# Parameters\n"  # how papermill begins the cell that it puts behind the parameters of a notebook
 
 
 def examine() -> Iterator[Finding]:
@@ -137,20 +141,33 @@ class NotReady(ValueError):
         return [f"Not ready: {self}"]
 
 
-def ready(dataset: str, weights: str, device: str, root: str = "", figures: str = "", version: str = "") -> None:
+def ready(
+    dataset: str,
+    weights: str,
+    device: str,
+    root: str = "",
+    figures: str = "",
+    sequence: str = "",
+    profile: str = PROFILES[0],
+    version: str = "",
+) -> None:
     """The first cell of a notebook: one printed line where all is there, else NotReady with one line of what to run.
 
-    dataset to figures: the notebook's parameters; root: the folder of `dataset`, "" for mini's own; figures: where its
+    dataset to profile: the notebook's parameters; root: the folder of `dataset`, "" for mini's own; figures: where its
     pictures go, "" for nowhere. version: the oldest vsreid_lite that the notebook runs on; each notebook holds its own,
-    as a library cannot know what was written for a later one.
+    as a library cannot know what was written for a later one. Where changes cannot be saved, a second line says so.
     """
-    problems = [_outdated(version)]
+    problems = [_outdated(version), _unknown_parameters()]
     problems += [f"{one.subject}: {one.text}" for one in map(package, NEEDED) if not one.ok]
     if not any(problems):
-        problems = [*_lacking(dataset, weights, device, root, figures)]
+        problems = [*_lacking(dataset, weights, device, root, figures, sequence, profile)]
     if any(problems):
         raise NotReady("; and ".join(filter(None, problems)))
     print(f"ready: data {dataset}, weights {weights}, device {device}")
+    here = Path.cwd()
+    notebook = here / os.environ.get("JPY_SESSION_NAME", "")  # JupyterLab's word for it
+    if not all(os.access(place, os.W_OK) for place in (here, notebook) if place.exists()):
+        print(f"{here} is read-only: changes here are not saved; to keep them: cp -r {here} ~ and open the copy")
 
 
 def _outdated(version: str) -> str:
@@ -159,7 +176,21 @@ def _outdated(version: str) -> str:
     return f"this notebook needs vsreid_lite {version} or newer, here is {__version__}; update it and {INSTALL}"
 
 
-def _lacking(dataset: str, weights: str, device: str, root: str, figures: str) -> Iterator[str]:
+def _unknown_parameters() -> str:
+    """Those that papermill was given and the notebook does not have; papermill itself only warns."""
+    from IPython import get_ipython
+
+    shell = get_ipython()
+    for cell, given in pairwise(shell.user_ns.get("In", []) if shell else []):
+        known, named = (re.findall(r"^(\w+) *=", source, re.MULTILINE) for source in (cell, given))
+        if given.startswith(INJECTED) and (unknown := sorted(set(named) - set(known))):
+            return f"unknown parameters {', '.join(unknown)}: expected some of {', '.join(known)}"
+    return ""
+
+
+def _lacking(
+    dataset: str, weights: str, device: str, root: str, figures: str, sequence: str, profile: str
+) -> Iterator[str]:
     from vsreid_lite.models.loading import choose_device
     from vsreid_lite.outputs import check_folder
 
@@ -167,7 +198,8 @@ def _lacking(dataset: str, weights: str, device: str, root: str, figures: str) -
         choose_device(device)
     except ValueError as error:
         yield f'{error} (in a notebook: device = "cpu")'
-    yield _data_problem(dataset, root)
+    yield "" if profile in PROFILES else f"profile {profile!r}: expected {' or '.join(PROFILES)}"
+    yield _data_problem(dataset, root, sequence)
     yield _weights_problem(weights)
     try:
         if figures:
@@ -176,22 +208,21 @@ def _lacking(dataset: str, weights: str, device: str, root: str, figures: str) -
         yield f'{error} (or write no pictures: figures = "")'
 
 
-def _data_problem(dataset: str, root: str) -> str:
-    from vsreid_lite.datasets.benchmarks import DATASETS
-    from vsreid_lite.datasets.davis import davis_folders
+def _data_problem(dataset: str, root: str, sequence: str) -> str:
+    from vsreid_lite.datasets.benchmarks import DATASETS, open_benchmark
 
     if dataset not in DATASETS:
         return f"dataset {dataset!r}: expected one of {', '.join(DATASETS)}"
-    if dataset == "mini" and not root:
-        return mini_problem(MINI)
-    year = 2017 if dataset in ("mini", "davis-2017") else 2016
-    if not root:
+    if dataset == "mini" and not root and (problem := mini_problem(MINI)):
+        return problem
+    if dataset != "mini" and not root:
+        year = 2017 if dataset == "davis-2017" else 2016
         return (
             f"dataset {dataset!r}: set root to the folder of DAVIS {year}, or run `vsreid download davis-{year}` first"
         )
     try:
-        davis_folders(root, year)
-    except FileNotFoundError as error:
+        open_benchmark(dataset, Path(root) if root else None, (sequence,) if sequence else ())
+    except (FileNotFoundError, ValueError) as error:
         return str(error)
     return ""
 
