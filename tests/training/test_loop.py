@@ -194,6 +194,21 @@ def test_the_log_has_a_row_every_fifty_steps_and_says_nothing_twice_after_a_kill
     assert curve.seconds[-1] < 900 and (curve.loss < 9).all()
 
 
+def test_a_row_of_the_log_has_the_mean_loss_of_its_steps(tmp_path, monkeypatch):
+    """After a kill in the middle of a row, of those since the state."""
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 1e9)
+    losses = iter(range(1000))
+    model = network()
+
+    def counting(batch):
+        return loss_of(model)(batch) * 0 + next(losses)
+
+    train(model, Steps(), counting, Plan(120), tmp_path / "a.state")
+    assert read_log(tmp_path / "a.csv").loss.tolist() == [24.5, 74.5]
+    train(model, Steps(), counting, Plan(150), tmp_path / "a.state")
+    assert read_log(tmp_path / "a.csv").loss.tolist() == [24.5, 74.5, 134.5]
+
+
 SCRIPT = """
 import time, torch
 from pathlib import Path

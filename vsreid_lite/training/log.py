@@ -1,4 +1,4 @@
-"""The CSV log of a stage: its loss by step, for a curve."""
+"""The CSV log of a stage: its loss by step, for a curve. A row has the mean loss of the steps since the row before."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ COLUMNS = ["step", "loss", "seconds"]
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """steps, loss of the batch at each, and seconds of training until then; each (n,), steps and seconds ascending."""
+    """The rows of a log: each (n,), steps and seconds ascending.
+
+    loss: the mean of the steps since the row before; where a run was resumed, of those since then. seconds: of training
+    until then.
+    """
 
     steps: NDArray[np.int64]
     loss: NDArray[np.float64]

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from textwrap import shorten
 from typing import Any
 
@@ -72,8 +73,7 @@ def train(
         value = loss(team.share(batch))
         run.learn(value)
         if run.step % LOG_STEPS == 0:
-            progress.set_postfix(loss=f"{run.loss:.3f}")
-            run.log()
+            progress.set_postfix(loss=f"{run.log():.3f}")
         if run.seconds - run.saved > CHECKPOINT_SECONDS:
             run.save()
         if run.out_of_time():
@@ -95,7 +95,8 @@ class _Run:
         self.optimiser = torch.optim.AdamW(model.parameters(), plan.learning_rate, weight_decay=plan.weight_decay)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, lambda step: _rate(step, plan))
         self.parts: dict[str, Any] = {"model": model, "optimiser": self.optimiser, "schedule": self.schedule}
-        self.step, self.loss = 0, math.nan
+        self.step = 0
+        self.losses: list[float] = []  # of the steps that no row of the log has yet
         self.began, self.earlier, self.saved = time.monotonic(), 0.0, 0.0
 
     @property
@@ -109,18 +110,23 @@ class _Run:
         loss.backward()
         self.team.average_gradients(self.model)
         length = nn.utils.clip_grad_norm_(self.model.parameters(), LONGEST_GRADIENT)
-        self.loss = self.team.mean(loss).item()
-        for what, value in (("loss", self.loss), ("gradient", length.item())):
+        mean = self.team.mean(loss).item()
+        for what, value in (("loss", mean), ("gradient", length.item())):
             if not math.isfinite(value):
                 state = f"last good state: {self.path}" if self.path.exists() else "no state was saved yet"
                 raise FloatingPointError(f"{self.path.stem}: the {what} is {value} at step {self.step}; {state}")
         self.optimiser.step()
         self.schedule.step()
         self.step += 1
+        self.losses.append(mean)
 
-    def log(self) -> None:
+    def log(self) -> float:
+        """Write a row; returns its loss, the mean of the steps since the last."""
+        mean = fmean(self.losses)
+        self.losses.clear()
         if self.team.main:
-            append_to_log(self.path.with_suffix(".csv"), self.step, self.loss, self.seconds)
+            append_to_log(self.path.with_suffix(".csv"), self.step, mean, self.seconds)
+        return mean
 
     def out_of_time(self) -> bool:
         """Whether the minutes of any process are over: all must stop at the same step."""

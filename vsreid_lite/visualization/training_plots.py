@@ -21,7 +21,7 @@ COLUMNS = 4
 
 
 def plot_training(curves: Mapping[str, Curve]) -> Figure:
-    """The loss of stages against their steps, one panel each: of single batches, thin, and averaged, thick."""
+    """The loss of stages against their steps, one panel each: as logged, thin, and averaged over rows, thick."""
     columns = min(COLUMNS, len(curves))
     rows = math.ceil(len(curves) / columns)
     smooth = {name: _smoothed(curve) for name, curve in curves.items()}
