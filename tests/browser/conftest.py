@@ -84,7 +84,10 @@ def _local(url):
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory):
-    """The address of a notebook in a running JupyterLab, by name; its copies have no outputs of their own."""
+    """The address of a notebook in a running JupyterLab, by name; its copies have no outputs of their own.
+
+    Each notebook has a workspace of its own: in a shared one JupyterLab opens the notebook of the test before again.
+    """
     folder = tmp_path_factory.mktemp("lab")
     for path in NOTEBOOKS:
         _copy_without_outputs(path, folder / "notebooks" / path.name)
@@ -97,7 +100,7 @@ def lab(tmp_path_factory):
         server = subprocess.Popen(_command(token, port), cwd=folder, env=_surroundings(folder), stdout=log, stderr=log)
     try:
         _wait(server, f"http://127.0.0.1:{port}/api/status?token={token}", folder / "log")
-        yield lambda name: f"http://127.0.0.1:{port}/lab/tree/notebooks/{name}.ipynb?token={token}"
+        yield lambda name: f"http://127.0.0.1:{port}/lab/workspaces/{name}/tree/notebooks/{name}.ipynb?token={token}"
     finally:
         server.terminate()  # it ends its kernels
         server.wait(60)
@@ -130,10 +133,12 @@ def _command(token, port):
 
 
 def _surroundings(folder):
-    """JupyterLab as newly installed, whatever this user has set."""
+    """JupyterLab as newly installed, whatever this user has set; one thread, as in the other tests: two wait for
+    each other on a busy machine.
+    """
     own = {name: str(folder / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")}
     own |= {"IPYTHONDIR": str(folder / "ipython"), "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces")}
-    return os.environ | own | {"JUPYTERLAB_SETTINGS_DIR": str(folder / "settings")}
+    return os.environ | own | {"JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"), "OMP_NUM_THREADS": "1"}
 
 
 def _free_port():
