@@ -2,6 +2,8 @@
 
 import base64
 import re
+import subprocess
+import sys
 from io import BytesIO
 from pathlib import Path
 
@@ -129,6 +131,13 @@ def test_a_notebook_that_fails_is_named_in_one_line(tmp_path, capsys):
     told = capsys.readouterr().err.splitlines()[-1]
     assert told.startswith("error: 05_small.ipynb: a cell ended with KeyError: ")
     assert told.endswith(str(tmp_path / "site" / "runs" / "05_small.ipynb"))
+
+
+def test_without_what_pages_need_one_line_says_what_to_install():
+    code = "import sys; sys.modules['latex2mathml'] = None; from vsreid_lite.pages.__main__ import main; exit(main([]))"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    line = "error: pages need latex2mathml: python -m pip install latex2mathml\n"
+    assert (ended.returncode, ended.stderr) == (2, line)
 
 
 def test_no_notebooks_are_no_site(tmp_path):

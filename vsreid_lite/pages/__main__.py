@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
-from vsreid_lite.pages.site import write_site
 from vsreid_lite.wording import counted
 from vsreid_lite.workers import default_workers
+
+EXTRA = ("nbconvert", "latex2mathml")  # what pages need beyond the package
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -16,6 +18,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     paths = [options.notebooks / f"{name}.ipynb" for name in options.names] or sorted(options.notebooks.glob("*.ipynb"))
     try:
+        if missing := [name for name in EXTRA if find_spec(name) is None]:
+            raise ValueError(f"pages need {' and '.join(missing)}: python -m pip install {' '.join(missing)}")
+        from vsreid_lite.pages.site import write_site
+
         write_site(paths, options.output.resolve(), options.figures and options.figures.resolve(), options.workers)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
