@@ -26,8 +26,8 @@ Made by `python benchmarks/networks.py --output docs/networks.md`; a test fails 
 One call of each network, as the presets use it: one patch, one frame, one crop or one pair of frames. GFLOP: 10⁹
 operations of convolutions and matrix products, a multiplication and an addition being two; the rest (norms, samplings,
 the pooling of regions, the suppression of overlaps) is not counted. Sizes are channels × height × width; N_mp gives the
-logits of background and instance, N_det for each proposal the scores and box shifts of its classes, N_reid a point on
-the unit sphere.
+logits of background and instance, N_det for each proposal the scores and box shifts of its classes (of these boxes, the
+suppression of overlaps leaves at most the 20 best as candidates), N_reid a point on the unit sphere.
 
 | part | network | preset | parameters | input | GFLOP | output |
 |---|---|---|---|---|---|---|
