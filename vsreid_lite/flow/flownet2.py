@@ -18,7 +18,7 @@ FILE = "FlowNet2_checkpoint.pth.tar"  # the name under which the common PyTorch 
 
 
 class FlowNet2Flow:
-    """FlowNet2 on pairs of frames, in float32.
+    """FlowNet2 on pairs of frames, in float32; on a GPU, convolutions in TF32 unless torch is told otherwise.
 
     path: the common checkpoint; None looks for it in torch's hub folder. untrained: random weights instead, which show
     the time it takes and nothing else. Raises FileNotFoundError and ValueError as `load_flownet2` does.

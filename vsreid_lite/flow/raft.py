@@ -25,7 +25,7 @@ FIRST_LAYER = "feature_encoder.convnormrelu.0.bias"  # 64 values in the large ne
 
 
 class RaftFlow:
-    """RAFT on pairs of frames, in float32, 12 updates.
+    """RAFT on pairs of frames, 12 updates, in float32; on a GPU, convolutions in TF32 unless torch is told otherwise.
 
     weights: "large" or "small", torchvision's weights of that network as `hub_weights` gives them; or a file of such
     weights. untrained: random weights of that size instead, which show the time it takes and nothing else. Raises
