@@ -113,3 +113,7 @@ def refused(capfd, *arguments) -> str:
     assert len(lines) == 1, lines
     assert lines[0].startswith("vsreid: error: ")
     return lines[0]
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[:-30])

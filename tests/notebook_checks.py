@@ -8,6 +8,7 @@ prints the processor time used so far, which a busy machine does not stretch as 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,11 @@ from typing import Any
 import nbformat
 import papermill
 
+from vsreid_lite.visualization import widgets
+
+WIDGET = re.compile(rf"\b(?:interact|{'|'.join(set(widgets.__all__) - {'PictureBox'})})\b(?=\()")
+ABSOLUTE_PATH = re.compile(r"(?<![\w.:/])/(?:home|root|tmp|work|Users|usr|mnt|data|opt)/|[A-Za-z]:\\\\?\w")
+HANGS = 600  # seconds on the clock for one cell, however busy the machine is
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 LAST_CELL = """
 import gc, time, ipywidgets
@@ -137,3 +143,31 @@ def _text(cell: nbformat.NotebookNode) -> str:
 def seconds_taken(notebook: nbformat.NotebookNode) -> float:
     """Processor time of the kernel for the notebook's own cells, imports included."""
     return float(notebook.cells[-1].outputs[0].text.splitlines()[0])
+
+
+def definitions(notebook: nbformat.NotebookNode) -> list[str]:
+    """What is defined where nothing may be: outside of a cell tagged taught, in a second one, or beside the first."""
+    taught, found = False, []
+    for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
+        names = re.findall(r"^\s*(?:def|class|async def) (\w+)", cell.source, re.MULTILINE)
+        allowed = "taught" in cell.metadata.get("tags", []) and not taught
+        taught, found = taught or allowed, found + names[int(allowed) :]
+    return found
+
+
+def widgets_before_any_picture(notebook: nbformat.NotebookNode) -> list[str]:
+    """The widgets that are made before the first cell, or in the first cell, that shows a picture."""
+    found = []
+    for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
+        found += WIDGET.findall(cell.source)
+        if re.search(r"\bshow\(", cell.source):
+            break
+    return found
+
+
+def words(output: Any) -> list[str]:
+    """Every text in an output, however deep."""
+    if isinstance(output, str):
+        return [output]
+    parts = output.values() if isinstance(output, dict) else output if isinstance(output, list) else []
+    return [text for part in parts for text in words(part)]

@@ -18,6 +18,7 @@ from tests.command_line import (
     snapshot,
     tiny_frame,
     tiny_mask,
+    truncate,
     write_video_folder,
 )
 from vsreid_lite import api
@@ -135,10 +136,6 @@ def test_a_gap_in_the_numbering_is_a_warning_of_one_line(clip, tmp_path, capsys)
     assert main([*clip, "--output", str(tmp_path / "out")]) == 0
     lines = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
     assert lines == [f"vsreid: warning: {tmp_path / 'clip'}: frames are missing from the numbering: 00001"]
-
-
-def truncate(path):
-    path.write_bytes(path.read_bytes()[:-300])
 
 
 def other_size(path):
