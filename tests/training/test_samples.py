@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -13,6 +14,7 @@ from vsreid_lite.datasets.textures import fractal_noise
 from vsreid_lite.sequence import Sequence
 from vsreid_lite.training import clips
 from vsreid_lite.training.clips import Clip, real_clips
+from vsreid_lite.training.copy_paste import paste
 from vsreid_lite.training.deformation import deform_mask, deformation_steps
 from vsreid_lite.training.detection_samples import (
     STRANGER,
@@ -130,6 +132,16 @@ def test_detection_targets_are_the_boxes_of_instances_and_strangers(clip):
         assert image.shape == (3, 64, 96) and target["boxes"].shape == (2, 4)
         sizes = sorted((target["boxes"][:, 2] - target["boxes"][:, 0]).tolist())
         assert sizes == [20, 24] and target["labels"].tolist() == [1, 1]
+
+
+def test_a_pasted_instance_stands_in_front_and_the_rest_stays(clip):
+    frame = np.full((64, 96, 3), 100, np.uint8)
+    pasted, mask = paste(frame, clip, 0, 1, np.random.default_rng(0))
+    assert set(np.unique(mask)) == {0, 1} and mask.sum() >= 30
+    far = cv2.dilate(mask, np.ones((9, 9), np.uint8)) == 0
+    assert (pasted[far] == 100).all() and (frame == 100).all()
+    red, _, blue = pasted[cv2.erode(mask, np.ones((5, 5), np.uint8)) > 0].astype(int).T
+    assert (red > blue + 100).all(), "the colours of another place"
 
 
 def test_identities_are_numbered_by_video_and_label(clip):

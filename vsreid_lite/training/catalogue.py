@@ -16,7 +16,7 @@ STAGE_MINUTES = {
     "lite-baseline-joint": 11,
     "lite-baseline": 45,
     "lite-detector": 13,
-    "lite-identification": 16,
+    "lite-identification": 35,
     "lite-davis-propagation": 9,
     "lite-davis-box": 5,
     "lite-davis-baseline": 5,

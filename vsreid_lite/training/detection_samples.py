@@ -13,10 +13,12 @@ from vsreid_lite.geometry import Box, iou
 from vsreid_lite.masks import Frame, Mask
 from vsreid_lite.models.identification import CROP
 from vsreid_lite.training.clips import Clip, mask_box
+from vsreid_lite.training.copy_paste import paste
 
 SMALLEST = 60  # visible pixels of an instance that a network can be asked for
 STRANGER = -1
-MISPLACED = 0.2  # of the instances also give a box that misses them
+MISPLACED = 0.4  # of the instances also give a box that misses them
+PASTED = 0.5  # of the instances also give a crop from a frame of another clip
 
 Detection = tuple[list[Tensor], list[dict[str, Tensor]]]
 
@@ -68,7 +70,8 @@ class IdentityBatches(Dataset[tuple[Tensor, Tensor]]):
     ) -> None:
         frame = clip.frames[index]
         height, width = frame.shape[:2]
-        found = [(self.identities[clip.video, label], box) for label, box in instance_boxes(clip.labels[index]).items()]
+        instances = instance_boxes(clip.labels[index])
+        found = [(self.identities[clip.video, label], box) for label, box in instances.items()]
         found += [(STRANGER, box) for box in clip.strangers[index]]
         wrong = [_background_box(rng, width, height)]
         wrong += [_misplaced(rng, box, width, height) for _, box in found if rng.random() < MISPLACED]
@@ -78,6 +81,13 @@ class IdentityBatches(Dataset[tuple[Tensor, Tensor]]):
         for identity, box in found:
             crops.append(_augmented_crop(frame, box, rng))
             names.append(identity)
+        for label in instances:
+            if rng.random() < PASTED:
+                other = self.clips[int(rng.integers(len(self.clips)))]
+                elsewhere, mask = paste(other.frames[0], clip, index, label, rng)
+                for box in instance_boxes(mask).values():
+                    crops.append(_augmented_crop(elsewhere, box, rng))
+                    names.append(self.identities[clip.video, label])
 
 
 def _background_box(rng: np.random.Generator, width: int, height: int) -> Box:

@@ -68,7 +68,7 @@ STAGES = {
     "lite-baseline-joint": Stage("rgb", JOINT, 16, "lite-baseline-rgb", mixture=DRIFTED, use_box=False),
     "lite-baseline": Stage("rgb", OWN, 16, "lite-baseline-joint", mixture=DRIFTED, use_box=False, own_guides=2),
     "lite-detector": Stage("detector", Plan(2400), 6),
-    "lite-identification": Stage("identification", Plan(3000), 64),
+    "lite-identification": Stage("identification", Plan(5000), 64),
     "lite-davis-propagation": Stage("two streams", FINE, 16, "lite-propagation", 60, 60, 150, DRIFTED, own_guides=2),
     "lite-davis-box": Stage("rgb", FINE, 16, "lite-box", 60, 60, 150, DRIFTED, own_guides=2),
     "lite-davis-baseline": Stage("rgb", FINE, 16, "lite-baseline", 60, 60, 150, DRIFTED, use_box=False, own_guides=2),
