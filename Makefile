@@ -45,12 +45,14 @@ test: $(STAMP)
 	.venv/bin/mypy
 	.venv/bin/pytest -n 2 --dist loadscope
 
+# A browser may hiccup: what fails is tried once more, in a new browser.
 test-browser: $(STAMP) chromium site
-	.venv/bin/pytest -m browser tests/browser
+	.venv/bin/pytest -m browser tests/browser || .venv/bin/pytest -m browser --last-failed tests/browser
 
 chromium:
 	@command -v "$${CHROMIUM:-chromium}" >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; } || \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium && \
+		command -v "$${CHROMIUM:-chromium}" >/dev/null; } || \
 		{ echo "no browser: apt install chromium, or CHROMIUM=/path/to/chromium make test-browser"; exit 2; }
 
 lab: $(STAMP)
