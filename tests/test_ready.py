@@ -87,7 +87,8 @@ def test_a_sequence_or_a_profile_that_is_not_there_is_said():
 
 def test_a_notebook_that_cannot_be_saved_says_how_to_keep_changes(monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
-    kept = f"{tmp_path} is read-only: changes here are not saved; to keep them: cp -r {tmp_path} ~ and open the copy"
+    copying = f"cp -r {tmp_path} ~ && chmod -R u+w ~/{tmp_path.name}"
+    kept = f"{tmp_path} is read-only: changes here are not saved; to keep them, work in a copy: {copying}"
     monkeypatch.setattr(doctor.os, "access", lambda place, mode: place != tmp_path)
     ready("mini", "lite", "cpu")
     assert capsys.readouterr().out.splitlines()[1:] == [kept]
@@ -143,7 +144,7 @@ def test_without_weights_a_notebook_ends_with_one_line(shell, weight_folder):
         ({"dataset": "davis2017"}, "Not ready: dataset 'davis2017': expected one of mini, composite, davis-2016, "),
         ({"sequence": "nowhere"}, "no sequence nowhere in mini; there are "),
         ({"profile": "fast"}, "Not ready: profile 'fast': expected quick or full"),
-        ({"sequnce": "crowd"}, "Not ready: unknown parameters sequnce: expected some of profile, dataset, "),
+        ({"sequnce": "crowd"}, "Not ready: no parameter of this notebook: sequnce; it has profile, dataset, "),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
@@ -162,7 +163,7 @@ def test_an_older_library_ends_a_notebook_with_one_line(shell, monkeypatch):
 
 def test_papermill_puts_its_parameters_where_the_opening_cell_looks_for_them(tmp_path):
     with pytest.raises(
-        PapermillExecutionError, match="unknown parameters sequnce: expected some of profile, dataset, "
+        PapermillExecutionError, match="no parameter of this notebook: sequnce; it has profile, dataset, "
     ):
         papermill.execute_notebook(
             NOTEBOOKS[0], tmp_path / "run.ipynb", {"sequnce": "crowd"}, kernel_name="python3", progress_bar=False

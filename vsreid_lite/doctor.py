@@ -167,7 +167,8 @@ def ready(
     here = Path.cwd()
     notebook = here / os.environ.get("JPY_SESSION_NAME", "")  # JupyterLab's word for it
     if not all(os.access(place, os.W_OK) for place in (here, notebook) if place.exists()):
-        print(f"{here} is read-only: changes here are not saved; to keep them: cp -r {here} ~ and open the copy")
+        copying = f"cp -r {here} ~ && chmod -R u+w ~/{here.name}"
+        print(f"{here} is read-only: changes here are not saved; to keep them, work in a copy: {copying}")
 
 
 def _outdated(version: str) -> str:
@@ -184,7 +185,7 @@ def _unknown_parameters() -> str:
     for cell, given in pairwise(shell.user_ns.get("In", []) if shell else []):
         known, named = (re.findall(r"^(\w+) *=", source, re.MULTILINE) for source in (cell, given))
         if given.startswith(INJECTED) and (unknown := sorted(set(named) - set(known))):
-            return f"unknown parameters {', '.join(unknown)}: expected some of {', '.join(known)}"
+            return f"no parameter of this notebook: {', '.join(unknown)}; it has {', '.join(known)}"
     return ""
 
 
