@@ -4,6 +4,7 @@ import copy
 import time
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -11,9 +12,10 @@ import torch
 from vsreid_lite.config import AdaptationConfig, Config, PropagationConfig, ReidConfig
 from vsreid_lite.datasets.mini import mini_sequence
 from vsreid_lite.models.loading import load_networks
-from vsreid_lite.models.mask_propagation import lite_streams
+from vsreid_lite.models.mask_propagation import TwoStreams, lite_streams
 from vsreid_lite.propagation import propagate_mask
-from vsreid_lite.training.adaptation import adapt, calibrate
+from vsreid_lite.training.adaptation import FLOW_EVERY, adapt, calibrate, no_larger_than_needed
+from vsreid_lite.training.clips import mask_box
 
 SHORT = AdaptationConfig(steps=25, batch=4, recompositions=8, seconds=60)
 
@@ -46,6 +48,37 @@ def test_adaptation_keeps_to_its_time():
     started = time.monotonic()
     adapt(lite_streams(), sequence, hurried, PropagationConfig())
     assert time.monotonic() - started < 0.5 * sequence.K + 15  # the last step and the recompositions come on top
+
+
+def test_both_streams_learn_at_once_and_the_image_stream_more_often():
+    class Counted(torch.nn.Module):
+        def __init__(self, stream):
+            super().__init__()
+            self.stream, self.asked = stream, 0
+
+        def forward(self, *inputs):
+            self.asked += 1
+            return self.stream(*inputs)
+
+    streams = lite_streams()
+    network = TwoStreams(Counted(streams.rgb), Counted(streams.flow))
+    adapted = adapt(network, mini_sequence("val", 0), replace(SHORT, steps=2), PropagationConfig())
+    steps = 2 * mini_sequence("val", 0).K
+    assert (adapted.rgb.asked, adapted.flow.asked) == (steps, -(-steps // FLOW_EVERY))
+    for before, after in ((network.rgb, adapted.rgb), (network.flow, adapted.flow)):
+        assert not torch.equal(before.stream.head.weight, after.stream.head.weight)
+
+
+@pytest.mark.parametrize(("radius", "expected"), [(40, (480, 854)), (200, (147, 262))])
+def test_a_first_frame_is_reduced_as_far_as_the_patches_allow(radius, expected):
+    labels = cv2.circle(np.zeros((480, 854), np.uint8), (427, 240), radius, 3, -1)
+    frame = np.repeat(labels[..., None] * 80, 3, 2)
+    smaller, reduced = no_larger_than_needed(frame, labels, PropagationConfig())
+    assert smaller.shape[:2] == reduced.shape == pytest.approx(expected, abs=2)
+    box = mask_box(reduced == 3)
+    assert 1.3 * min(box.width, box.height) >= min(1.3 * 2 * radius, 1.2 * PropagationConfig().patch)
+    assert np.abs(smaller[reduced == 3].astype(int) - 240).mean() < 10
+    assert no_larger_than_needed(frame, labels, PropagationConfig(use_box=False))[1] is labels
 
 
 def test_labels_that_are_not_instances_stay_background():

@@ -7,6 +7,7 @@ import time
 import warnings
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import torch
 from torch import nn
@@ -14,16 +15,19 @@ from tqdm.auto import tqdm
 
 from vsreid_lite.config import AdaptationConfig, PropagationConfig, ReidConfig
 from vsreid_lite.geometry import iou
+from vsreid_lite.masks import Frame, Mask
 from vsreid_lite.models import Networks
 from vsreid_lite.models.mask_propagation import TwoStreams
 from vsreid_lite.reidentification import cosine_similarity, embed_templates, template_box
 from vsreid_lite.sequence import Sequence
 from vsreid_lite.training.branches import joint_loss
-from vsreid_lite.training.clips import Clip
+from vsreid_lite.training.clips import Clip, mask_box
 from vsreid_lite.training.propagation_samples import Mixture, PropagationBatches
 from vsreid_lite.training.recomposition import recompose
 
 SMALLEST_TO_LEARN = 36  # pixels of an instance in the first frame
+REDUCED_TO = 1.25  # sides of a patch: the narrowest that an instance may get in a smaller first frame
+FLOW_EVERY = 3  # steps from one to the next of the flow stream: its motions are made up, the image is the video's own
 
 
 def adapt(
@@ -36,9 +40,9 @@ def adapt(
 ) -> TwoStreams:
     """A copy of `network` that knows this sequence's first frame; the network itself stays as it is.
 
-    Trains so many steps for each instance, or `config.seconds` for each if that is over first. Batch
-    normalisation keeps its statistics: one frame is no population. Raises FloatingPointError with the step for a loss
-    or a gradient that is not finite.
+    Trains so many steps for each instance, or `config.seconds` for each if that is over first: both streams in every
+    third step, the RGB stream alone in the others. Batch normalisation keeps its statistics: one frame is no
+    population. Raises FloatingPointError with the step for a loss or a gradient that is not finite.
     """
     adapted = copy.deepcopy(network).eval().to(memory_format=torch.channels_last)  # a fifth faster on a CPU
     areas = sequence.first_probabilities().sum((1, 2))
@@ -46,7 +50,7 @@ def adapt(
         warnings.warn(f"{sequence.name}: {int(areas.max())} pixels are too small to adapt to", stacklevel=2)
         return adapted
     labels = np.where(np.isin(sequence.first_mask, sequence.labels), sequence.first_mask, 0).astype(np.uint8)
-    frame = np.asarray(sequence.frames[0])
+    frame, labels = no_larger_than_needed(np.asarray(sequence.frames[0]), labels, propagation)
     original = Clip("first frame", (frame, frame), (labels, labels), ((), ()))
     moved = recompose(frame, labels, config.recompositions // 2, seed)
     clips = [original, moved, moved, moved]
@@ -56,9 +60,10 @@ def adapt(
     steps *= sequence.K
     optimiser = torch.optim.AdamW(adapted.parameters(), learning_rate, weight_decay=0.0)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, total_steps=steps, pct_start=0.1)
+    image_only = TwoStreams(adapted.rgb)
     deadline = time.monotonic() + config.seconds * sequence.K
     for step in tqdm(range(steps), desc=f"adapting to {sequence.name}", disable=not progress):
-        loss = joint_loss(adapted, batches[step])
+        loss = joint_loss(adapted if step % FLOW_EVERY == 0 else image_only, batches[step])
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         length = nn.utils.clip_grad_norm_(adapted.parameters(), 5.0)
@@ -69,6 +74,20 @@ def adapt(
         if time.monotonic() > deadline:
             break
     return adapted
+
+
+def no_larger_than_needed(frame: Frame, labels: Mask, propagation: PropagationConfig) -> tuple[Frame, Mask]:
+    """A first frame (H, W, 3) and its labels (H, W), reduced as far as every patch of an instance stays a reduction."""
+    boxes = [mask_box(labels == label) for label in np.unique(labels[labels > 0])]
+    narrowest = min(min(box.width, box.height) for box in boxes if box is not None)
+    scale = REDUCED_TO * propagation.patch / (narrowest * (1 + 2 * propagation.enlarge))
+    if not propagation.use_box or scale >= 1:
+        return frame, labels
+    size = round(scale * frame.shape[1]), round(scale * frame.shape[0])
+    return (
+        cv2.resize(frame, size, interpolation=cv2.INTER_AREA),
+        cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST),
+    )
 
 
 @torch.inference_mode()
