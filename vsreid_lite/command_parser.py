@@ -114,7 +114,9 @@ def _choose(commands_of: Subparsers) -> None:
     place.add_argument("--output", type=Path, help="N_mp weight file to write, with the settings in its header")
     place.add_argument("--in-place", action="store_true", help="write into the N_mp file of the weights")
     parser.add_argument("--table", type=Path, help="all that was measured, CSV (default: runs/choose/NAME.csv)")
-    parser.add_argument("--sequences", type=_at_least_one, default=24, help="of mini-val (default: 24, each challenge twice)")
+    parser.add_argument(
+        "--sequences", type=_at_least_one, default=24, help="of mini-val (default: 24, each challenge twice)"
+    )
     parser.add_argument("--adapt", action="store_true", help="also choose the adaptation: slow")
     parser.add_argument("--workers", type=_at_least_one, help="processes (default: one for each core, at most 8)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")

@@ -13,7 +13,7 @@ from vsreid_lite.config import PropagationConfig
 from vsreid_lite.datasets.textures import fractal_noise
 from vsreid_lite.sequence import Sequence
 from vsreid_lite.training import clips
-from vsreid_lite.training.clips import Clip, real_clips
+from vsreid_lite.training.clips import Clip, mask_box, real_clips
 from vsreid_lite.training.copy_paste import paste
 from vsreid_lite.training.deformation import deform_mask, deformation_steps
 from vsreid_lite.training.detection_samples import (
@@ -142,6 +142,41 @@ def test_a_pasted_instance_stands_in_front_and_the_rest_stays(clip):
     assert (pasted[far] == 100).all() and (frame == 100).all()
     red, _, blue = pasted[cv2.erode(mask, np.ones((5, 5), np.uint8)) > 0].astype(int).T
     assert (red > blue + 100).all(), "the colours of another place"
+
+
+def test_pasted_instances_have_any_size_side_and_brightness_within_the_limits(clip):
+    halves = clip.frames[0].copy()
+    halves[clip.labels[0] == 1] = (200, 0, 0)
+    halves[10:30, 20:30] = (0, 0, 200)  # the right half of instance 1, a square of 20 pixels
+    donor = replace(clip, frames=(halves, *clip.frames[1:]))
+    sides, mirrored = [], []
+    for seed in range(60):
+        pasted, mask = paste(np.zeros((160, 240, 3), np.uint8), donor, 0, 1, np.random.default_rng(seed))
+        box = mask_box(mask > 0)
+        if box is None or 0 in (box.x0, box.y0) or (box.x1, box.y1) == (240, 160):
+            continue
+        sides.append(max(box.width, box.height))
+        redness = pasted[..., 0].astype(int) - pasted[..., 2]
+        middle = (box.x0 + box.x1) // 2
+        mirrored.append(redness[:, :middle].sum() < redness[:, middle:].sum())
+    assert 0.1 * 160 - 2 <= min(sides) < 20 < max(sides) <= 2 * 20 + 2
+    assert 0.2 < np.mean(mirrored) < 0.8
+
+
+def test_n_reid_sees_an_instance_in_other_frames_too_under_its_own_name():
+    frame, labels = np.zeros((96, 128, 3), np.uint8), np.zeros((96, 128), np.uint8)
+    frame[30:60, 40:80], labels[30:60, 40:80] = (0, 255, 0), 1
+    green = Clip("green", (frame,) * 2, (labels,) * 2, ((),) * 2)
+    blank = Clip("blank", (np.full_like(frame, 128),) * 2, (np.zeros_like(labels),) * 2, ((),) * 2)
+    elsewhere = 0
+    for step in range(6):
+        crops, names = IdentityBatches([green, blank], 16, seed=0)[step]
+        for crop, name in zip(crops, names.tolist(), strict=True):
+            instance, other_clip = crop[1] > 2 * crop[0] + 0.2, crop[0] > 0.3  # green, and the grey of the other clip
+            if instance.float().mean() > 0.3 and other_clip.float().mean() > 0.03:
+                elsewhere += 1
+                assert name == 0
+    assert elsewhere > 2
 
 
 def test_identities_are_numbered_by_video_and_label(clip):

@@ -26,7 +26,7 @@ from vsreid_lite.training.propagation_samples import Mixture, PropagationBatches
 from vsreid_lite.training.recomposition import recompose
 
 SMALLEST_TO_LEARN = 36  # pixels of an instance in the first frame
-REDUCED_TO = 1.25  # sides of a patch: the narrowest that an instance may get in a smaller first frame
+REDUCED_TO = 1.25  # sides of a patch: the narrowest that an instance's enlarged box gets in a reduced first frame
 FLOW_EVERY = 3  # steps from one to the next of the flow stream: its motions are made up, the image is the video's own
 
 
@@ -77,17 +77,21 @@ def adapt(
 
 
 def no_larger_than_needed(frame: Frame, labels: Mask, propagation: PropagationConfig) -> tuple[Frame, Mask]:
-    """A first frame (H, W, 3) and its labels (H, W), reduced as far as every patch of an instance stays a reduction."""
+    """A first frame (H, W, 3) and its labels (H, W), reduced as far as every patch of an instance stays a reduction.
+
+    As they are where an instance would become too small to learn, or the patch is the whole frame.
+    """
     boxes = [mask_box(labels == label) for label in np.unique(labels[labels > 0])]
     narrowest = min(min(box.width, box.height) for box in boxes if box is not None)
     scale = REDUCED_TO * propagation.patch / (narrowest * (1 + 2 * propagation.enlarge))
     if not propagation.use_box or scale >= 1:
         return frame, labels
     size = round(scale * frame.shape[1]), round(scale * frame.shape[0])
-    return (
-        cv2.resize(frame, size, interpolation=cv2.INTER_AREA),
-        cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST),
-    )
+    reduced = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST_EXACT)
+    before, after = (np.bincount(mask.ravel(), minlength=256)[1:] for mask in (labels, reduced))
+    if ((before >= SMALLEST_TO_LEARN) & (after < SMALLEST_TO_LEARN)).any():
+        return frame, labels
+    return cv2.resize(frame, size, interpolation=cv2.INTER_AREA), reduced
 
 
 @torch.inference_mode()

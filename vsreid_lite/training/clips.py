@@ -103,7 +103,7 @@ def _real_clips(root: Path, name: str, count: int, pairs: int, height: int) -> I
         )
     size = (round(sequence.shape[1] * height / sequence.shape[0]), height)
     frames = [cv2.resize(np.asarray(frame), size, interpolation=cv2.INTER_AREA) for frame in sequence.frames]
-    masks = [cv2.resize(m, size, interpolation=cv2.INTER_NEAREST) for m in sequence.truth]
+    masks = [cv2.resize(m, size, interpolation=cv2.INTER_NEAREST_EXACT) for m in sequence.truth]
     for index in range(count):
         rng = np.random.default_rng((8, index, sequence.N))
         times = np.sort(rng.choice(sequence.N - LONGEST_STEP, pairs, replace=False))

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from vsreid_lite.masks import Frame, Mask
 from vsreid_lite.training.clips import Clip, mask_box
+from vsreid_lite.training.copy_paste import Image, lay_over
 
 BACKGROUND = (3.0, 0.05, 0.05)  # degrees, scale, shift as a share of the frame
 INSTANCE = (25.0, 0.25, 0.30)  # degrees, scale, shift as a share of the instance
 STEP = (5.0, 0.05, 0.10)  # between the two frames of a pair
 INPAINTING_HEIGHT = 120  # the hole is filled at this height: it only has to look like background
 
-Image = NDArray[np.float32]
 Motion = NDArray[np.float64]  # (2, 3), an affine map of pixels
 
 
@@ -59,8 +59,7 @@ def _pair(rng: np.random.Generator, frame: Frame, labels: Mask, background: Fram
         for k in order:
             surface = _move(_relight(frame, lights[k]), motions[k], cv2.BORDER_REPLICATE)
             alpha = _move((labels == k).astype(np.float32), motions[k], cv2.BORDER_CONSTANT)
-            soft = cv2.GaussianBlur(alpha, (0, 0), 0.8)[..., None]
-            image = image + soft * (surface - image)
+            image = lay_over(image, surface, alpha)
             mask[alpha > 0.5] = k
         made.append(((np.clip(image, 0, 1) * 255).astype(np.uint8), mask))
         if step == 0:
