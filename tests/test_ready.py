@@ -86,8 +86,13 @@ def test_a_sequence_or_a_profile_that_is_not_there_is_said():
 
 
 def test_a_notebook_that_cannot_be_saved_says_how_to_keep_changes(monkeypatch, capsys, tmp_path):
+    home = tmp_path / "home"
+    tmp_path = home / "my notebooks"
+    tmp_path.mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(home))
     monkeypatch.chdir(tmp_path)
-    copying = f"cp -r {tmp_path} ~ && chmod -R u+w ~/{tmp_path.name}"
+    copy = f"'{home}/copy of my notebooks'"
+    copying = f"cp -r '{tmp_path}' {copy} && chmod -R u+w {copy}"
     kept = f"{tmp_path} is read-only: changes here are not saved; to keep them, work in a copy: {copying}"
     monkeypatch.setattr(doctor.os, "access", lambda place, mode: place != tmp_path)
     ready("mini", "lite", "cpu")
@@ -120,6 +125,15 @@ def opened(shell, **changes):
         for source in (code[0], injected, code[1]):
             shell.run_cell(source, store_history=True)
     return [line for line in shown.stdout.splitlines() if line.strip()]
+
+
+def test_parameters_may_be_mended_and_run_again(shell):
+    (line,) = opened(shell, sequnce="crowd")
+    assert "no parameter" in line
+    with capture_output() as shown:
+        shell.run_cell(doctor.INJECTED + "sequence = 'crowd'", store_history=True)
+        shell.run_cell(OPENING, store_history=True)
+    assert shown.stdout.startswith("ready: ")
 
 
 @each_notebook

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 
 from vsreid_lite import __version__
@@ -167,7 +167,8 @@ def ready(
     here = Path.cwd()
     notebook = here / os.environ.get("JPY_SESSION_NAME", "")  # JupyterLab's word for it
     if not all(os.access(place, os.W_OK) for place in (here, notebook) if place.exists()):
-        copying = f"cp -r {here} ~ && chmod -R u+w ~/{here.name}"
+        copy = shlex.quote(str(Path.home() / f"copy of {here.name}"))
+        copying = f"cp -r {shlex.quote(str(here))} {copy} && chmod -R u+w {copy}"
         print(f"{here} is read-only: changes here are not saved; to keep them, work in a copy: {copying}")
 
 
@@ -182,11 +183,16 @@ def _unknown_parameters() -> str:
     from IPython import get_ipython
 
     shell = get_ipython()
-    for cell, given in pairwise(shell.user_ns.get("In", []) if shell else []):
-        known, named = (re.findall(r"^(\w+) *=", source, re.MULTILINE) for source in (cell, given))
-        if given.startswith(INJECTED) and (unknown := sorted(set(named) - set(known))):
-            return f"no parameter of this notebook: {', '.join(unknown)}; it has {', '.join(known)}"
-    return ""
+    known: list[str] = []
+    given: list[str] = []  # by the last injected cell; an earlier one may have been mended
+    for cell in shell.user_ns.get("In", []) if shell else []:
+        named = re.findall(r"^(\w+) *=", cell, re.MULTILINE)
+        if cell.startswith(INJECTED):
+            given = named
+        elif "profile" in named:
+            known = named
+    unknown = sorted(set(given) - set(known)) if known else []
+    return f"no parameter of this notebook: {', '.join(unknown)}; it has {', '.join(known)}" if unknown else ""
 
 
 def _lacking(
@@ -223,7 +229,7 @@ def _data_problem(dataset: str, root: str, sequence: str) -> str:
         )
     try:
         open_benchmark(dataset, Path(root) if root else None, (sequence,) if sequence else ())
-    except (FileNotFoundError, ValueError) as error:
+    except (OSError, ValueError) as error:
         return str(error)
     return ""
 
