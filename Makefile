@@ -47,7 +47,7 @@ test: $(STAMP)
 
 # A browser may hiccup: what fails is tried once more, in a new browser.
 test-browser: $(STAMP) chromium site
-	.venv/bin/pytest -m browser tests/browser || .venv/bin/pytest -m browser --last-failed tests/browser
+	.venv/bin/pytest -m browser tests/browser || { echo "What failed is tried once more:"; .venv/bin/pytest -m browser --last-failed tests/browser; }
 
 chromium:
 	@command -v "$${CHROMIUM:-chromium}" >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
