@@ -26,7 +26,7 @@ from vsreid_lite.training.propagation_samples import Mixture, PropagationBatches
 from vsreid_lite.training.recomposition import recompose
 
 SMALLEST_TO_LEARN = 36  # pixels of an instance in the first frame
-REDUCED_TO = 1.25  # sides of a patch: the narrowest that an instance's enlarged box gets in a reduced first frame
+REDUCED_TO = 2.0  # sides of a patch: the narrowest that an instance's enlarged box gets in a reduced first frame
 FLOW_EVERY = 3  # steps from one to the next of the flow stream: its motions are made up, the image is the video's own
 
 
