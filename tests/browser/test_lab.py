@@ -9,7 +9,7 @@ import pytest
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("kernels_ended")]
 
-LIMIT = 1800  # seconds
+LIMIT = 600  # seconds
 ERROR_OUTPUTS = '[data-mime-type="application/vnd.jupyter.error"]'
 PICTURE_BOX = ".widget-vbox:has(> .widget-html img)"
 FEWER_CELLS_WAIT = """(before) => {
