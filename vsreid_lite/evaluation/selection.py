@@ -57,7 +57,7 @@ class Selection:
     chosen: dict[str, Any]
 
 
-def select_settings(config: Config, sequences: int = 24, workers: int = 1, adaptation: bool = False) -> Selection:
+def select_settings(config: Config, sequences: int, workers: int = 1, adaptation: bool = False) -> Selection:
     """Choose the settings of the weights of `config` on the first `sequences` of mini-val, one thing after the other.
 
     First rho_reid and rho_occ at scale 1, then the scales with these, then, if asked for, steps and learning rate of
