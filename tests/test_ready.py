@@ -157,6 +157,7 @@ def test_without_weights_a_notebook_ends_with_one_line(shell, weight_folder):
         ({"dataset": "davis-2017"}, "Not ready: dataset 'davis-2017': set root to the folder of DAVIS 2017, or run"),
         ({"dataset": "davis2017"}, "Not ready: dataset 'davis2017': expected one of mini, composite, davis-2016, "),
         ({"sequence": "nowhere"}, "no sequence nowhere in mini; there are "),
+        ({"sequence": ""}, "no sequence '' in mini; there are "),
         ({"profile": "fast"}, "Not ready: profile 'fast': expected quick or full"),
         ({"sequnce": "crowd"}, "Not ready: no parameter of this notebook: sequnce; it has profile, dataset, "),
     ],

@@ -147,15 +147,16 @@ def ready(
     device: str,
     root: str = "",
     figures: str = "",
-    sequence: str = "",
+    sequence: str | None = None,
     profile: str = PROFILES[0],
     version: str = "",
 ) -> None:
     """The first cell of a notebook: one printed line where all is there, else NotReady with one line of what to run.
 
     dataset to profile: the notebook's parameters; root: the folder of `dataset`, "" for mini's own; figures: where its
-    pictures go, "" for nowhere. version: the oldest vsreid_lite that the notebook runs on; each notebook holds its own,
-    as a library cannot know what was written for a later one. Where changes cannot be saved, a second line says so.
+    pictures go, "" for nowhere; sequence: None for a notebook without one. version: the oldest vsreid_lite that the
+    notebook runs on; each notebook holds its own, as a library cannot know what was written for a later one. Where
+    changes cannot be saved, a second line says so.
     """
     problems = [_outdated(version), _unknown_parameters()]
     problems += [f"{one.subject}: {one.text}" for one in map(package, NEEDED) if not one.ok]
@@ -196,7 +197,7 @@ def _unknown_parameters() -> str:
 
 
 def _lacking(
-    dataset: str, weights: str, device: str, root: str, figures: str, sequence: str, profile: str
+    dataset: str, weights: str, device: str, root: str, figures: str, sequence: str | None, profile: str
 ) -> Iterator[str]:
     from vsreid_lite.models.loading import choose_device
     from vsreid_lite.outputs import check_folder
@@ -215,7 +216,7 @@ def _lacking(
         yield f'{error} (or write no pictures: figures = "")'
 
 
-def _data_problem(dataset: str, root: str, sequence: str) -> str:
+def _data_problem(dataset: str, root: str, sequence: str | None) -> str:
     from vsreid_lite.datasets.benchmarks import DATASETS, open_benchmark
 
     if dataset not in DATASETS:
@@ -228,7 +229,7 @@ def _data_problem(dataset: str, root: str, sequence: str) -> str:
             f"dataset {dataset!r}: set root to the folder of DAVIS {year}, or run `vsreid download davis-{year}` first"
         )
     try:
-        open_benchmark(dataset, Path(root) if root else None, (sequence,) if sequence else ())
+        open_benchmark(dataset, Path(root) if root else None, () if sequence is None else (sequence,))
     except (OSError, ValueError) as error:
         return str(error)
     return ""

@@ -66,7 +66,7 @@ def open_benchmark(dataset: str, root: Path | None = None, names: Ordered[str] =
         raise ValueError(f"dataset: expected one of {', '.join(DATASETS)}, found {dataset!r}")
     root = _root(dataset, root)
     known = _known(dataset, root)
-    unknown = [name for name in names if name not in known]
+    unknown = [name or "''" for name in names if name not in known]
     if unknown:
         raise ValueError(f"{root}: no sequence {', '.join(unknown)} in {dataset}; there are {', '.join(known)}")
     split, listed = ("named", tuple(dict.fromkeys(names))) if names else _split(dataset, root, known)

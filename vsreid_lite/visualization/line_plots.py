@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from vsreid_lite.visualization.colours import AFTER, BEFORE, BLACK, INSTANCES
-from vsreid_lite.visualization.panels import new_figure
+from vsreid_lite.visualization.panels import WIDTH, new_figure
 
 STYLES = (
     (AFTER, "-", "o"),
@@ -42,7 +42,7 @@ def plot_lines(
     alternative = f"{title}. {labels[1]}{against}, {names[0]} to {names[-1]}: {ends}."
     if len(lines) > len(STYLES):
         raise ValueError(f"{title}: expected at most {len(STYLES)} curves, found {len(lines)}")
-    figure = new_figure(8.2, 2.5, alternative, "constrained")
+    figure = new_figure(WIDTH, 2.5, alternative, "constrained")
     axes = figure.subplots()
     if hatched is not None and hatched.any():
         hatch(axes, np.asarray(x)[hatched], legend)

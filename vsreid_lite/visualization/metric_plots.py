@@ -15,7 +15,7 @@ from vsreid_lite.evaluation.scores import RECALL_THRESHOLD, Statistics, Values, 
 from vsreid_lite.masks import Frame
 from vsreid_lite.visualization.colours import AFTER, BEFORE, BLACK, instance_colour
 from vsreid_lite.visualization.line_plots import hatch
-from vsreid_lite.visualization.panels import WHITE_EDGE, new_figure
+from vsreid_lite.visualization.panels import WHITE_EDGE, WIDTH, new_figure
 from vsreid_lite.visualization.warping_plots import show_differences
 from vsreid_lite.wording import counted
 
@@ -26,7 +26,7 @@ def plot_presence(areas: NDArray[np.integer], labels: Sequence[int], title: str)
     """The area of each instance over the video, in pixels; hatched where none of it is in sight. areas: (N, K)."""
     N, K = areas.shape
     gone = "; ".join(f"instance {label} in {(areas[:, k] == 0).sum()}" for k, label in enumerate(labels))
-    figure = new_figure(8.2, 0.9 * K + 0.7, f"{title}. Frames out of {N} that do not show it: {gone}.", "constrained")
+    figure = new_figure(WIDTH, 0.9 * K + 0.7, f"{title}. Frames out of {N} that do not show it: {gone}.", "constrained")
     rows = figure.subplots(K, 1, sharex=True, squeeze=False)[:, 0]
     for axes, area, label in zip(rows, areas.T, labels, strict=True):
         hatch(axes, np.flatnonzero(area == 0), "out of sight")
@@ -54,7 +54,7 @@ def plot_measures(frame: Frame, truth: Mask, guess: Mask) -> Figure:
         f"A mask beside the truth. J {J:.2f}: {counted(hit, 'pixel')} in both, {missed} missed, {extra} too many. "
         f"F {F:.2f}: boundaries within {counted(radius, 'pixel')} of each other count as found."
     )
-    figure = new_figure(8.2, min(4.1 * frame.shape[0] / frame.shape[1], 6) + 0.3, alternative, "constrained")
+    figure = new_figure(WIDTH, min(4.1 * frame.shape[0] / frame.shape[1], 6) + 0.3, alternative, "constrained")
     left, right = figure.subplots(1, 2)
     show_differences(left, frame, truth, guess, f"J {J:.2f} = {hit} / ({hit} + {missed} striped + {extra} plain)")
     right.imshow(0.35 * frame / 255 + 0.65)
@@ -97,7 +97,7 @@ def plot_statistics(values: Values, title: str) -> Figure:
     """Values (n,) of frames 1 to n with what DAVIS makes of them: mean, recall, and the two quarters of the decay."""
     s, frames = Statistics.of_frames(values), np.arange(1, len(values) + 1)
     alternative = f"{title}: mean {s.mean:.2f}, recall {s.recall:.2f}, decay {s.decay:+.2f}."
-    figure = new_figure(8.2, 2.5, alternative, "constrained")
+    figure = new_figure(WIDTH, 2.5, alternative, "constrained")
     axes = figure.subplots()
     axes.plot(frames, values, "-o", color=AFTER, markersize=3.5, linewidth=1.2, label="each frame")
     axes.axhline(s.mean, color=BLACK, linewidth=1.2, label=f"mean {s.mean:.3f}")

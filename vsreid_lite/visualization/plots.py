@@ -19,6 +19,7 @@ from vsreid_lite.masks import Frame, Mask
 from vsreid_lite.reidentification import Retrieval, Starts
 from vsreid_lite.visualization.colours import AFTER, BEFORE, BLACK, RETRIEVED
 from vsreid_lite.visualization.panels import (
+    WIDTH,
     Map,
     draw_box,
     listed,
@@ -138,7 +139,7 @@ def plot_candidates(
     order = [int(j) for j in np.argsort(-scores, kind="stable")]
     highest = ", ".join(f"{scores[j]:.2f}" for j in order[:named])
     alternative = f"{title}: {len(boxes)} candidate boxes; similarities of the best: {highest}."
-    figure = new_figure(8.2, 6.0 * frame.shape[0] / frame.shape[1] + 0.4, alternative, "constrained")
+    figure = new_figure(WIDTH, 6.0 * frame.shape[0] / frame.shape[1] + 0.4, alternative, "constrained")
     small, large = figure.subplots(1, 2, width_ratios=(1, 3.2))
     small.imshow(template)
     small.set_title("template (frame 0)", fontsize=9)
@@ -161,7 +162,7 @@ def plot_scores(
     alternative = (
         f"{title}: mean {before.mean():.2f} after the initial propagation, {after.mean():.2f} after the rounds."
     )
-    figure = new_figure(8.2, 2.3, alternative, "constrained")
+    figure = new_figure(WIDTH, 2.3, alternative, "constrained")
     axes, frames = figure.subplots(), np.arange(1, len(visible) + 1)
     for i in frames[~visible]:
         axes.axvspan(i - 0.5, i + 0.5, facecolor="0.93", hatch="///", edgecolor="0.75", linewidth=0)

@@ -89,7 +89,7 @@ def plot_sides(frame: NDArray[np.floating], full: NDArray[np.floating], boxed: N
     """The side of each instance, √ of its area: in the network's input of S pixels against that in the frame, (n,)."""
     spread = [f"{name} {side.min():.0f} to {side.max():.0f}" for name, side in (("full image", full), ("box", boxed))]
     alternative = f"Sides of {counted(len(frame), 'instance')} in an input of {S} pixels: {', '.join(spread)} pixels."
-    figure = new_figure(8.2, 2.6, alternative, "constrained")
+    figure = new_figure(WIDTH, 2.6, alternative, "constrained")
     axes = figure.subplots()
     axes.scatter(frame, boxed, s=9, marker="o", color=AFTER, label="box, enlarged")
     axes.scatter(frame, full, s=11, marker="x", color=BEFORE, linewidths=0.9, label="full image")

@@ -13,7 +13,7 @@ from scipy.ndimage import uniform_filter1d
 from vsreid_lite.training.collapse import Collapse
 from vsreid_lite.training.log import Curve
 from vsreid_lite.visualization.colours import AFTER, BEFORE, BLACK
-from vsreid_lite.visualization.panels import new_figure
+from vsreid_lite.visualization.panels import WIDTH, new_figure
 from vsreid_lite.wording import counted
 
 SMOOTHING = 0.15  # of the rows of a log are averaged for the thick curve
@@ -52,7 +52,7 @@ def plot_collapse(collapse: Collapse) -> Figure:
         "the first mask left where it was. J of the second network's masks with their own guides is "
         f"{collapse.true.guide.mean():.2f}."
     )
-    figure = new_figure(8.2, 2.6, alternative, "constrained")
+    figure = new_figure(WIDTH, 2.6, alternative, "constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     for axes, part, title in ((left, "truth", "J with the true mask"), (right, "guide", "J with its own guide")):
         axes.plot(frames, getattr(collapse.deformed, part), "-", color=AFTER, linewidth=1.8, label="deformed guides")
