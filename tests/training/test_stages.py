@@ -97,9 +97,9 @@ def test_the_flow_stage_leaves_the_rgb_stream_as_it_is(store, tmp_path):
 
 
 def test_the_joint_stage_trains_both_streams(store, tmp_path):
-    run(store, tmp_path, "lite-stills", "lite-rgb", "lite-flow", STAGES["lite-propagation"].start or "lite-flow")
+    run(store, tmp_path, "lite-stills", "lite-rgb", "lite-flow")
     before = loaded(tmp_path, "lite-flow", narrow())
-    run(store, tmp_path, "lite-propagation")
+    run(store, tmp_path, "lite-joint", "lite-own", "lite-propagation")
     after = loaded(tmp_path, "lite-propagation", narrow())
     for stream in ("rgb", "flow"):
         assert not torch.equal(getattr(before, stream).head.weight, getattr(after, stream).head.weight)
@@ -144,7 +144,7 @@ def test_a_stage_that_cannot_start_says_why(store, tmp_path, monkeypatch):
 
 
 def test_an_interrupted_stage_goes_on_and_its_log_is_beside_it(store, tmp_path, monkeypatch):
-    long = {**stages.STAGES, "lite-stills": replace(stages.STAGES["lite-stills"], plan=Plan(60), batch=1)}
+    long = {**stages.STAGES, "lite-stills": replace(stages.STAGES["lite-stills"], plan=Plan(60), batch=2)}
     monkeypatch.setattr(stages, "STAGES", long)
     short = request(tmp_path, "lite-stills", minutes=1e-9)
     assert run_stage("lite-stills", short, store=store).steps == 1

@@ -1,4 +1,4 @@
-"""DIS optical flow (OpenCV): the default F, without weights."""
+"""DIS optical flow (OpenCV): the default F, without weights; with settings for carrying masks along."""
 
 from __future__ import annotations
 
@@ -15,16 +15,28 @@ PRESETS = {
     "fast": cv2.DISOPTICAL_FLOW_PRESET_FAST,
     "medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM,
 }
+TUNED = "tuned"
+FEW_PIXELS = 200_000  # a frame has, up to which its flow is computed to its own resolution, not to half of it
 SMALLEST = 32  # pixels a side; smaller frames are enlarged, DIS's patches and pyramid do not fit into them
 
 
 class DisFlow:
-    """Dense inverse search on grey frames. Same bits on every run of one machine with one number of threads."""
+    """Dense inverse search on grey frames. Same bits on every run of one machine with one number of threads.
 
-    def __init__(self, preset: str = "medium") -> None:
-        if preset not in PRESETS:
-            raise ValueError(f"DIS preset {preset!r}: expected one of {', '.join(PRESETS)}")
-        self._dis = cv2.DISOpticalFlow.create(PRESETS[preset])
+    preset: one of OpenCV's, or "tuned": its medium one without the normalisation of each patch's mean, which takes a
+    flat surface for any other, without the final smoothing across contours, and with smaller patches and, for small
+    frames, one finer level. Chosen on mini-val by the J of true masks warped to the next frame: 0.84, medium 0.78.
+    """
+
+    def __init__(self, preset: str = TUNED) -> None:
+        if preset not in (TUNED, *PRESETS):
+            raise ValueError(f"DIS preset {preset!r}: expected one of {', '.join((TUNED, *PRESETS))}")
+        self._dis = cv2.DISOpticalFlow.create(PRESETS["medium" if preset == TUNED else preset])
+        self._tuned = preset == TUNED
+        if self._tuned:
+            self._dis.setUseMeanNormalization(False)
+            self._dis.setVariationalRefinementIterations(0)
+            self._dis.setPatchSize(6)
 
     def __call__(self, frames: Sequence[Frame], target: int, source: int) -> Tensor:
         """(2, H, W), float32, pixels: for each pixel of frame `target`, where it was in frame `source`."""
@@ -33,5 +45,7 @@ class DisFlow:
         down, right = max(SMALLEST - height, 0), max(SMALLEST - width, 0)
         if down or right:
             grey = [cv2.copyMakeBorder(image, 0, down, 0, right, cv2.BORDER_REPLICATE) for image in grey]
+        if self._tuned:
+            self._dis.setFinestScale(0 if height * width <= FEW_PIXELS else 1)
         flow = self._dis.calc(grey[0], grey[1], None)
         return torch.from_numpy(flow[:height, :width]).permute(2, 0, 1).contiguous()
