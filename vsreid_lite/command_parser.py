@@ -34,7 +34,7 @@ def _segment(commands_of: Subparsers) -> None:
     parser.add_argument("--video", type=Path, help="also write an overlay video, .mp4")
     parser.add_argument("--json", type=Path, help="also write rounds, retrievals, checkpoints and times")
     parser.add_argument("--preset", choices=PRESETS, default="lite", help="networks, sizes and rules (default: lite)")
-    parser.add_argument("--flow", metavar="NAME", help="dis, raft, flownet2:FILE, ..., or a folder of .flo files")
+    parser.add_argument("--flow", metavar="NAME", help="dis, dis-medium, raft, flownet2:FILE, ..., or a folder")
     parser.add_argument("--detector", metavar="FILE", help="weights of N_det instead of the preset's")
     parser.add_argument("--identification", metavar="FILE", help="weights of N_reid instead of the preset's")
     parser.add_argument("--adapt", action="store_true", help="fine-tune N_mp on the first frame")

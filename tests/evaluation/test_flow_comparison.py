@@ -83,7 +83,7 @@ def test_exact_flow_has_no_error_and_dis_less_than_no_motion_in_instances(pair, 
     scores = {score.name: score for score in compare_flows([pair], contenders()).scores}
     assert scores["exact"].error == scores["exact"].instance_error == 0
     assert 0 < scores["DIS"].instance_error < 0.5 * scores["no motion"].instance_error
-    assert 0 < scores["DIS"].error < 2  # pixels: on plain ground it is rough
+    assert 0 < scores["DIS"].error < 1.2 * scores["no motion"].error  # on plain ground it is rough
     still = end_point_error(torch.zeros_like(pair.exact), pair.exact).numpy()
     assert scores["no motion"].error == pytest.approx(still[pair.seen].mean(), rel=1e-5)
     assert scores["DIS"].seconds > 0 and not scores["DIS"].untrained

@@ -53,7 +53,7 @@ class Stage:
 # Section 3.4. Every stream of every row of Table 1 has had 10,900 steps, of its own or of the stream it starts from;
 # the flow stream, which begins as the RGB stream after its first 5,000, has had 7,400 more.
 PRETRAINING, BRANCH, JOINT, OWN = Plan(3500), Plan(1500, 6e-4), Plan(1500, 6e-4), Plan(3600, 6e-4)
-LAST = Plan(800, 4e-4)  # once more, more slowly
+LAST = Plan(800, 4e-4)  # on the flow of today; the shipped weights had another up to here (docs/training.md)
 FINE = Plan(400, 5e-4)  # on real video
 
 STAGES = {
