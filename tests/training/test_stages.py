@@ -116,6 +116,17 @@ def test_a_stage_with_real_video_remembers_all_that_its_weights_have_seen(store,
     assert store.asked[-1] == ("real", ("dog", "cows"), each_of)
 
 
+def test_a_file_or_state_of_another_chain_of_stages_is_not_this_one(store, tmp_path, monkeypatch):
+    """An older version may have had other stages before one of the same name."""
+    run(store, tmp_path, "lite-stills", "lite-rgb")
+    assert is_finished("lite-rgb", request(tmp_path, "lite-rgb"))
+    changed = {**stages.STAGES, "lite-rgb": replace(stages.STAGES["lite-rgb"], start=None)}
+    monkeypatch.setattr(stages, "STAGES", changed)
+    assert not is_finished("lite-rgb", request(tmp_path, "lite-rgb"))
+    with pytest.raises(ValueError, match="that of: vsreid train lite-rgb --seed 0 after lite-stills"):
+        run(store, tmp_path, "lite-rgb")
+
+
 def test_identification_is_trained_and_its_table_of_identities_stays_out_of_the_file(store, tmp_path):
     made = run_stage("lite-identification", request(tmp_path, "lite-identification"), store=store)
     assert made.steps == 2

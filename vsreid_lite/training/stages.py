@@ -108,7 +108,7 @@ def run_stage(name: str, request: Request, team: Team = ALONE, store: ClipStore 
     network, start = _start(stage, request)
     network = network.to(team.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     clips = _clips(stage, request, store or ClipStore(team.cores))
-    steps = _TRAINERS[stage.network](_Training(network, stage, clips, request, team))
+    steps = _TRAINERS[stage.network](_Training(network, stage, clips, _chain(name), request, team))
     provenance = _provenance(stage, request, start, steps)
     if team.main:
         save_weights(request.output, network, provenance)
@@ -117,14 +117,21 @@ def run_stage(name: str, request: Request, team: Team = ALONE, store: ClipStore 
 
 
 def is_finished(name: str, request: Request) -> bool:
-    """Whether the weight file of a request is there, made by the same command, with all the steps of the stage.
+    """Whether the weight file of a request is there, made by the same commands, with all the steps of the stage.
 
     Raises ValueError for a damaged file.
     """
     if not request.output.exists():
         return False
     found = read_provenance(request.output)
-    return found.command == request.command and found.steps >= STAGES[name].plan.steps
+    made = tuple(command.split()[2] for command in found.start) == _chain(name) and found.command == request.command
+    return made and found.steps >= STAGES[name].plan.steps
+
+
+def _chain(name: str) -> tuple[str, ...]:
+    """The stages that lead to stage `name`, the first one first."""
+    before = STAGES[name].start
+    return () if before is None else (*_chain(before), before)
 
 
 def _start_file(stage: str, output: Path) -> Path:
@@ -177,6 +184,7 @@ class _Training:
     network: nn.Module
     stage: Stage
     clips: list[Clip]
+    chain: tuple[str, ...]
     request: Request
     team: Team
 
@@ -184,7 +192,8 @@ class _Training:
         """Train `model`, which is the network, a part of it, or more than it; the steps done."""
         plan = replace(self.stage.plan, minutes=self.request.minutes)
         state = self.request.output.with_suffix(".state")
-        return train(model, batches, loss, plan, state, self.team, self.request.command)
+        command = " after ".join((self.request.command, *reversed(self.chain)))  # the stages before it may change
+        return train(model, batches, loss, plan, state, self.team, command)
 
 
 def _train_propagation(training: _Training) -> int:
