@@ -26,7 +26,7 @@ class DisFlow:
     preset: one of OpenCV's, or "tuned": its medium one without the normalisation of each patch's mean, which takes a
     flat surface for any other, without the final smoothing across contours, and with smaller patches and, for small
     frames, one finer level. Chosen on mini-val by the J of true masks warped to the next frame: 0.83, medium 0.77; on
-    DAVIS 2016 0.89 and 0.88, but 0.86 and 0.87 where each frame is a tenth brighter than the last: it trusts the light.
+    DAVIS 2016 0.89 and 0.88, but 0.86 and 0.88 where each frame is a tenth brighter than the last: it trusts the light.
     """
 
     def __init__(self, preset: str = TUNED) -> None:
