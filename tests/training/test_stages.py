@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from vsreid_lite.models.mask_propagation import Stream, TwoStreams
-from vsreid_lite.models.weights import load_weights, read_provenance
+from vsreid_lite.models.weights import load_weights, read_provenance, save_weights
 from vsreid_lite.training import rendering, stages
 from vsreid_lite.training.clips import Clip
 from vsreid_lite.training.log import read_log
@@ -125,6 +125,9 @@ def test_a_file_or_state_of_another_chain_of_stages_is_not_this_one(store, tmp_p
     assert not is_finished("lite-rgb", request(tmp_path, "lite-rgb"))
     with pytest.raises(ValueError, match="that of: vsreid train lite-rgb --seed 0 after lite-stills"):
         run(store, tmp_path, "lite-rgb")
+    file = tmp_path / "lite-rgb.safetensors"
+    save_weights(file, narrow(use_flow=False), replace(read_provenance(file), start=("by hand",)))
+    assert not is_finished("lite-rgb", request(tmp_path, "lite-rgb"))
 
 
 def test_identification_is_trained_and_its_table_of_identities_stays_out_of_the_file(store, tmp_path):

@@ -117,15 +117,16 @@ def run_stage(name: str, request: Request, team: Team = ALONE, store: ClipStore 
 
 
 def is_finished(name: str, request: Request) -> bool:
-    """Whether the weight file of a request is there, made by the same commands, with all the steps of the stage.
+    """Whether the weight file of a request is there: by the same command, after the same stages, with all its steps.
 
     Raises ValueError for a damaged file.
     """
     if not request.output.exists():
         return False
     found = read_provenance(request.output)
-    made = tuple(command.split()[2] for command in found.start) == _chain(name) and found.command == request.command
-    return made and found.steps >= STAGES[name].plan.steps
+    before = [command.split()[2:3] for command in found.start]  # a header of another origin may hold anything
+    same = found.command == request.command and before == [[stage] for stage in _chain(name)]
+    return same and found.steps >= STAGES[name].plan.steps
 
 
 def _chain(name: str) -> tuple[str, ...]:
