@@ -117,7 +117,7 @@ def _choose(commands_of: Subparsers) -> None:
     parser.add_argument(
         "--sequences", type=_at_least_one, default=24, help="of mini-val (default: 24, each challenge twice)"
     )
-    parser.add_argument("--adapt", action="store_true", help="also choose the adaptation: slow; not for real video")
+    parser.add_argument("--adapt", action="store_true", help="also choose the adaptation, for scenes like these: slow")
     parser.add_argument("--workers", type=_at_least_one, help="processes (default: one for each core, at most 8)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--seed", type=_seed, default=0)
