@@ -138,10 +138,10 @@ def test_processes_that_cannot_share_a_batch_of_any_stage_are_refused_before_the
 def test_processes_that_would_halve_an_odd_part_of_a_batch_for_own_guides_are_refused(
     requests, tmp_path, capfd, monkeypatch
 ):
-    sixteen = Team(accelerator=SimpleNamespace(num_processes=16, process_index=0))
-    monkeypatch.setattr("vsreid_lite.training.processes.assemble", lambda device: sixteen)
+    eight = Team(accelerator=SimpleNamespace(num_processes=8, process_index=0))
+    monkeypatch.setattr("vsreid_lite.training.processes.assemble", lambda device: eight)
     line = refused(capfd, "train", "lite-box", "--output", tmp_path / "a.safetensors")
-    assert "lite-box: half of each part of a batch" in line and "16 processes have 1 of 16 samples" in line
+    assert "lite-box: half of each part of a batch" in line and "8 processes have 1 of 8 samples" in line
     assert requests == []
 
 

@@ -11,11 +11,11 @@ from vsreid_lite.models.tracing import influence, layer_shapes
 def test_the_shapes_of_the_layers_come_in_the_order_of_their_calls_without_what_a_layer_calls_itself():
     with torch.device("meta"):
         shapes = layer_shapes(Stream().eval(), torch.rand(1, 3, 128, 128), torch.rand(1, 1, 128, 128))
-    assert list(shapes) == [
-        *("stem", "guide", "stem_norm", "down", "layer1", "layer2", "layer3", "aspp", "middle", "detail", "head")
-    ]
-    assert shapes["stem"] == shapes["guide"] == (1, 32, 64, 64)
-    assert shapes["layer3"] == (1, 128, 16, 16) and shapes["head"] == (1, 2, 64, 64)
+    blocks = [f"backbone.blocks.{index}" for index in range(11)]
+    others = ["aspp", "middle", "detail", "head"]
+    assert list(shapes) == ["guide", "backbone.stem", "backbone.norm", *blocks, *others]
+    assert shapes["backbone.stem"] == shapes["guide"] == (1, 32, 64, 64)
+    assert shapes["backbone.blocks.10"] == (1, 112, 16, 16) and shapes["head"] == (1, 2, 64, 64)
 
 
 def test_looking_at_shapes_leaves_no_hook_behind():

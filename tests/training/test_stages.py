@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from vsreid_lite.models.efficientnet import Backbone
 from vsreid_lite.models.mask_propagation import Stream, TwoStreams
 from vsreid_lite.models.weights import load_weights, read_provenance, save_weights
 from vsreid_lite.training import rendering, stages
@@ -57,7 +58,8 @@ class TinyStore(ClipStore):
 @pytest.fixture
 def store(monkeypatch):
     """Narrow networks and two steps a stage, whatever the table says of them."""
-    short = {name: replace(stage, plan=Plan(2, 1e-2, warm_up=1), batch=4) for name, stage in STAGES.items()}
+    plan = Plan(2, 1e-2, warm_up=1)
+    short = {name: replace(stage, plan=plan, batch=4, imagenet=False) for name, stage in STAGES.items()}
     monkeypatch.setattr(stages, "STAGES", short)
     monkeypatch.setattr(stages, "lite_streams", narrow)
     monkeypatch.setitem(stages.NETWORKS, "two streams", narrow)
@@ -88,6 +90,23 @@ def test_a_stage_starts_from_the_file_of_the_one_before_and_says_how_it_came_abo
     assert not is_finished("lite-flow", request(tmp_path, "lite-flow"))
 
 
+def test_each_row_of_table_1_starts_from_imagenet_and_has_had_as_many_steps(tmp_path):
+    firsts = {name for name, stage in STAGES.items() if stage.start is None and stage.network == "rgb"}
+    assert firsts == {name for name, stage in STAGES.items() if stage.imagenet} == {"lite-stills", "lite-baseline-stills"}
+    network, before = stages._start(STAGES["lite-stills"], request(tmp_path, "lite-stills"))
+    published = Backbone()
+    published.load_imagenet()
+    assert before is None
+    assert all(torch.equal(v, network.rgb.backbone.state_dict()[name]) for name, v in published.state_dict().items())
+
+    def budget(name):  # of the RGB stream
+        stage = STAGES[name]
+        own = 0 if stage.flow_only else stage.plan.steps
+        return own + (budget(stage.start) if stage.start else 0)
+
+    assert budget("lite-baseline") == budget("lite-box") == budget("lite-propagation")
+
+
 def test_the_flow_stage_leaves_the_rgb_stream_as_it_is(store, tmp_path):
     run(store, tmp_path, "lite-stills", "lite-rgb", "lite-flow")
     rgb = loaded(tmp_path, "lite-rgb", narrow(use_flow=False)).rgb.state_dict()
@@ -99,7 +118,7 @@ def test_the_flow_stage_leaves_the_rgb_stream_as_it_is(store, tmp_path):
 def test_the_joint_stage_trains_both_streams(store, tmp_path):
     run(store, tmp_path, "lite-stills", "lite-rgb", "lite-flow")
     before = loaded(tmp_path, "lite-flow", narrow())
-    run(store, tmp_path, "lite-joint", "lite-own", "lite-propagation")
+    run(store, tmp_path, "lite-propagation")
     after = loaded(tmp_path, "lite-propagation", narrow())
     for stream in ("rgb", "flow"):
         assert not torch.equal(getattr(before, stream).head.weight, getattr(after, stream).head.weight)

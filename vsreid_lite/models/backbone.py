@@ -1,4 +1,4 @@
-"""Narrow residual stages with dilation, and atrous spatial pyramid pooling: what the lite networks are made of."""
+"""Narrow residual stages and atrous spatial pyramid pooling: parts that several networks are made of."""
 
 from __future__ import annotations
 

