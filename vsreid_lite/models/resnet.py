@@ -10,8 +10,8 @@ from torch.nn import functional as F
 from torchvision.models import ResNet, ResNet101_Weights
 from torchvision.models.resnet import Bottleneck
 
-from vsreid_lite.models.backbone import ASPP
 from vsreid_lite.models.hub import load_imagenet
+from vsreid_lite.models.layers import ASPP
 from vsreid_lite.models.mask_propagation import TwoStreams, convert_to_flow
 
 RESNET101 = (3, 4, 23, 3)  # bottlenecks of each stage

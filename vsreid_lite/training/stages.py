@@ -6,13 +6,14 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from vsreid_lite.config import PropagationConfig
+from vsreid_lite.models.checkpoints import misfits, read_checkpoint
 from vsreid_lite.models.detector import LiteDetector
 from vsreid_lite.models.identification import LiteIdentification, OIMLoss
 from vsreid_lite.models.mask_propagation import Stream, TwoStreams, flow_stream_from, lite_streams
@@ -75,6 +76,9 @@ STAGES = {
 }
 
 
+IMAGENET_START = "; at first EfficientNet-Lite0's ImageNet weights (ML Illustrated, Apache-2.0)"
+
+
 @dataclass(frozen=True)
 class Request:
     """What the user of `vsreid train` chooses: the file to write and, for stages with real video, what they may see."""
@@ -113,14 +117,16 @@ def run_stage(name: str, request: Request, team: Team = ALONE, store: ClipStore 
 def is_finished(name: str, request: Request) -> bool:
     """Whether the weight file of a request is there: by the same command, after the same stages, with all its steps.
 
-    Raises ValueError for a damaged file.
+    One of an older network of another architecture is not. Raises ValueError for a damaged file.
     """
     if not request.output.exists():
         return False
     found = read_provenance(request.output)
     before = [command.split()[2:3] for command in found.start]  # a header of another origin may hold anything
     same = found.command == request.command and before == [[stage] for stage in _chain(name)]
-    return same and found.steps >= STAGES[name].plan.steps
+    if not same or found.steps < STAGES[name].plan.steps:
+        return False
+    return not misfits(NETWORKS[STAGES[name].network]().state_dict(), read_checkpoint(request.output))
 
 
 def _chain(name: str) -> tuple[str, ...]:
@@ -143,8 +149,8 @@ def _start(stage: Stage, request: Request) -> tuple[nn.Module, Provenance | None
     network = NETWORKS[stage.network]()
     if stage.start is None:
         if stage.imagenet:
-            assert isinstance(network, TwoStreams)
-            cast(Stream, network.rgb).backbone.load_imagenet()
+            assert isinstance(network, TwoStreams) and isinstance(network.rgb, Stream)
+            network.rgb.backbone.load_imagenet()
         return network, None
     file = _start_file(stage.start, request.output)
     if stage.flow_only:
@@ -155,11 +161,14 @@ def _start(stage: Stage, request: Request) -> tuple[nn.Module, Provenance | None
 
 
 def _provenance(stage: Stage, request: Request, start: Provenance | None, steps: int) -> Provenance:
-    generated = f"{stage.mini} scenes of mini-train, {stage.footage} in the style of footage"
+    data = f"{stage.mini} scenes of mini-train, {stage.footage} in the style of footage"
+    data += " and DAVIS 2016 (CC BY 4.0)" if stage.real else ""
+    if stage.imagenet or (start and IMAGENET_START in start.data):
+        data += IMAGENET_START
     seen = set(request.sequences if stage.real else ()).union(start.sequences if start else ())
     return Provenance(
         network=stage.network,
-        data=generated + (" and DAVIS 2016 (CC BY 4.0)" if stage.real else ""),
+        data=data,
         command=request.command,
         seed=request.seed,
         steps=steps,

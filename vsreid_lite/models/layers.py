@@ -1,4 +1,4 @@
-"""Narrow residual stages and atrous spatial pyramid pooling: parts that several networks are made of."""
+"""Layers that several networks are made of: residual stages, atrous spatial pyramid pooling, normalised images."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, dil
 
 
 class ResidualBlock(nn.Module):
-    """Two 3 x 3 convolutions and a shortcut (He et al. 2016, the basic block), with stride and dilation."""
+    """Two 3 x 3 convolutions and a shortcut (He et al. 2016, the basic block), with stride."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int = 1, dilation: int = 1) -> None:
+    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
         super().__init__()
-        self.first = convolution(inputs, outputs, 3, stride, dilation)
-        self.second = convolution(outputs, outputs, 3, 1, dilation)
+        self.first = convolution(inputs, outputs, 3, stride)
+        self.second = convolution(outputs, outputs)
         self.shortcut = convolution(inputs, outputs, 1, stride) if (inputs, stride) != (outputs, 1) else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -31,10 +31,10 @@ class ResidualBlock(nn.Module):
         return F.relu(self.second(F.relu(self.first(x))) + self.shortcut(x))
 
 
-def stage(inputs: int, outputs: int, blocks: int = 2, stride: int = 1, dilation: int = 1) -> nn.Sequential:
+def stage(inputs: int, outputs: int, blocks: int = 2, stride: int = 1) -> nn.Sequential:
     """`blocks` residual blocks; the first one carries the stride."""
-    rest = [ResidualBlock(outputs, outputs, 1, dilation) for _ in range(blocks - 1)]
-    return nn.Sequential(ResidualBlock(inputs, outputs, stride, dilation), *rest)
+    rest = [ResidualBlock(outputs, outputs) for _ in range(blocks - 1)]
+    return nn.Sequential(ResidualBlock(inputs, outputs, stride), *rest)
 
 
 class ASPP(nn.Module):
