@@ -66,7 +66,7 @@ class AdaptationConfig:
     """
 
     steps: int | None = None  # for each instance
-    batch: int = 8
+    batch: int = 4
     learning_rate: float | None = None
     recompositions: int = 40
     hard_guides: float = 0.5  # share of the guides corrupted hard
@@ -74,8 +74,8 @@ class AdaptationConfig:
 
     @property
     def pace(self) -> tuple[int, float]:
-        """Steps and learning rate as numbers: 150 and 1e-3 for weights that store none."""
-        return 150 if self.steps is None else self.steps, 1e-3 if self.learning_rate is None else self.learning_rate
+        """Steps and learning rate as numbers: 100 and 1e-3 for weights that store none."""
+        return 100 if self.steps is None else self.steps, 1e-3 if self.learning_rate is None else self.learning_rate
 
 
 @dataclass(frozen=True)

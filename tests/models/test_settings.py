@@ -55,10 +55,10 @@ def test_what_is_given_stays(shipped):
 @pytest.mark.parametrize("stored", [{}, {"scales": [1.0]}])
 def test_weights_that_store_nothing_have_the_defaults(shipped, stored):
     store_settings(shipped, shipped, stored)
-    assert thresholds(settled(Config())) == (0.7, 0.5, 150, 1e-3)
-    assert ReidConfig().thresholds == (0.7, 0.5) and AdaptationConfig().pace == (150, 1e-3)
+    assert thresholds(settled(Config())) == (0.7, 0.5, 100, 1e-3)
+    assert ReidConfig().thresholds == (0.7, 0.5) and AdaptationConfig().pace == (100, 1e-3)
     shipped.unlink()
-    assert thresholds(settled(Config())) == (0.7, 0.5, 150, 1e-3)
+    assert thresholds(settled(Config())) == (0.7, 0.5, 100, 1e-3)
 
 
 def test_presets_whose_weights_are_not_ours_keep_their_own(shipped):

@@ -24,7 +24,7 @@ RHO_REID = (0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
 RHO_OCC = (0.3, 0.5, 0.7)
 SINGLE_SCALE = ((1.0,),)
 SCALE_SETS = ((1.0, 1.25), (0.75, 1.0, 1.25), (0.875, 1.0, 1.125))
-STEPS, LEARNING_RATES = (60, 100, 150), (6e-4, 1e-3)  # of online adaptation: 30 s an instance on 2 cores at most
+STEPS, LEARNING_RATES = (40, 70, 100), (6e-4, 1e-3)  # of online adaptation: 30 s an instance on 2 cores at most
 EVERY = 3  # adaptation is slow: one of so many sequences
 MEASURES = ("global-mean", "J-mean", "F-mean", "J-after-reappearance")
 

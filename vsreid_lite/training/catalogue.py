@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-# Minutes of training on 2 cores of an AMD EPYC, from the logs in data/training; rendering the scenes comes once on top.
+# Minutes of training on 2 cores of an AMD EPYC, from the logs in data/training (N_mp: half of theirs, since two stages were
+# trained at a time, a core each); rendering the scenes comes once on top.
 STAGE_MINUTES = {
-    "lite-stills": 25,
-    "lite-rgb": 14,
-    "lite-flow": 15,
-    "lite-propagation": 13,
-    "lite-box": 8,
-    "lite-baseline-stills": 31,
-    "lite-baseline-rgb": 15,
+    "lite-stills": 4,
+    "lite-rgb": 4,
+    "lite-flow": 5,
+    "lite-propagation": 12,
+    "lite-box": 7,
+    "lite-baseline-stills": 4,
+    "lite-baseline-rgb": 4,
     "lite-baseline": 6,
     "lite-detector": 13,
     "lite-identification": 35,
-    "lite-davis-propagation": 10,
-    "lite-davis-box": 5,
-    "lite-davis-baseline": 5,
+    "lite-davis-propagation": 7,
+    "lite-davis-box": 4,
+    "lite-davis-baseline": 3,
     "lite-davis-detector": 3,
     "lite-davis-identification": 3,
 }
