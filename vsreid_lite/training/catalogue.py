@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-# Minutes of training on 2 cores of an AMD EPYC, from the logs in data/training; of N_mp half of theirs, since two stages
-# were trained at a time, on a core each. Rendering the scenes comes once on top.
+# Minutes of training on 2 cores of an AMD EPYC, from the logs in data/training; of N_mp half of theirs, since two
+# stages were trained at a time, on a core each. Rendering the scenes comes once on top.
 STAGE_MINUTES = {
     "lite-stills": 4,
     "lite-rgb": 4,
