@@ -61,9 +61,10 @@ def adapt(
     optimiser = torch.optim.AdamW(adapted.parameters(), learning_rate, weight_decay=0.0)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, total_steps=steps, pct_start=0.1)
     image_only = TwoStreams(adapted.rgb)
+    on_gpu = next(adapted.parameters()).is_cuda  # four samples are a quarter faster in float32 on a CPU
     deadline = time.monotonic() + config.seconds * sequence.K
     for step in tqdm(range(steps), desc=f"adapting to {sequence.name}", disable=not progress):
-        loss = joint_loss(adapted if step % FLOW_EVERY == 0 else image_only, batches[step])
+        loss = joint_loss(adapted if step % FLOW_EVERY == 0 else image_only, batches[step], mixed=on_gpu)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         length = nn.utils.clip_grad_norm_(adapted.parameters(), 5.0)
