@@ -17,6 +17,7 @@ from vsreid_lite.propagation import propagate_mask
 from vsreid_lite.sequence import Sequence
 from vsreid_lite.training import adaptation
 from vsreid_lite.training.adaptation import FLOW_EVERY, adapt, calibrate, no_larger_than_needed
+from vsreid_lite.training.branches import joint_loss
 from vsreid_lite.training.clips import mask_box
 from vsreid_lite.training.recomposition import recompose
 
@@ -53,16 +54,31 @@ def test_adaptation_keeps_to_its_time():
     assert time.monotonic() - started < 0.5 * sequence.K + 15  # the last step and the recompositions come on top
 
 
+class Counted(torch.nn.Module):
+    """A stream that knows how often it was asked, and in which precision it answered last."""
+
+    def __init__(self, stream):
+        super().__init__()
+        self.stream, self.asked, self.precision = stream, 0, None
+
+    def forward(self, *inputs):
+        self.asked += 1
+        logits = self.stream(*inputs)
+        self.precision = logits.dtype
+        return logits
+
+
+def test_on_a_cpu_it_learns_in_float32_where_training_takes_bfloat16():
+    network = TwoStreams(Counted(lite_streams(use_flow=False).rgb))
+    adapted = adapt(network, mini_sequence("val", 0), replace(SHORT, steps=1), PropagationConfig())
+    assert adapted.rgb.precision == torch.float32
+    patch = torch.rand(1, 3, 32, 32)
+    batch = {"image": patch, "flow": patch[:, :2], "guide": patch[:, :1], "truth": patch[:, 0].round()}
+    joint_loss(network, batch)
+    assert network.rgb.precision == torch.bfloat16
+
+
 def test_both_streams_learn_at_once_and_the_image_stream_more_often():
-    class Counted(torch.nn.Module):
-        def __init__(self, stream):
-            super().__init__()
-            self.stream, self.asked = stream, 0
-
-        def forward(self, *inputs):
-            self.asked += 1
-            return self.stream(*inputs)
-
     streams = lite_streams()
     network = TwoStreams(Counted(streams.rgb), Counted(streams.flow))
     adapted = adapt(network, mini_sequence("val", 0), replace(SHORT, steps=2), PropagationConfig())

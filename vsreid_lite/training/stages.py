@@ -32,6 +32,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "detector": LiteDetector,
     "identification": LiteIdentification,
 }
+IMAGENET_START = "; at first EfficientNet-Lite0's ImageNet weights (ML Illustrated, Apache-2.0)"
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,6 @@ STAGES = {
     "lite-davis-detector": Stage("detector", Plan(400, 3e-4), 6, "lite-detector", 60, 60, 150),
     "lite-davis-identification": Stage("identification", Plan(400, 3e-4), 64, "lite-identification", 60, 60, 150),
 }
-
-
-IMAGENET_START = "; at first EfficientNet-Lite0's ImageNet weights (ML Illustrated, Apache-2.0)"
 
 
 @dataclass(frozen=True)
