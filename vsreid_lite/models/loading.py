@@ -16,6 +16,7 @@ from vsreid_lite.models import Networks
 from vsreid_lite.models.detector import LiteDetector
 from vsreid_lite.models.full_size import load_full_size
 from vsreid_lite.models.identification import LiteIdentification
+from vsreid_lite.models.layers import fold_normalisation
 from vsreid_lite.models.mask_propagation import lite_streams
 from vsreid_lite.models.weights import SHIPPED, load_weights, read_provenance
 
@@ -154,4 +155,5 @@ Network = TypeVar("Network", bound=nn.Module)
 
 def _loaded(network: Network, file: Path, device: torch.device) -> Network:
     load_weights(file, network)
-    return network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    fold_normalisation(network.eval())
+    return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
