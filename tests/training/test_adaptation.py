@@ -110,6 +110,13 @@ def test_an_instance_that_would_vanish_keeps_the_first_frame_as_it_is():
     assert no_larger_than_needed(frame, labels, PropagationConfig())[1] is labels
 
 
+@pytest.mark.parametrize("steps", [1, 2, 5, 10])
+def test_any_number_of_steps_and_recompositions_will_do(steps):
+    sequence = mini_sequence("val", 0)
+    one = replace(sequence, labels=(1,), annotations=None)
+    adapt(lite_streams(), one, replace(SHORT, steps=steps, batch=1, recompositions=1), PropagationConfig())
+
+
 def test_adaptation_works_on_the_reduced_frame(monkeypatch):
     seen = []
     monkeypatch.setattr(

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 
 from vsreid_lite.evaluation.ladder import Row
 from vsreid_lite.models.loading import weight_files
 from vsreid_lite.models.weights import Provenance, read_provenance
-from vsreid_lite.training.stages import STAGES
 
 
 def training_budget(rows: list[Row]) -> list[dict[str, object]]:
     """One entry for each weight file that the measured rows use, in their order.
 
-    stages: name and steps of each stage that led to the file, the first one first; the last one's are those that were
-    done, those of the stages before it are planned. steps: their sum. The rest is from the file's header.
+    stages: name and steps of each stage that led to the file, the first one first. steps: their sum. All of it is from
+    the file's header.
     """
     used: dict[str, list[str]] = {}
     for row in rows:
@@ -51,13 +49,13 @@ def _parts(row: Row) -> Iterator[str]:
 
 
 def _stages(header: Provenance) -> dict[str, int]:
-    """Steps by stage; where the header's command is none of ours, or of another version, its own steps alone."""
-    words = shlex.split(header.command)
-    name = words[2] if words[:2] == ["vsreid", "train"] and len(words) > 2 else ""
-    if name not in STAGES or STAGES[name].network != header.network:
-        return {name or header.network: header.steps}
-    stages, before = {name: header.steps}, STAGES[name].start
-    while before is not None:
-        stages[before] = STAGES[before].plan.steps
-        before = STAGES[before].start
-    return dict(reversed(stages.items()))
+    """Steps by stage, of each stage before it where the header has them."""
+    before = list(zip(header.start, header.start_steps, strict=False))  # the first headers had no such steps
+    stages = [*before, (header.command, header.steps)]
+    return {_stage(command) or header.network: steps for command, steps in stages}
+
+
+def _stage(command: str) -> str:
+    """The stage of a `vsreid train` command; "" for another one."""
+    words = command.split()
+    return words[2] if words[:2] == ["vsreid", "train"] and len(words) > 2 else ""

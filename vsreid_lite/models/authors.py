@@ -22,7 +22,7 @@ def load_authors_checkpoint(path: Path | str, fusion: str = "logits") -> MP2S:
     """The release's network with the weights of `MP2S.pth.tar` (203.4 M values, 814 MB): float32, CPU, in `eval`.
 
     The tensors may lie under "state_dict", and their names begin with "module.". Raises FileNotFoundError; ValueError
-    for a file that is damaged or would run code, or does not fit: it names the first ten tensors that do not.
+    for a file that is damaged or would run code, or does not fit: it names ten tensors that do not.
     """
     with torch.device("meta"):  # the file's tensors become the network's: no second copy in memory
         network = MP2S(fusion)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import re
 from collections.abc import Mapping
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def load_tensors(module: nn.Module, tensors: Mapping[str, Tensor], path: Path | 
     """Fill `module` with the tensors of `path`, in the module's own precision.
 
     A module on the meta device takes the tensors themselves, so that no second copy lies in memory. The counters of
-    normalisation layers may be missing all together. Raises ValueError with the first ten tensors that are missing,
+    normalisation layers may be missing all together. Raises ValueError with ten tensors that are missing,
     unknown or misshaped; the module is then as it was.
     """
     expected = module.state_dict()
@@ -67,14 +68,20 @@ def load_tensors(module: nn.Module, tensors: Mapping[str, Tensor], path: Path | 
 
 
 def misfits(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:
-    """What keeps `found` from filling `expected`: the first ten missing, unknown and misshaped tensors, or ""."""
-    problems = [f"{name} is missing" for name in expected if name not in found]
-    problems += [f"{name} is unknown" for name in found if name not in expected]
-    problems += [
-        f"{name} has shape {tuple(found[name].shape)} instead of {tuple(value.shape)}"
-        for name, value in expected.items()
-        if name in found and found[name].shape != value.shape
-    ]
+    """What keeps `found` from filling `expected`: ten missing, unknown and misshaped tensors, or "".
+
+    Of each kind the first ones come in turn, so that many of one kind do not hide another.
+    """
+    kinds = (
+        [f"{name} is missing" for name in expected if name not in found],
+        [f"{name} is unknown" for name in found if name not in expected],
+        [
+            f"{name} has shape {tuple(found[name].shape)} instead of {tuple(value.shape)}"
+            for name, value in expected.items()
+            if name in found and found[name].shape != value.shape
+        ],
+    )
+    problems = [problem for turn in zip_longest(*kinds) for problem in turn if problem]
     more = f" and {len(problems) - LISTED} more" if len(problems) > LISTED else ""
     return "; ".join(problems[:LISTED]) + more
 

@@ -21,7 +21,7 @@ def convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, dil
 def fold_normalisation(network: nn.Module) -> None:
     """Multiply each batch normalisation that follows a convolution into that convolution, in place.
 
-    The network computes the same as before in evaluation mode, up to rounding, a third faster on a CPU. Only where the
+    The network computes the same as before in evaluation mode, up to rounding, a fifth faster on a CPU. Only where the
     two begin an `nn.Sequential`, as all but the first layer of the lite networks do.
     """
     for block in network.modules():

@@ -131,7 +131,9 @@ def _stored_settings(config: Config) -> Mapping[str, Any]:
 
 def _there(file: Path | None, part: str, weights: str) -> Path:
     if file is None:
-        raise FileNotFoundError(f"weights {weights}: no {part} file; make it: vsreid train {weights}-{part}")
+        name = f"{weights}-{part}"
+        where = SHIPPED / f"{name}.safetensors"
+        raise FileNotFoundError(f"weights {weights}: no {part} file; make it: vsreid train {name} --output {where}")
     return file
 
 

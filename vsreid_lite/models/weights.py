@@ -19,6 +19,8 @@ from vsreid_lite.files import write_bytes
 from vsreid_lite.models.authors import load_authors_checkpoint as load_authors_checkpoint
 from vsreid_lite.models.checkpoints import misfits
 
+OPTIONAL = ("settings", "start", "start_steps")  # of a header: what the first files did not have
+LISTS = ("sequences", "start", "start_steps")  # tuples that JSON has made lists of
 SHIPPED = Path(__file__).parent.parent / "weights"
 
 
@@ -34,7 +36,8 @@ class Provenance:
     version: str = __version__
     sequences: tuple[str, ...] = ()  # the real sequences it has seen
     settings: Mapping[str, Any] = field(default_factory=dict)  # chosen on mini-val: thresholds, scales, adaptation
-    start: tuple[str, ...] = ()  # the commands of the stages before it, the first one first
+    start: tuple[str, ...] = ()  # the commands of the stages before it, the first one first,
+    start_steps: tuple[int, ...] = ()  # and the steps of each
 
 
 def save_weights(path: Path, network: nn.Module, provenance: Provenance) -> None:
@@ -62,7 +65,7 @@ def load_weights(path: Path, network: nn.Module) -> Provenance:
     """Fill `network` from a weight file and return the file's provenance.
 
     Raises FileNotFoundError; ValueError for a file that is damaged or of another kind, and for one that does not fit,
-    with the first ten tensors which are missing, unknown or misshaped. The network is then as it was.
+    with ten tensors which are missing, unknown or misshaped. The network is then as it was.
     """
     with _opened(path) as file:
         provenance = _provenance(path, file.metadata())
@@ -103,12 +106,12 @@ def _provenance(path: Path, metadata: Mapping[str, str] | None) -> Provenance:
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: expected a provenance as a JSON object in its header, found {error}") from error
     known = {part.name for part in fields(Provenance)}
-    problems = [f"no {name}" for name in sorted(known - values.keys() - {"settings", "start"})]
+    problems = [f"no {name}" for name in sorted(known - values.keys() - set(OPTIONAL))]
     problems += [f"{name}, which is unknown" for name in sorted(values.keys() - known)]
     if problems:
         version = _other_version(values.get("version"))
         raise ValueError(f"{path}: expected {len(known)} fields of provenance, found {'; '.join(problems)}{version}")
-    return Provenance(**{**values, **{name: tuple(values.get(name, ())) for name in ("sequences", "start")}})
+    return Provenance(**{**values, **{name: tuple(values.get(name, ())) for name in LISTS}})
 
 
 def _check(path: Path, provenance: Provenance, expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:

@@ -22,6 +22,7 @@ from vsreid_lite.reidentification import cosine_similarity, embed_templates, tem
 from vsreid_lite.sequence import Sequence
 from vsreid_lite.training.branches import joint_loss
 from vsreid_lite.training.clips import Clip, mask_box
+from vsreid_lite.training.loop import Plan
 from vsreid_lite.training.propagation_samples import Mixture, PropagationBatches
 from vsreid_lite.training.recomposition import recompose
 
@@ -42,7 +43,8 @@ def adapt(
 
     Trains so many steps for each instance, or `config.seconds` for each if that is over first: both streams in every
     third step, the RGB stream alone in the others. Batch normalisation keeps its statistics: one frame is no
-    population. Raises FloatingPointError with the step for a loss or a gradient that is not finite.
+    population. The motions of the recompositions are those of DIS, whatever the flow of the run. Raises
+    FloatingPointError with the step for a loss or a gradient that is not finite.
     """
     adapted = copy.deepcopy(network).eval().to(memory_format=torch.channels_last)  # a fifth faster on a CPU
     areas = sequence.first_probabilities().sum((1, 2))
@@ -52,14 +54,15 @@ def adapt(
     labels = np.where(np.isin(sequence.first_mask, sequence.labels), sequence.first_mask, 0).astype(np.uint8)
     frame, labels = no_larger_than_needed(np.asarray(sequence.frames[0]), labels, propagation)
     original = Clip("first frame", (frame, frame), (labels, labels), ((), ()))
-    moved = recompose(frame, labels, config.recompositions // 2, seed)
+    moved = recompose(frame, labels, max(1, config.recompositions // 2), seed)
     clips = [original, moved, moved, moved]
     mixture = Mixture(neighbour=0.2, recovery=0.1, hard=config.hard_guides, warped=0.5)
     batches = PropagationBatches(clips, config.batch, propagation, seed, mixture, SMALLEST_TO_LEARN)
     steps, learning_rate = config.pace
     steps *= sequence.K
     optimiser = torch.optim.AdamW(adapted.parameters(), learning_rate, weight_decay=0.0)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, total_steps=steps, pct_start=0.1)
+    plan = Plan(steps, learning_rate, warm_up=max(1, steps // 10))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, plan.rate)
     image_only = TwoStreams(adapted.rgb)
     on_gpu = next(adapted.parameters()).is_cuda  # four samples are a quarter faster in float32 on a CPU
     deadline = time.monotonic() + config.seconds * sequence.K
