@@ -85,6 +85,7 @@ def test_a_stage_starts_from_the_file_of_the_one_before_and_says_how_it_came_abo
     first, second = (read_provenance(tmp_path / f"{name}.safetensors") for name in ("lite-stills", "lite-rgb"))
     assert (first.network, first.steps, first.start) == ("rgb", 2, ())
     assert second.command == "vsreid train lite-rgb --seed 0" and second.start == ("vsreid train lite-stills --seed 0",)
+    assert second.start_steps == (2,)
     assert is_finished("lite-rgb", request(tmp_path, "lite-rgb"))
     assert not is_finished("lite-rgb", replace(request(tmp_path, "lite-rgb"), command="vsreid train lite-rgb --seed 1"))
     assert not is_finished("lite-flow", request(tmp_path, "lite-flow"))
@@ -112,8 +113,8 @@ def test_every_row_of_table_1_has_had_as_many_steps():
         own = 0 if stage.flow_only and alone else stage.plan.steps
         return own + (steps(stage.start, alone) if stage.start else 0)
 
-    assert {steps(f"lite-{row}", True) for row in ("baseline", "box", "propagation")} == {2500}
-    assert steps("lite-propagation", False) == 3300  # the flow stream, which begins as the RGB stream
+    assert {steps(f"lite-{row}", True) for row in ("baseline", "box", "propagation")} == {4000}
+    assert steps("lite-propagation", False) == 4800  # the flow stream, which begins as the RGB stream
 
 
 def test_the_file_of_an_older_network_is_not_that_of_the_stage(store, tmp_path):
@@ -158,11 +159,22 @@ def test_a_file_or_state_of_another_chain_of_stages_is_not_this_one(store, tmp_p
     changed = {**stages.STAGES, "lite-rgb": replace(stages.STAGES["lite-rgb"], start=None)}
     monkeypatch.setattr(stages, "STAGES", changed)
     assert not is_finished("lite-rgb", request(tmp_path, "lite-rgb"))
-    with pytest.raises(ValueError, match="that of: vsreid train lite-rgb --seed 0 after lite-stills"):
+    with pytest.raises(
+        ValueError, match="that of: vsreid train lite-rgb --seed 0, 2 steps after lite-stills of 2 steps"
+    ):
         run(store, tmp_path, "lite-rgb")
     file = tmp_path / "lite-rgb.safetensors"
     save_weights(file, narrow(use_flow=False), replace(read_provenance(file), start=("by hand",)))
     assert not is_finished("lite-rgb", request(tmp_path, "lite-rgb"))
+
+
+def test_a_file_or_state_of_another_plan_is_not_this_one(store, tmp_path, monkeypatch):
+    run(store, tmp_path, "lite-stills", "lite-rgb")
+    longer = {**stages.STAGES, "lite-stills": replace(stages.STAGES["lite-stills"], plan=Plan(3))}
+    monkeypatch.setattr(stages, "STAGES", longer)
+    assert not any(is_finished(name, request(tmp_path, name)) for name in ("lite-stills", "lite-rgb"))
+    with pytest.raises(ValueError, match="2 steps"):
+        run(store, tmp_path, "lite-stills")
 
 
 def test_identification_is_trained_and_its_table_of_identities_stays_out_of_the_file(store, tmp_path):
@@ -207,7 +219,7 @@ def test_the_state_of_another_seed_is_not_gone_on_with(store, tmp_path):
     run(store, tmp_path, "lite-stills")
     other = replace(request(tmp_path, "lite-stills"), seed=1, command="vsreid train lite-stills --seed 1")
     with pytest.raises(
-        ValueError, match=r"stills\.state: not .*that of: vsreid train lite-stills --seed 0\); delete it"
+        ValueError, match=r"stills\.state: not .*that of: vsreid train lite-stills --seed 0, 2 steps\); delete it"
     ):
         run_stage("lite-stills", other, store=store)
     assert read_provenance(tmp_path / "lite-stills.safetensors").seed == 0

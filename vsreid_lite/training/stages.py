@@ -53,9 +53,9 @@ class Stage:
     imagenet: bool = False  # the first stage of a row: its backbone starts from ImageNet's weights
 
 
-# Section 3.4. Every stream of every row of Table 1 has had 2,500 steps, of its own or of the stream it starts from; the
-# flow stream, which begins as the RGB stream after its first 1,500, has had 1,800 more.
-PRETRAINING, BRANCH, LAST = Plan(700, 4e-4), Plan(800, 4e-4), Plan(1000, 4e-4)
+# Section 3.4. Every stream of every row of Table 1 has had 4,000 steps, of its own or of the stream it starts from; the
+# flow stream, which begins as the RGB stream after its first 1,500, has had 3,300 more.
+PRETRAINING, BRANCH, LAST = Plan(700, 4e-4), Plan(800, 4e-4), Plan(2500, 4e-4)
 FINE = Plan(400, 3e-4)  # on real video
 
 STAGES = {
@@ -113,16 +113,17 @@ def run_stage(name: str, request: Request, team: Team = ALONE, store: ClipStore 
 
 
 def is_finished(name: str, request: Request) -> bool:
-    """Whether the weight file of a request is there: by the same command, after the same stages, with all its steps.
+    """Whether the weight file of a request is there: by the same command, after the same stages, each with its steps.
 
-    One of an older network of another architecture is not. Raises ValueError for a damaged file.
+    One of an older network or plan is not. Raises ValueError for a damaged file.
     """
     if not request.output.exists():
         return False
     found = read_provenance(request.output)
     before = [command.split()[2:3] for command in found.start]  # a header of another origin may hold anything
     same = found.command == request.command and before == [[stage] for stage in _chain(name)]
-    if not same or found.steps < STAGES[name].plan.steps:
+    planned = tuple(STAGES[stage].plan.steps for stage in (*_chain(name), name))
+    if not same or (*found.start_steps, found.steps) != planned:
         return False
     return not misfits(NETWORKS[STAGES[name].network]().state_dict(), read_checkpoint(request.output))
 
@@ -139,7 +140,9 @@ def _start_file(stage: str, output: Path) -> Path:
     for path in (beside, SHIPPED / beside.name):
         if path.exists():
             return path
-    raise FileNotFoundError(f"{beside}: this stage starts from these weights; make them: vsreid train {stage}")
+    raise FileNotFoundError(
+        f"{beside}: this stage starts from these weights; make them: vsreid train {stage} --output {beside}"
+    )
 
 
 def _start(stage: Stage, request: Request) -> tuple[nn.Module, Provenance | None]:
@@ -172,6 +175,7 @@ def _provenance(stage: Stage, request: Request, start: Provenance | None, steps:
         steps=steps,
         sequences=tuple(sorted(seen)),
         start=(*start.start, start.command) if start else (),
+        start_steps=(*start.start_steps, start.steps) if start else (),
     )
 
 
@@ -197,7 +201,8 @@ class _Training:
         """Train `model`, which is the network, a part of it, or more than it; the steps done."""
         plan = replace(self.stage.plan, minutes=self.request.minutes)
         state = self.request.output.with_suffix(".state")
-        command = " after ".join((self.request.command, *reversed(self.chain)))  # the stages before it may change
+        stages = (f"{name} of {STAGES[name].plan.steps} steps" for name in reversed(self.chain))  # they may change
+        command = " after ".join((f"{self.request.command}, {plan.steps} steps", *stages))
         return train(model, batches, loss, plan, state, self.team, command)
 
 
