@@ -111,6 +111,22 @@ def test_flow_is_in_pixels_of_the_patch_whatever_was_cut(monkeypatch):
     assert cut[:, 0].abs().max() < 1e-4
 
 
+def test_a_patch_of_the_papers_size_shows_what_the_frame_shows():
+    """Stripes of two pixels are lost in a window for patches of 128 and live in one for 449."""
+    frame = np.zeros((700, 700, 3), np.uint8)
+    frame[:, 0::4], frame[:, 1::4] = 255, 255
+    labels = np.zeros((700, 700), np.uint8)
+    labels[200:500, 200:500] = 1
+    rest = np.zeros((2, 700, 700), np.float16)
+    clip = Clip("stripes", (frame, frame), (labels, labels), ((), ()), (rest, rest))
+    unbent = Mixture(neighbour=1.0, recovery=0.0, warped=1.0, kept=1.0)
+
+    def contrast(patch):
+        return PropagationBatches([clip], 4, PropagationConfig(patch=patch), 0, unbent)[0]["image"].std().item()
+
+    assert contrast(449) > 3 * contrast(128)
+
+
 def test_a_mirrored_sample_moves_the_other_way():
     made = PropagationBatches([moving((9, 0))], 64, replace(SMALL, use_box=False), seed=1)[0]["flow"][:, 0].mean((1, 2))
     assert (made > 1).sum() > 10 and (made < -1).sum() > 10
