@@ -20,6 +20,7 @@ from vsreid_lite.training.detection_samples import (
     STRANGER,
     DetectionBatches,
     IdentityBatches,
+    RegionBatches,
     _background_box,
     instance_boxes,
 )
@@ -202,6 +203,25 @@ def test_identities_are_numbered_by_video_and_label(clip):
     assert set(batches.identities) == {("test", 1), ("test", 2), ("other", 1), ("other", 2)}
     assert set(identities.tolist()) <= {STRANGER, 0, 1, 2, 3}
     assert set(instance_boxes(clip.labels[0])) == {1, 2}
+
+
+def test_regions_come_with_frames_of_one_size_and_show_the_instances_of_their_identities(clip):
+    """Instance 1 is bright and yellow, instance 2 dark and blue, all else grey: what is cut out must be one of them."""
+    batches = RegionBatches([clip, Clip("other", clip.frames, clip.labels, clip.strangers)], 4, seed=0)
+    images, boxes, identities = batches[0]
+    assert images.shape == (4, 3, 562, 1000) and boxes.shape == (4, 8, 4) and identities.shape == (4, 8)
+    assert all(torch.equal(a, b) for a, b in zip(batches[0], (images, boxes, identities), strict=True))
+    assert (boxes[..., :2] >= 0).all() and (boxes[..., 2] <= 999).all() and (boxes[..., 3] <= 561).all()
+    label = {number: key[1] for key, number in batches.identities.items()}
+    seen = set()
+    for step in range(4):
+        for image, corners, names in zip(*batches[step], strict=True):
+            for (x0, y0, x1, y1), name in zip(corners.round().int().tolist(), names.tolist(), strict=True):
+                middle = image[:, (y0 + y1) // 2, (x0 + x1) // 2]
+                if name != STRANGER:
+                    assert (middle[0] > 0.6) == (label[name] == 1)
+                    seen.add(name)
+    assert seen == set(label)
 
 
 def test_recompositions_keep_every_instance_and_fill_the_place_it_left(clip):
