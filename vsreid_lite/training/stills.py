@@ -69,8 +69,8 @@ class VocStills(Stills):
 class CocoStills(Stills):
     """The pictures of one of COCO's files of instances; crowds are left out.
 
-    annotations: the file; its pictures lie in the folder of the split's name beside the file's own folder. Reading
-    train2017 takes a few GB of memory for a moment.
+    annotations: the file; its pictures lie in the folder of the split's name beside the file's own folder. Of the size
+    of train2017 it takes about half a minute to read, and its outlines 2.5 GB of memory (a tenth of it: 3 s, 0.25 GB).
     """
 
     def __init__(self, annotations: Path) -> None:
