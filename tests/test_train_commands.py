@@ -11,17 +11,20 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
 from tests.command_line import refused, tiny_sequence
+from tests.training.still_folders import instance, make_coco, make_voc, square
 from vsreid_lite.cli import main
 from vsreid_lite.datasets.frozen import write_benchmark
 from vsreid_lite.evaluation.scores import InstanceScores, Scores
 from vsreid_lite.evaluation.selection import Selection, Trial
 from vsreid_lite.models.weights import Provenance, read_provenance, save_weights
-from vsreid_lite.training.catalogue import STAGE_MINUTES, list_stages
+from vsreid_lite.training.catalogue import STAGE_MINUTES, STAGE_NAMES, list_stages
 from vsreid_lite.training.log import append_to_log
 from vsreid_lite.training.processes import Team
 from vsreid_lite.training.stages import NETWORKS, STAGES
+from vsreid_lite.training.stills import open_stills
 
 ROOT = Path(__file__).parents[1]
 
@@ -39,7 +42,7 @@ def requests(monkeypatch):
 
 
 def test_the_names_known_without_torch_are_the_stages_in_their_order():
-    assert list(STAGE_MINUTES) == list(STAGES)
+    assert list(STAGE_NAMES) == list(STAGES)
     for name, stage in STAGES.items():
         assert stage.start is None or list(STAGES).index(stage.start) < list(STAGES).index(name)
 
@@ -50,6 +53,7 @@ def test_names_and_times_are_listed_without_importing_torch(capsys):
     assert ended.value.code == 0
     assert capsys.readouterr().out.strip() == list_stages()
     assert all(f"{name} " in list_stages() for name in [*STAGES, "all"])
+    assert all("min" not in line for line in list_stages().splitlines() if line.startswith("paper-"))
     code = "import sys; from vsreid_lite.cli import build_parser; build_parser(); assert 'torch' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
@@ -88,7 +92,7 @@ def test_all_stages_are_trained_in_order_without_those_that_are_finished(request
         provenance = Provenance("rgb", "none", f"vsreid train {name} --seed 0", 0, steps)
         save_weights(tmp_path / "out" / f"{name}.safetensors", NETWORKS["rgb"](), provenance)
     assert main(["train", "all", "--root", str(tmp_path / "davis"), "--output", str(tmp_path / "out")]) == 0
-    assert [name for name, _ in requests] == list(STAGES)[1:]
+    assert [name for name, _ in requests] == list(STAGE_MINUTES)[1:]
     assert all(request.output == tmp_path / "out" / f"{name}.safetensors" for name, request in requests)
     assert {name for name, request in requests if request.sequences} == {n for n in STAGES if "davis" in n}
     assert capsys.readouterr().out.startswith("lite-stills: finished before: ")
@@ -121,6 +125,56 @@ def test_a_training_that_cannot_run_is_refused_before_scenes_are_rendered(
     write_benchmark([tiny_sequence("apes")], tmp_path / "davis", "val")
     options = ["--output", "{}/a.safetensors", *options]
     assert line in refused(capfd, "train", stage, *(option.format(tmp_path) for option in options))
+    assert requests == []
+
+
+def test_stills_are_opened_and_named_in_the_command(requests, tmp_path):
+    make_voc(tmp_path / "VOC2012")
+    make_coco(tmp_path / "coco", [instance(7, 400, square(0, 0, 20))])
+    sets = ["--stills", str(tmp_path), "--stills", str(tmp_path / "coco")]
+    assert main(["train", "lite-stills", "--output", str(tmp_path / "a.safetensors"), *sets]) == 0
+    (_, request), said = requests[0], " --stills 'PASCAL VOC2012' --stills 'COCO train2017'"
+    assert request.command == f"vsreid train lite-stills --seed 0{said}"
+    assert [len(stills) for stills in request.stills] == [2, 1]
+
+
+@pytest.mark.parametrize("stage", ["lite-rgb", "paper-detector", "all"])
+def test_stills_for_a_stage_that_does_not_learn_from_them_are_refused(requests, tmp_path, capfd, stage):
+    line = refused(capfd, "train", stage, "--stills", make_voc(tmp_path))
+    takers = "lite-stills, lite-baseline-stills, paper-stills, paper-baseline-stills"
+    assert f"{stage} does not learn from stills: --stills goes with {takers}" in line and requests == []
+
+
+def test_a_folder_that_holds_no_stills_is_refused(requests, tmp_path, capfd):
+    assert "expected PASCAL VOC" in refused(capfd, "train", "lite-stills", "--stills", tmp_path)
+    assert requests == [] and not list(tmp_path.iterdir())
+
+
+def test_a_damaged_picture_is_one_line_also_from_a_process_that_draws_batches(capfd, monkeypatch, tmp_path):
+    made = open_stills(make_voc(tmp_path / "VOC2012"))
+    for picture in made.pictures:
+        picture.write_bytes(b"no picture")
+
+    def draw(*_):
+        next(iter(DataLoader(made, batch_size=None, num_workers=1)))
+
+    monkeypatch.setattr("vsreid_lite.training.stages.run_stage", draw)
+    line = refused(capfd, "train", "lite-detector", "--output", tmp_path / "a.safetensors")
+    assert line.startswith(f"vsreid: error: {made.pictures[0]}: unreadable or truncated image") and "Trace" not in line
+
+
+def test_without_the_weights_that_a_paper_stage_starts_from_one_line_says_what_to_put_where(
+    requests, tmp_path, capfd, monkeypatch
+):
+    def no_network(*_):
+        raise ConnectionError("no route to host")
+
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    monkeypatch.setattr("vsreid_lite.models.hub.fetch", no_network)
+    files = ("resnet101-63fe2227", "fasterrcnn_resnet50_fpn_coco-258fb6c6", "resnet50-0676ba61")
+    for stage, file in zip(("stills", "detector", "identification"), files, strict=True):
+        line = refused(capfd, "train", f"paper-{stage}", "--output", tmp_path / "a.safetensors")
+        assert f"get {file}.pth where there is a network and put it there" in line
     assert requests == []
 
 

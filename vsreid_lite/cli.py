@@ -55,8 +55,13 @@ def explain(error: BaseException) -> tuple[int, str] | None:
         place = error.filename if error.filename is not None else "standard output"
         return BAD_INPUT, f"error: {place}: {error.strerror}"
     if isinstance(error, (ValueError, OSError, FloatingPointError)):
-        return BAD_INPUT, f"error: {' '.join(str(error).split())}"
+        return BAD_INPUT, f"error: {_text(error)}"
     return None
+
+
+def _text(error: BaseException) -> str:
+    """Its text on one line, without the traceback that torch puts before it in a process that draws batches."""
+    return " ".join(str(error).rpartition(f"\n{type(error).__name__}: ")[2].split())
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vsreid_lite import __version__, commands, figure_commands, train_commands
 from vsreid_lite.config import PRESETS
-from vsreid_lite.training.catalogue import ALL, STAGE_MINUTES, list_stages
+from vsreid_lite.training.catalogue import ALL, STAGE_NAMES, list_stages
 
 DATASETS = ("mini", "composite", "davis-2016", "davis-2017")
 
@@ -86,13 +86,13 @@ def _render(commands_of: Subparsers) -> None:
 def _train(commands_of: Subparsers) -> None:
     parser = commands_of.add_parser(
         "train",
-        help="make one of the shipped weight files again, or all",
-        description="Train one stage, resumed where an earlier run was stopped. The stages make the networks of the "
-        "preset lite; those of paper and authors are not trained here.",
+        help="make one of the shipped weight files again, or all; or networks of the paper's sizes",
+        description="Train one stage, resumed where an earlier run was stopped. The stages lite-... make the shipped "
+        "weights; the stages paper-... make networks for the preset paper, need a GPU and were never run in full.",
         epilog=f"stages:\n{list_stages()}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("stage", choices=(*STAGE_MINUTES, ALL), metavar="STAGE", help="one of those below")
+    parser.add_argument("stage", choices=(*STAGE_NAMES, ALL), metavar="STAGE", help="one of those below")
     parser.add_argument("--list", action="version", version=list_stages(), help="list the stages with their times")
     parser.add_argument(
         "--output", type=Path, help="weight file (default: runs/train/STAGE.safetensors); of all: folder (runs/weights)"
@@ -102,6 +102,14 @@ def _train(commands_of: Subparsers) -> None:
     parser.add_argument("--root", type=Path, help="stages with real video: a DAVIS 2016 root")
     parser.add_argument(
         "--sequences", type=_names, default=(), metavar="A,B", help="real sequences (default: all there)"
+    )
+    parser.add_argument(
+        "--stills",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="stages ...-stills: also learn from PASCAL VOC or COCO; may be given twice",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.set_defaults(command=train_commands.train_stage)

@@ -18,6 +18,7 @@ from vsreid_lite.wording import counted
 if TYPE_CHECKING:
     from vsreid_lite.training.processes import Team
     from vsreid_lite.training.stages import Request
+    from vsreid_lite.training.stills import Stills
 
 
 def train_stage(options: argparse.Namespace) -> None:
@@ -32,6 +33,7 @@ def train_stage(options: argparse.Namespace) -> None:
     team = assemble(str(choose_device(options.device)))
     for name in requests:
         _check_share(name, team)  # refused now, and not after hours
+    _find_published(requests, team)
     store = ClipStore(team.cores, quiet=not team.main)
     for name, request in requests.items():
         if options.stage == ALL and team.decide(partial(stages.is_finished, name, request)):
@@ -59,7 +61,6 @@ def _check_share(name: str, team: Team) -> None:
 
 def _requests(options: argparse.Namespace) -> dict[str, Request]:
     """The stages that were asked for, checked before the long run."""
-    from vsreid_lite.models.efficientnet import imagenet_file
     from vsreid_lite.outputs import check_file
     from vsreid_lite.training.stages import STAGES, Request
 
@@ -72,17 +73,39 @@ def _requests(options: argparse.Namespace) -> dict[str, Request]:
         check_file(output)
         if output.suffix != ".safetensors":  # .state, .csv and .png come to lie beside it
             raise ValueError(f"{output}: expected a file name that ends in .safetensors")
-    if any(STAGES[name].imagenet and not output.exists() for name, output in outputs.items()):
-        imagenet_file()  # missed now, and not after hours
+    stills = _stills(options)
     sequences = _real_sequences(options) if any(STAGES[name].real for name in outputs) else ()
     seen = f" --root DAVIS --sequences {shlex.quote(','.join(sequences))}"
     requests = {}
     for name, output in outputs.items():
         command = f"vsreid train {name} --seed {options.seed}"
-        requests[name] = Request(output, command, options.seed, options.minutes)
+        command += "".join(f" --stills {shlex.quote(one.name)}" for one in stills)
+        requests[name] = Request(output, command, options.seed, options.minutes, stills=stills)
         if STAGES[name].real:
             requests[name] = replace(requests[name], command=command + seen, root=options.root, sequences=sequences)
     return requests
+
+
+def _find_published(requests: dict[str, Request], team: Team) -> None:
+    """Miss the published weights of first stages now, and not after hours; the first process alone fetches them."""
+    from vsreid_lite.training.stages import STAGES
+    from vsreid_lite.training.starts import PUBLISHED
+
+    if team.main:
+        for name, request in requests.items():
+            if STAGES[name].published and not request.output.exists():
+                PUBLISHED[STAGES[name].network].find()
+    team.wait()
+
+
+def _stills(options: argparse.Namespace) -> tuple[Stills, ...]:
+    """The stills that were asked for, for a stage that learns from stills."""
+    from vsreid_lite.training.stages import STILL_STAGES
+    from vsreid_lite.training.stills import open_stills
+
+    if options.stills and options.stage not in STILL_STAGES:
+        raise ValueError(f"{options.stage} does not learn from stills: --stills goes with {', '.join(STILL_STAGES)}")
+    return tuple(map(open_stills, options.stills))
 
 
 def _real_sequences(options: argparse.Namespace) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from vsreid_lite.training.detection_samples import (
     STRANGER,
     DetectionBatches,
     IdentityBatches,
+    RegionBatches,
     _background_box,
     instance_boxes,
 )
@@ -111,6 +112,22 @@ def test_flow_is_in_pixels_of_the_patch_whatever_was_cut(monkeypatch):
     assert cut[:, 0].abs().max() < 1e-4
 
 
+def test_a_patch_of_the_papers_size_shows_what_the_frame_shows():
+    """Stripes of two pixels are lost in a window for patches of 128 and live in one for 449."""
+    frame = np.zeros((700, 700, 3), np.uint8)
+    frame[:, 0::4], frame[:, 1::4] = 255, 255
+    labels = np.zeros((700, 700), np.uint8)
+    labels[200:500, 200:500] = 1
+    rest = np.zeros((2, 700, 700), np.float16)
+    clip = Clip("stripes", (frame, frame), (labels, labels), ((), ()), (rest, rest))
+    unbent = Mixture(neighbour=1.0, recovery=0.0, warped=1.0, kept=1.0)
+
+    def contrast(patch):
+        return PropagationBatches([clip], 4, PropagationConfig(patch=patch), 0, unbent)[0]["image"].std().item()
+
+    assert contrast(449) > 3 * contrast(128)
+
+
 def test_a_mirrored_sample_moves_the_other_way():
     made = PropagationBatches([moving((9, 0))], 64, replace(SMALL, use_box=False), seed=1)[0]["flow"][:, 0].mean((1, 2))
     assert (made > 1).sum() > 10 and (made < -1).sum() > 10
@@ -186,6 +203,25 @@ def test_identities_are_numbered_by_video_and_label(clip):
     assert set(batches.identities) == {("test", 1), ("test", 2), ("other", 1), ("other", 2)}
     assert set(identities.tolist()) <= {STRANGER, 0, 1, 2, 3}
     assert set(instance_boxes(clip.labels[0])) == {1, 2}
+
+
+def test_regions_come_with_frames_of_one_size_and_show_the_instances_of_their_identities(clip):
+    """Instance 1 is bright and yellow, instance 2 dark and blue, all else grey: what is cut out must be one of them."""
+    batches = RegionBatches([clip, Clip("other", clip.frames, clip.labels, clip.strangers)], 4, seed=0)
+    images, boxes, identities = batches[0]
+    assert images.shape == (4, 3, 562, 1000) and boxes.shape == (4, 8, 4) and identities.shape == (4, 8)
+    assert all(torch.equal(a, b) for a, b in zip(batches[0], (images, boxes, identities), strict=True))
+    assert (boxes[..., :2] >= 0).all() and (boxes[..., 2] <= 999).all() and (boxes[..., 3] <= 561).all()
+    label = {number: key[1] for key, number in batches.identities.items()}
+    seen = set()
+    for step in range(4):
+        for image, corners, names in zip(*batches[step], strict=True):
+            for (x0, y0, x1, y1), name in zip(corners.round().int().tolist(), names.tolist(), strict=True):
+                middle = image[:, (y0 + y1) // 2, (x0 + x1) // 2]
+                if name != STRANGER:
+                    assert (middle[0] > 0.6) == (label[name] == 1)
+                    seen.add(name)
+    assert seen == set(label)
 
 
 def test_recompositions_keep_every_instance_and_fill_the_place_it_left(clip):

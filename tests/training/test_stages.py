@@ -1,26 +1,45 @@
 """Stages in miniature: what each starts from, what it leaves alone, what its file says of it."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
+from torchvision.models import ResNet
+from torchvision.models.resnet import Bottleneck
 
+from tests.training.still_folders import make_voc
+from vsreid_lite.config import PAPER, with_propagation
+from vsreid_lite.models import full_size, resnet
+from vsreid_lite.models.detector import PaperDetector
 from vsreid_lite.models.efficientnet import Backbone
+from vsreid_lite.models.hub import hub_file
+from vsreid_lite.models.identification import PaperIdentification
+from vsreid_lite.models.loading import load_networks
 from vsreid_lite.models.mask_propagation import Stream, TwoStreams
+from vsreid_lite.models.resnet import ResNetStream
 from vsreid_lite.models.weights import load_weights, read_provenance, save_weights
-from vsreid_lite.training import rendering, stages
+from vsreid_lite.training import detection_samples, rendering, stages
 from vsreid_lite.training.clips import Clip
 from vsreid_lite.training.log import read_log
 from vsreid_lite.training.loop import Plan
 from vsreid_lite.training.rendering import ClipStore
-from vsreid_lite.training.stages import IMAGENET_START, STAGES, Request, is_finished, run_stage
+from vsreid_lite.training.stages import STAGES, Request, is_finished, run_stage
+from vsreid_lite.training.starts import IMAGENET_START
+from vsreid_lite.training.stills import open_stills
 
+SHALLOW = (1, 1, 1, 1)
 pytestmark = pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad")
 
 
 def narrow(use_flow=True, fusion="probabilities"):
     return TwoStreams(Stream(3, 4), Stream(2, 4) if use_flow else None, fusion)
+
+
+def shallow(use_flow=True, fusion="probabilities"):
+    """The paper's streams with one bottleneck a stage instead of 33 in all."""
+    return TwoStreams(ResNetStream(3, SHALLOW), ResNetStream(2, SHALLOW) if use_flow else None, fusion)
 
 
 def tiny_clip(name):
@@ -59,10 +78,14 @@ class TinyStore(ClipStore):
 def store(monkeypatch):
     """Narrow networks and two steps a stage, whatever the table says of them."""
     plan = Plan(2, 1e-2, warm_up=1)
-    short = {name: replace(stage, plan=plan, batch=4, imagenet=False) for name, stage in STAGES.items()}
-    monkeypatch.setattr(stages, "STAGES", short)
+    short = {name: replace(stage, plan=plan, batch=4, published=False) for name, stage in STAGES.items()}
+    small = {name: replace(stage, patch=48) for name, stage in short.items() if name.startswith("paper")}
+    monkeypatch.setattr(stages, "STAGES", {**short, **small})
     monkeypatch.setattr(stages, "lite_streams", narrow)
+    monkeypatch.setattr(stages, "paper_streams", shallow)
+    monkeypatch.setattr(resnet, "WIDTH", 8)
     monkeypatch.setitem(stages.NETWORKS, "two streams", narrow)
+    monkeypatch.setitem(stages.NETWORKS, "paper two streams", shallow)
     return TinyStore()
 
 
@@ -94,7 +117,7 @@ def test_a_stage_starts_from_the_file_of_the_one_before_and_says_how_it_came_abo
 def test_each_row_of_table_1_starts_from_imagenet_and_its_files_say_so(tmp_path):
     firsts = {name for name, stage in STAGES.items() if stage.start is None and stage.network == "rgb"}
     assert firsts == {"lite-stills", "lite-baseline-stills"}
-    assert firsts == {name for name, stage in STAGES.items() if stage.imagenet}
+    assert firsts == {name for name, stage in STAGES.items() if stage.published and "paper" not in name}
     network, before = stages._start(STAGES["lite-stills"], request(tmp_path, "lite-stills"))
     published = Backbone()
     published.load_imagenet()
@@ -228,6 +251,28 @@ def test_the_state_of_another_seed_is_not_gone_on_with(store, tmp_path):
     assert run_stage("lite-stills", other, store=store).steps == 2  # of an older version, which did not say
 
 
+# stills
+
+
+def test_a_first_stage_learns_from_stills_beside_the_scenes_and_the_files_after_it_say_so(store, tmp_path):
+    voc = open_stills(make_voc(tmp_path / "VOC2012"))
+    asked = replace(request(tmp_path, "lite-stills"), stills=(voc,))
+    asked = replace(asked, command=f"{asked.command} --stills 'PASCAL VOC2012'")
+    first = run_stage("lite-stills", asked, store=store)
+    run(store, tmp_path, "lite-rgb")
+    second = read_provenance(tmp_path / "lite-rgb.safetensors")
+    assert first.data == second.data and first.data.endswith("footage; and 2 stills of PASCAL VOC2012")
+    assert second.start == ("vsreid train lite-stills --seed 0 --stills 'PASCAL VOC2012'",)
+    assert is_finished("lite-stills", asked) and not is_finished("lite-stills", request(tmp_path, "lite-stills"))
+    with pytest.raises(ValueError, match="that of: vsreid train lite-stills --seed 0 --stills 'PASCAL VOC2012'"):
+        run_stage("lite-stills", request(tmp_path, "lite-stills"), store=store)
+    plain = run_stage("lite-stills", request(tmp_path / "plain", "lite-stills"), store=store)
+    files = [folder / "lite-stills.safetensors" for folder in (tmp_path, tmp_path / "plain")]
+    assert "stills" not in plain.data and files[0].read_bytes() != files[1].read_bytes()
+    with pytest.raises(ValueError, match="lite-detector does not learn from stills: --stills goes with lite-stills, "):
+        run_stage("lite-detector", replace(request(tmp_path, "lite-detector"), stills=(voc,)), store=store)
+
+
 # clips
 
 
@@ -251,3 +296,87 @@ def test_clips_do_not_depend_on_the_number_of_processes(monkeypatch):
         assert one.video == other.video and one.strangers == other.strangers
         for part in ("frames", "labels", "flows"):
             assert all(np.array_equal(a, b) for a, b in zip(getattr(one, part), getattr(other, part), strict=True))
+
+
+# the paper's sizes
+
+
+def test_the_papers_stages_are_those_of_lite_at_the_papers_size_and_longer():
+    names = [name for name in STAGES if name.startswith("paper-")]
+    for name in names:
+        ours, lite = STAGES[name], STAGES[name.replace("paper", "lite")]
+        same = ("mixture", "use_box", "own_guides", "flow_only", "mini", "footage")
+        assert all(getattr(ours, field) == getattr(lite, field) for field in same)
+        assert ours.patch == 449 and ours.plan.steps >= lite.plan.steps and ours.network == f"paper {lite.network}"
+        assert ours.start == (lite.start and lite.start.replace("lite", "paper"))
+    assert {name for name in names if STAGES[name].start is None} == {n for n in names if STAGES[n].published}
+    with torch.device("meta"):
+        networks = {name: make() for name, make in stages.NETWORKS.items() if name.startswith("paper")}
+    assert networks["paper rgb"].flow is None and networks["paper two streams"].flow is not None
+
+
+def test_the_papers_streams_go_through_all_stages_and_into_the_preset_paper(store, tmp_path, monkeypatch):
+    order = [f"paper-{part}" for part in stages.N_MP]
+    run(store, tmp_path, *order)
+    rgb = loaded(tmp_path, "paper-rgb", shallow(use_flow=False)).rgb.state_dict()
+    both = loaded(tmp_path, "paper-flow", shallow())
+    assert all(torch.equal(value, rgb[name]) for name, value in both.rgb.state_dict().items())
+    assert not torch.equal(both.flow.head.weight, both.rgb.head.weight)
+    made = read_provenance(tmp_path / "paper-propagation.safetensors")
+    assert [command.split()[2] for command in made.start] == ["paper-stills", "paper-rgb", "paper-flow"]
+    assert is_finished("paper-propagation", request(tmp_path, "paper-propagation"))
+    monkeypatch.setattr(full_size, "paper_streams", shallow)
+    for part, use_flow in (("propagation", True), ("box", False)):
+        file = tmp_path / f"paper-{part}.safetensors"
+        config = replace(PAPER, weights=str(file), device="cpu", reid=False)
+        network = load_networks(with_propagation(config, use_flow=use_flow)).propagation
+        expected = loaded(tmp_path, f"paper-{part}", shallow(use_flow))
+        assert all(torch.equal(v, expected.state_dict()[name]) for name, v in network.state_dict().items())
+
+
+def test_a_first_stage_of_the_paper_starts_from_torchvisions_weights_and_its_files_say_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(stages, "paper_streams", shallow)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    published = ResNet(Bottleneck, list(SHALLOW))
+    (tmp_path / "checkpoints").mkdir()
+    torch.save(published.state_dict(), hub_file(resnet.IMAGENET))
+    network, _ = stages._start(STAGES["paper-stills"], request(tmp_path, "paper-stills"))
+    assert torch.equal(network.rgb.backbone.layer4[0].conv1.weight, published.layer4[0].conv1.weight)
+    first = stages._provenance(STAGES["paper-stills"], request(tmp_path, "paper-stills"), None, 1)
+    second = stages._provenance(STAGES["paper-rgb"], request(tmp_path, "paper-rgb"), first, 1)
+    assert second.data == first.data and first.data.endswith("; at first ResNet-101's ImageNet weights (torchvision)")
+
+
+def test_the_identification_net_learns_from_frames_and_goes_into_the_preset_paper(store, tmp_path, monkeypatch):
+    small = partial(PaperIdentification, blocks=(1, 1, 4, 1))
+    monkeypatch.setitem(stages.NETWORKS, "paper identification", small)
+    monkeypatch.setattr(detection_samples, "SEEN", (96, 160))
+    torch.manual_seed(0)
+    before = small().embedding.weight
+    run(store, tmp_path, "paper-identification")
+    after = loaded(tmp_path, "paper-identification", small())
+    assert not torch.allclose(before, after.embedding.weight, atol=1e-3)
+    monkeypatch.setattr(full_size, "PaperIdentification", small)
+    config = replace(PAPER, identification_weights=str(tmp_path / "paper-identification.safetensors"))
+    network = full_size._identification(config)
+    assert torch.equal(network.embedding.weight, after.embedding.weight)
+
+
+def test_the_papers_detector_learns_and_goes_into_the_preset_paper(store, tmp_path, monkeypatch):
+    class Trained(PaperDetector):
+        """It sees small frames, for speed."""
+
+        def __init__(self, proposals=20):
+            super().__init__(proposals)
+            self.rcnn.transform.min_size, self.rcnn.transform.max_size = (64,), 96
+
+    monkeypatch.setitem(stages.NETWORKS, "paper detector", Trained)
+    monkeypatch.setitem(stages.STAGES, "paper-detector", replace(stages.STAGES["paper-detector"], batch=2))
+    torch.manual_seed(0)
+    before = Trained().rcnn.roi_heads.box_predictor.cls_score.weight
+    run(store, tmp_path, "paper-detector")
+    file = tmp_path / "paper-detector.safetensors"
+    detector = full_size._detector(replace(PAPER, detector_weights=str(file)))
+    expected = loaded(tmp_path, "paper-detector", PaperDetector())
+    assert not torch.allclose(before, detector.rcnn.roi_heads.box_predictor.cls_score.weight, atol=1e-3)
+    assert all(torch.equal(value, expected.state_dict()[name]) for name, value in detector.state_dict().items())

@@ -28,7 +28,8 @@ COCO = FasterRCNN_ResNet50_FPN_Weights.COCO_V1.url
 COCO_CLASSES = 91  # with the background
 PERSON = 1  # the label of persons
 COCO_SCORE = 0.05  # of one class; lower ones are no candidates
-RENAMED = (  # the published file's names, and those of today's torchvision
+RENAMED = (  # names of the published file and of ours, and those of today's torchvision
+    (r"^rcnn\.", ""),
     (r"(fpn\.(?:inner|layer)_blocks\.\d)\.(weight|bias)$", r"\1.0.\2"),
     (r"(rpn\.head\.conv)\.(weight|bias)$", r"\1.0.0.\2"),
 )
@@ -103,9 +104,9 @@ class PaperDetector(nn.Module):
     def load_coco(self, file: Path | str | None = None) -> None:
         """Fill the network with torchvision's COCO weights.
 
-        file: a checkpoint of torchvision's `fasterrcnn_resnet50_fpn`; None is the one in torch's hub folder, fetched
-        with a word about it where it is missing. Raises FileNotFoundError with the file to put where, ValueError for a
-        misfit; the network is then as it was.
+        file: a checkpoint of torchvision's `fasterrcnn_resnet50_fpn`, or a weight file of ours; None is the one in
+        torch's hub folder, fetched with a word about it where it is missing. Raises FileNotFoundError with the file to
+        put where, ValueError for a misfit; the network is then as it was.
         """
         path = hub_weights(COCO) if file is None else Path(file)
         load_tensors(self.rcnn, {_today(name): value for name, value in read_checkpoint(path).items()}, path)

@@ -91,7 +91,7 @@ class PaperIdentification(nn.Module):
         net = self.backbone
         shared = net.maxpool(F.relu(net.bn1(net.conv1(normalise(image)))))
         shared = net.layer3[:SHARED](net.layer2(net.layer1(shared)))
-        regions = roi_pool(shared, boxes, REGION, 1 / STRIDE)
+        regions = roi_pool(shared.to(boxes[0].dtype), boxes, REGION, 1 / STRIDE)  # bfloat16 would move the boxes
         features = net.layer4(net.layer3[SHARED:](regions)).mean((2, 3))
         return F.normalize(self.embedding(features), dim=1)
 

@@ -28,7 +28,7 @@ SHIPPED = Path(__file__).parent.parent / "weights"
 class Provenance:
     """What a weight file was made from: enough to make it again, and to know what it must not be tested on."""
 
-    network: str  # "rgb", "two streams", "detector" or "identification"
+    network: str  # "rgb", "two streams", "detector" or "identification"; "paper ..." at the paper's sizes
     data: str
     command: str  # of the last stage
     seed: int

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -47,6 +48,16 @@ class Clip:
     def instances(self) -> tuple[int, ...]:
         """Every label of any frame."""
         return tuple(sorted(set().union(*(np.unique(labels).tolist() for labels in self.labels)) - {0}))
+
+
+class Clips(Protocol):
+    """What batches are drawn from: a list of clips, or what reads each when it is asked for."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def __getitem__(self, index: int, /) -> Clip:
+        """Clip `index`, from 0."""
 
 
 def mini_clips(count: int, pairs: int = 3, first: int = 0) -> list[Clip]:

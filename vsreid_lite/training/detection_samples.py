@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from vsreid_lite.geometry import Box, iou
+from vsreid_lite.geometry import Box, iou, resize
 from vsreid_lite.masks import Frame, Mask
 from vsreid_lite.models.identification import CROP
 from vsreid_lite.training.clips import Clip, mask_box
@@ -20,7 +20,11 @@ STRANGER = -1
 MISPLACED = 0.4  # of the instances also give a box that misses them
 PASTED = 0.5  # of the instances also give a crop from a frame of another clip
 
+REGIONS = 8  # of a frame, as many in each: processes that share a batch must get as much
+SEEN = 562, 1000  # pixels (H, W) of a frame for the Identification Net, whatever its shape: 16:9, as it sees DAVIS
+
 Detection = tuple[list[Tensor], list[dict[str, Tensor]]]
+Regions = tuple[Tensor, Tensor, Tensor]
 
 
 class DetectionBatches(Dataset[Detection]):
@@ -51,8 +55,7 @@ class IdentityBatches(Dataset[tuple[Tensor, Tensor]]):
 
     def __init__(self, clips: list[Clip], batch: int, seed: int) -> None:
         self.clips, self.batch, self.seed = clips, batch, seed
-        keys = sorted({(clip.video, label) for clip in clips for label in clip.instances})
-        self.identities = {key: number for number, key in enumerate(keys)}
+        self.identities = _numbered(clips)
 
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
         rng = np.random.default_rng((self.seed, step))
@@ -73,12 +76,7 @@ class IdentityBatches(Dataset[tuple[Tensor, Tensor]]):
         instances = instance_boxes(clip.labels[index])
         found = [(self.identities[clip.video, label], box) for label, box in instances.items()]
         found += [(STRANGER, box) for box in clip.strangers[index]]
-        wrong = [_background_box(rng, width, height)]
-        wrong += [_misplaced(rng, box, width, height) for _, box in found if rng.random() < MISPLACED]
-        found += [
-            (STRANGER, x) for x in wrong if min(x.width, x.height) >= 8 and all(iou(x, y) < 0.35 for _, y in found)
-        ]
-        for identity, box in found:
+        for identity, box in [*found, *_wrong(found, width, height, rng)]:
             crops.append(_augmented_crop(frame, box, rng))
             names.append(identity)
         for label in instances:
@@ -88,6 +86,72 @@ class IdentityBatches(Dataset[tuple[Tensor, Tensor]]):
                 for box in instance_boxes(mask).values():
                     crops.append(_augmented_crop(elsewhere, box, rng))
                     names.append(self.identities[clip.video, label])
+
+
+class RegionBatches(Dataset[Regions]):
+    """Batch `step` for the Identification Net: frames (B, 3, 562, 1000) in [0, 1], boxes (B, 8, 4), identities (B, 8).
+
+    Boxes in pixels of the frame, first and last pixel inclusive; identities as in `IdentityBatches`. Two frames of one
+    video come together; into half of the frames an instance of another video is pasted.
+    """
+
+    def __init__(self, clips: list[Clip], batch: int, seed: int) -> None:
+        self.clips, self.batch, self.seed = clips, batch, seed
+        self.identities = _numbered(clips)
+
+    def __getitem__(self, step: int) -> Regions:
+        rng = np.random.default_rng((self.seed, step))
+        samples: list[Regions] = []
+        while len(samples) < self.batch:
+            clip = self.clips[int(rng.integers(len(self.clips)))]
+            for index in rng.choice(len(clip.frames), 2, replace=False):
+                samples += self._draw(clip, int(index), rng)
+        images, boxes, identities = zip(*samples[: self.batch], strict=True)
+        return torch.stack(images), torch.stack(boxes), torch.stack(identities)
+
+    def _draw(self, clip: Clip, index: int, rng: np.random.Generator) -> list[Regions]:
+        """A frame with eight of its boxes, some more than once where it has fewer; none for one without any."""
+        frame, labels = clip.frames[index], clip.labels[index]
+        found = [(STRANGER, box) for box in clip.strangers[index]]
+        if rng.random() < PASTED:
+            donor = self.clips[int(rng.integers(len(self.clips)))]
+            shown = instance_boxes(donor.labels[0])
+            if shown:
+                label = int(rng.choice(list(shown)))
+                frame, mask = paste(frame, donor, 0, label, rng)
+                labels = np.where(mask > 0, 0, labels).astype(np.uint8)
+                found += [(self.identities[donor.video, label], box) for box in instance_boxes(mask).values()]
+        found += [(self.identities[clip.video, label], box) for label, box in instance_boxes(labels).items()]
+        found += _wrong(found, frame.shape[1], frame.shape[0], rng)
+        if not found:
+            return []
+        chosen = [found[i] for i in rng.choice(len(found), REGIONS, replace=len(found) < REGIONS)]
+        image, corners = _jitter_frame(frame, [box for _, box in chosen], rng)
+        return [_seen(image, corners, rng) + (torch.tensor([identity for identity, _ in chosen]),)]
+
+
+def _seen(image: Tensor, corners: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """An image (3, H, W) at the size of `SEEN`, and there the corners (M, 4) of boxes, moved a little."""
+    height, width = image.shape[1:]
+    sides = (corners[:, 2:] - corners[:, :2]).repeat(1, 2)
+    moved = corners + torch.from_numpy(rng.normal(0, 0.07, sides.shape)).float() * sides
+    limits = torch.tensor([width, height] * 2) - 1
+    inside = torch.minimum((moved - torch.tensor([0.0, 0, 1, 1])).clamp(min=0), limits)
+    scale = torch.tensor([SEEN[1] / width, SEEN[0] / height] * 2)
+    return resize(image, SEEN), inside * scale
+
+
+def _numbered(clips: list[Clip]) -> dict[tuple[str, int], int]:
+    """The number of each identity: a label of one video."""
+    keys = sorted({(clip.video, label) for clip in clips for label in clip.instances})
+    return {key: number for number, key in enumerate(keys)}
+
+
+def _wrong(found: list[tuple[int, Box]], width: int, height: int, rng: np.random.Generator) -> list[tuple[int, Box]]:
+    """Boxes that miss all those of a frame, as strangers: one of its background, and some beside an instance."""
+    wrong = [_background_box(rng, width, height)]
+    wrong += [_misplaced(rng, box, width, height) for _, box in found if rng.random() < MISPLACED]
+    return [(STRANGER, x) for x in wrong if min(x.width, x.height) >= 8 and all(iou(x, y) < 0.35 for _, y in found)]
 
 
 def _background_box(rng: np.random.Generator, width: int, height: int) -> Box:

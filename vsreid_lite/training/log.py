@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsreid_lite.files import write_text
-from vsreid_lite.training.catalogue import STAGE_MINUTES
+from vsreid_lite.training.catalogue import STAGE_NAMES
 
 COLUMNS = ["step", "loss", "seconds"]
 
@@ -63,7 +63,7 @@ def read_log(path: Path) -> Curve:
 
 def read_logs(folder: Path) -> dict[str, Curve]:
     """The logs of a folder by their stages, in the order of training; none where there is no such folder."""
-    order = list(STAGE_MINUTES)
+    order = list(STAGE_NAMES)
     paths = sorted(folder.glob("*.csv"), key=lambda path: (_place(order, path.stem), path.stem))
     return {path.stem: read_log(path) for path in paths}
 

@@ -14,12 +14,14 @@ from torch.utils.data import Dataset
 from vsreid_lite.config import PropagationConfig
 from vsreid_lite.geometry import Box
 from vsreid_lite.masks import Frame
-from vsreid_lite.training.clips import Clip, mask_box
+from vsreid_lite.training.clips import Clip, Clips, mask_box
 from vsreid_lite.training.deformation import deform_mask
 
-WINDOW = 176  # pixels: the side of the square in which guides are deformed
+WINDOW = 176  # pixels: the side of the square in which guides are deformed, for patches of up to 128
 CONTEXT = 0.6  # of the instance on each side of it, inside the window
 SMALLEST = 60  # pixels of an instance that is worth a sample
+
+PATCH = PropagationConfig().patch
 
 Array = NDArray[np.float32]
 Batch = dict[str, Tensor]
@@ -66,7 +68,7 @@ class PropagationBatches(Dataset[Batch]):
 
     def __init__(
         self,
-        clips: list[Clip],
+        clips: Clips,
         batch: int,
         config: PropagationConfig,
         seed: int,
@@ -76,6 +78,7 @@ class PropagationBatches(Dataset[Batch]):
         self.clips, self.batch, self.config, self.seed = clips, batch, config, seed
         self.mixture = mixture if config.use_box else replace(mixture, recovery=0.0)
         self.smallest = smallest
+        self.side = max(WINDOW, WINDOW * config.patch // PATCH)  # of the window, so that it shows what a patch can
 
     def __getitem__(self, step: int) -> Batch:
         rng = np.random.default_rng((self.seed, step))
@@ -97,6 +100,8 @@ class PropagationBatches(Dataset[Batch]):
 
     def _draw(self, rng: np.random.Generator) -> Sample | None:
         clip = self.clips[int(rng.integers(len(self.clips)))]
+        if not clip.instances:  # a still whose outlines hold no pixel
+            return None
         label = int(rng.choice(clip.instances))
         index = int(rng.integers(len(clip.frames)))
         frame, truth = clip.frames[index], clip.labels[index] == label
@@ -129,21 +134,20 @@ class PropagationBatches(Dataset[Batch]):
         if box is None or source.sum() < self.smallest:
             return None
         window = _stretch(box, CONTEXT)
-        guide = cut_window(source, window)
+        guide = cut_window(source, window, self.side)
         if not keep:
             guide = deform_mask(guide, rng, hard=rng.random() < self.mixture.hard)
-        inside = cut_window(np.ones(truth.shape, np.float32), window) > 0.5
+        inside = cut_window(np.ones(truth.shape, np.float32), window, self.side) > 0.5
         seen = mask_box((guide > 0.5) & inside)
         visible = mask_box(inside)
         if seen is None or visible is None or seen.width < 4 or seen.height < 4:
             return None
         patch = _clip(_stretch_box(seen, self.config.enlarge), visible)
-        pixels = (
-            (window[2] - window[0]) / WINDOW,
-            (window[3] - window[1]) / WINDOW,
-        )  # of the frame, in one of the window
-        parts = cut_window(frame, window), cut_window(flow, window) / np.array(pixels, np.float32), guide
-        return self._sample(*(p[patch.y0 : patch.y1, patch.x0 : patch.x1] for p in (*parts, cut_window(truth, window))))
+        x0, y0, x1, y1 = window
+        pixels = np.array([(x1 - x0) / self.side, (y1 - y0) / self.side], np.float32)  # of the frame, in one of these
+        image, moved, mask = (cut_window(part, window, self.side) for part in (frame, flow, truth))
+        parts = image, moved / pixels, guide, mask
+        return self._sample(*(part[patch.y0 : patch.y1, patch.x0 : patch.x1] for part in parts))
 
     def _whole_frame(
         self, rng: np.random.Generator, frame: Frame, flow: NDArray, truth: NDArray, source: Array, keep: bool
@@ -179,20 +183,20 @@ class PropagationBatches(Dataset[Batch]):
         return Sample(image, flow * scale, guide, truth)
 
 
-def cut_window(image: NDArray, window: tuple[float, float, float, float]) -> Array:
+def cut_window(image: NDArray, window: tuple[float, float, float, float], side: int = WINDOW) -> Array:
     """What `image` (H, W) or (H, W, C) shows in a window (x0, y0, x1, y1), which may leave it: (S, S) or (S, S, C).
 
-    uint8 becomes float32 in [0, 1], other values stay what they are.
+    side: S, in pixels. uint8 becomes float32 in [0, 1], other values stay what they are.
     """
     x0, y0, x1, y1 = window
     left, top = max(int(x0) - 2, 0), max(int(y0) - 2, 0)
     part = image[top : max(int(y1) + 3, top + 1), left : max(int(x1) + 3, left + 1)]
     values = part.astype(np.float32) * np.float32(1 / 255 if image.dtype == np.uint8 else 1)
-    sx, sy = (x1 - x0) / WINDOW, (y1 - y0) / WINDOW
+    sx, sy = (x1 - x0) / side, (y1 - y0) / side
     if max(sx, sy) > 1.5:  # a linear warp would alias
         values = cv2.blur(values, (max(round(sx), 1), max(round(sy), 1)))
     matrix = np.array([[sx, 0, x0 - left + sx / 2 - 0.5], [0, sy, y0 - top + sy / 2 - 0.5]])
-    return cv2.warpAffine(values, matrix, (WINDOW, WINDOW), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    return cv2.warpAffine(values, matrix, (side, side), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
 
 
 def _stretch(box: Box, margin: float) -> tuple[float, float, float, float]:

@@ -12,27 +12,33 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from vsreid_lite.config import PropagationConfig
+from vsreid_lite.config import PAPER, PropagationConfig
 from vsreid_lite.models.checkpoints import misfits, read_checkpoint
-from vsreid_lite.models.detector import LiteDetector
-from vsreid_lite.models.identification import LiteIdentification, OIMLoss
-from vsreid_lite.models.mask_propagation import Stream, TwoStreams, flow_stream_from, lite_streams
+from vsreid_lite.models.detector import LiteDetector, PaperDetector
+from vsreid_lite.models.identification import LiteIdentification, OIMLoss, PaperIdentification
+from vsreid_lite.models.mask_propagation import TwoStreams, lite_streams
+from vsreid_lite.models.resnet import paper_streams
 from vsreid_lite.models.weights import SHIPPED, Provenance, load_weights, read_provenance, save_weights
 from vsreid_lite.training.branches import flow_loss, joint_loss
 from vsreid_lite.training.clips import Clip
-from vsreid_lite.training.detection_samples import Detection, DetectionBatches, IdentityBatches
+from vsreid_lite.training.detection_samples import Detection, DetectionBatches, IdentityBatches, RegionBatches, Regions
 from vsreid_lite.training.loop import ALONE, Plan, train
 from vsreid_lite.training.processes import Team
 from vsreid_lite.training.propagation_samples import DRIFTED, STILLS, VIDEO, Batch, Mixture, PropagationBatches
 from vsreid_lite.training.rendering import ClipStore
+from vsreid_lite.training.starts import PUBLISHED, with_flow_stream
+from vsreid_lite.training.stills import Mixed, Stills
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "rgb": lambda: lite_streams(use_flow=False),
     "two streams": lite_streams,
     "detector": LiteDetector,
     "identification": LiteIdentification,
+    "paper rgb": lambda: paper_streams(use_flow=False),
+    "paper two streams": paper_streams,
+    "paper detector": PaperDetector,
+    "paper identification": PaperIdentification,
 }
-IMAGENET_START = "; at first EfficientNet-Lite0's ImageNet weights (ML Illustrated, Apache-2.0)"
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,8 @@ class Stage:
     use_box: bool = True
     own_guides: int = 0  # half of the guides go through the network so many times first
     flow_only: bool = False  # the flow stream, from the RGB stream of `start`, which stays as it is
-    imagenet: bool = False  # the first stage of a row: its backbone starts from ImageNet's weights
+    published: bool = False  # it starts from weights of others: those of its network in `starts.PUBLISHED`
+    patch: int = PropagationConfig().patch  # pixels: the side of what N_mp sees
 
 
 # Section 3.4. Every stream of every row of Table 1 has had 4,000 steps, of its own or of the stream it starts from; the
@@ -59,12 +66,12 @@ PRETRAINING, BRANCH, LAST = Plan(700, 4e-4), Plan(800, 4e-4), Plan(2500, 4e-4)
 FINE = Plan(400, 3e-4)  # on real video
 
 STAGES = {
-    "lite-stills": Stage("rgb", PRETRAINING, 8, mixture=STILLS, imagenet=True),
+    "lite-stills": Stage("rgb", PRETRAINING, 8, mixture=STILLS, published=True),
     "lite-rgb": Stage("rgb", BRANCH, 8, "lite-stills"),
     "lite-flow": Stage("two streams", BRANCH, 8, "lite-rgb", flow_only=True),
     "lite-propagation": Stage("two streams", LAST, 8, "lite-flow", mixture=DRIFTED, own_guides=2),
     "lite-box": Stage("rgb", LAST, 8, "lite-rgb", mixture=DRIFTED, own_guides=2),
-    "lite-baseline-stills": Stage("rgb", PRETRAINING, 8, mixture=STILLS, use_box=False, imagenet=True),
+    "lite-baseline-stills": Stage("rgb", PRETRAINING, 8, mixture=STILLS, use_box=False, published=True),
     "lite-baseline-rgb": Stage("rgb", BRANCH, 8, "lite-baseline-stills", use_box=False),
     "lite-baseline": Stage("rgb", LAST, 8, "lite-baseline-rgb", mixture=DRIFTED, use_box=False, own_guides=2),
     "lite-detector": Stage("detector", Plan(2400), 6),
@@ -77,9 +84,31 @@ STAGES = {
 }
 
 
+FULL_SIZE_RATE = 1e-4  # a guess, as are the steps: nobody has run these stages in full
+
+
+def _at_the_papers_size(stage: Stage, times: int, **changes: Any) -> Stage:
+    """The same stage with the paper's network and patch, and so many times the steps."""
+    start = stage.start and stage.start.replace("lite-", "paper-")
+    plan = replace(stage.plan, steps=times * stage.plan.steps, learning_rate=FULL_SIZE_RATE)
+    made = replace(stage, network=f"paper {stage.network}", plan=plan, start=start, patch=PAPER.propagation.patch)
+    return replace(made, **changes)
+
+
+N_MP = ("stills", "rgb", "flow", "propagation", "box", "baseline-stills", "baseline-rgb", "baseline")
+STAGES |= {f"paper-{part}": _at_the_papers_size(STAGES[f"lite-{part}"], 10) for part in N_MP}
+STAGES["paper-detector"] = _at_the_papers_size(STAGES["lite-detector"], 1, published=True)
+STAGES["paper-identification"] = _at_the_papers_size(STAGES["lite-identification"], 1, published=True, batch=8)
+STILL_STAGES = tuple(name for name, stage in STAGES.items() if stage.mixture == STILLS)
+
+
 @dataclass(frozen=True)
 class Request:
-    """What the user of `vsreid train` chooses: the file to write and, for stages with real video, what they may see."""
+    """What the user of `vsreid train` chooses: the file to write, and what a stage may see beside the rendered scenes.
+
+    root and sequences: for stages with real video. stills: for first stages of N_mp, which draw from each set of them
+    as often as from the scenes.
+    """
 
     output: Path
     command: str
@@ -87,19 +116,23 @@ class Request:
     minutes: float = math.inf
     root: Path | None = None
     sequences: tuple[str, ...] = ()
+    stills: tuple[Stills, ...] = ()
 
 
 def run_stage(name: str, request: Request, team: Team = ALONE, store: ClipStore | None = None) -> Provenance:
     """Train stage `name` and write its weight file; an interrupted run continues from the `.state` beside the file.
 
     team: the processes that train together, and their device; the first of them writes. store: clips that earlier
-    stages of this run have made. Raises ValueError for an unknown stage, or for one with real video that is given none.
+    stages of this run have made. Raises ValueError for an unknown stage, for one with real video that is given none,
+    and for one that is given stills and does not learn from them.
     """
     if name not in STAGES:
         raise ValueError(f"unknown training stage {name!r}: expected one of {', '.join(STAGES)}")
     stage = STAGES[name]
     if stage.real and (request.root is None or not request.sequences):
         raise ValueError(f"{name} learns from real video: give --root and --sequences")
+    if request.stills and name not in STILL_STAGES:
+        raise ValueError(f"{name} does not learn from stills: --stills goes with {', '.join(STILL_STAGES)}")
     torch.manual_seed(request.seed)
     network, start = _start(stage, request)
     network = network.to(team.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -147,25 +180,24 @@ def _start_file(stage: str, output: Path) -> Path:
 
 def _start(stage: Stage, request: Request) -> tuple[nn.Module, Provenance | None]:
     """The network of a stage, with the weights of the stage before and what is known of them."""
-    network = NETWORKS[stage.network]()
     if stage.start is None:
-        if stage.imagenet:
-            assert isinstance(network, TwoStreams) and isinstance(network.rgb, Stream)
-            network.rgb.backbone.load_imagenet()
+        network = NETWORKS[stage.network]()
+        if stage.published:
+            PUBLISHED[stage.network].load(network)
         return network, None
     file = _start_file(stage.start, request.output)
+    network = NETWORKS[STAGES[stage.start].network if stage.flow_only else stage.network]()
+    start = load_weights(file, network)
     if stage.flow_only:
-        rgb = lite_streams(use_flow=False)
-        start = load_weights(file, rgb)
-        return TwoStreams(rgb.rgb, flow_stream_from(rgb.rgb)), start
-    return network, load_weights(file, network)
+        assert isinstance(network, TwoStreams)
+        network = with_flow_stream(network)
+    return network, start
 
 
 def _provenance(stage: Stage, request: Request, start: Provenance | None, steps: int) -> Provenance:
     data = f"{stage.mini} scenes of mini-train, {stage.footage} in the style of footage"
     data += " and DAVIS 2016 (CC BY 4.0)" if stage.real else ""
-    if stage.imagenet or (start and IMAGENET_START in start.data):
-        data += IMAGENET_START
+    data += _origin(stage, request, start)
     seen = set(request.sequences if stage.real else ()).union(start.sequences if start else ())
     return Provenance(
         network=stage.network,
@@ -177,6 +209,14 @@ def _provenance(stage: Stage, request: Request, start: Provenance | None, steps:
         start=(*start.start, start.command) if start else (),
         start_steps=(*start.start_steps, start.steps) if start else (),
     )
+
+
+def _origin(stage: Stage, request: Request, start: Provenance | None) -> str:
+    """What `data` says after its first semicolon: stills and published weights, also those of the stages before."""
+    if start is not None:
+        return "".join(start.data.partition("; ")[1:])
+    stills = "".join(f"; and {len(stills)} stills of {stills.name}" for stills in request.stills)
+    return stills + (PUBLISHED[stage.network].said if stage.published else "")
 
 
 def _clips(stage: Stage, request: Request, store: ClipStore) -> list[Clip]:
@@ -209,8 +249,10 @@ class _Training:
 def _train_propagation(training: _Training) -> int:
     network, stage = training.network, training.stage
     assert isinstance(network, TwoStreams)
-    config = PropagationConfig(use_box=stage.use_box)
-    batches = PropagationBatches(training.clips, stage.batch, config, training.request.seed, stage.mixture)
+    config = PropagationConfig(stage.patch, use_box=stage.use_box)
+    stills = training.request.stills
+    clips = Mixed(training.clips, *stills) if stills else training.clips
+    batches = PropagationBatches(clips, stage.batch, config, training.request.seed, stage.mixture)
 
     def loss(values: Batch) -> Tensor:
         return flow_loss(network, values) if stage.flow_only else joint_loss(network, values, stage.own_guides)
@@ -224,7 +266,7 @@ def _train_propagation(training: _Training) -> int:
 
 def _train_detector(training: _Training) -> int:
     network, team = training.network, training.team
-    assert isinstance(network, LiteDetector)
+    assert isinstance(network, (LiteDetector, PaperDetector))
 
     def loss(values: Detection) -> Tensor:
         images = [image.to(team.device) for image in values[0]]
@@ -249,9 +291,27 @@ def _train_identification(training: _Training) -> int:
     return training.run(nn.ModuleList([network, matching]), batches, loss)
 
 
+def _train_regions(training: _Training) -> int:
+    network, team = training.network, training.team
+    batches = RegionBatches(training.clips, training.stage.batch, training.request.seed)
+    matching = OIMLoss(len(batches.identities)).to(team.device)
+
+    def loss(values: Regions) -> Tensor:
+        images, boxes, identities = (value.to(team.device) for value in values)
+        with team.autocast():
+            embeddings = network(images.contiguous(memory_format=torch.channels_last), list(boxes))
+        return matching(team.gather(embeddings.float()), team.gather(identities.flatten()))
+
+    return training.run(nn.ModuleList([network, matching]), batches, loss)
+
+
 _TRAINERS = {
     "rgb": _train_propagation,
     "two streams": _train_propagation,
     "detector": _train_detector,
     "identification": _train_identification,
+    "paper rgb": _train_propagation,
+    "paper two streams": _train_propagation,
+    "paper detector": _train_detector,
+    "paper identification": _train_regions,
 }
