@@ -1,10 +1,13 @@
 """The training of each row's weights, as the files' headers tell it."""
 
+from dataclasses import replace
+
 import pytest
+import torch
 from torch import nn
 
 from tests.command_line import ship_stubs
-from vsreid_lite.config import LITE
+from vsreid_lite.config import LITE, PAPER
 from vsreid_lite.evaluation.budget import training_budget
 from vsreid_lite.evaluation.ladder import ladder
 from vsreid_lite.evaluation.paper import table1
@@ -37,6 +40,13 @@ def test_each_file_is_listed_once_with_the_rows_that_use_it(files):
 def test_files_of_rows_that_are_not_measured_are_left_out(files):
     (files / "lite-propagation.safetensors").unlink()
     assert [entry["file"] for entry in training_budget(ladder(LITE))] == ["lite-baseline", "lite-box"]
+
+
+def test_files_of_others_have_no_header_and_are_left_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    torch.save({}, tmp_path / "my-propagation.pth")
+    rows = ladder(replace(PAPER, weights=str(tmp_path / "my-propagation.pth")), (3,))
+    assert training_budget(rows) == []
 
 
 def test_the_steps_are_those_done_and_those_planned_for_the_stages_before(files):

@@ -97,8 +97,8 @@ def without_weights() -> list[Contender]:
 def contenders(device: torch.device | str = "cpu", *, untrained: bool = False) -> list[Contender]:
     """Exact flow, no flow at all, DIS, RAFT (large and small) and FlowNet2.
 
-    A network whose weights are missing or damaged cannot be measured; with `untrained` it runs on random ones where they
-    are missing, and is marked so.
+    A network whose weights are missing or damaged cannot be measured; with `untrained` it runs on random ones where
+    they are missing, and is marked so.
     """
     networks: dict[str, Callable[..., FlowEstimator]] = {
         "RAFT": partial(RaftFlow, "large", device),
