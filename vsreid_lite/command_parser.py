@@ -149,12 +149,12 @@ def _add_preset_options(parser: argparse.ArgumentParser, flows: str) -> None:
     parser.add_argument("--flow", metavar="NAME", help=flows)
     parser.add_argument("--detector", metavar="FILE", help="weights of N_det instead of the preset's")
     parser.add_argument("--identification", metavar="FILE", help="weights of N_reid instead of the preset's")
-    _add_network_options(parser)
+    _add_network_options(parser, "; random (untrained) for paper and authors")
     parser.set_defaults(weights=None)  # the preset's
 
 
-def _add_network_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--weights", default="lite", help="lite, lite-davis, or an N_mp weight file")
+def _add_network_options(parser: argparse.ArgumentParser, more: str = "") -> None:
+    parser.add_argument("--weights", default="lite", help=f"lite, lite-davis, or an N_mp weight file{more}")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--seed", type=_seed, default=0)
 

@@ -87,7 +87,9 @@ def test_a_file_of_others_has_no_header_and_has_seen_nothing_that_is_known(shipp
     files = network_files(replace(PAPER, weights=str(tmp_path / "my-propagation.pth")))
     assert (files.box, files.baseline) == (tmp_path / "my-box.pth", None)
     assert files.sequences() == {"dog", "cows"}
-    assert find_provenance(files.box) is None and find_provenance(files.identification).network == "detector"
+    (tmp_path / "empty.safetensors").touch()
+    assert find_provenance(files.box) is find_provenance(tmp_path / "empty.safetensors") is None
+    assert find_provenance(files.identification).network == "detector"
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def find_provenance(path: Path) -> Provenance | None:
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
-    except SafetensorError:
+    except (SafetensorError, OSError):  # of another kind, or damaged, which is said when it is loaded
         return None
     return _provenance(path, metadata) if "provenance" in metadata else None
 
