@@ -31,7 +31,9 @@ from vsreid_lite.visualization.table_plots import in_words
 Entry = Mapping[str, Any]
 LINE, APART, HEAD, AXIS, NOTE = 0.235, 0.13, 0.62, 0.42, 0.17  # inches: a line, between rows, above, below, a note
 LEFT, CHART, RIGHT = 0.15, 3.2, 0.25  # inches: margins, and the width of the boosts that are drawn
+TABLE = 10.8  # inches: where the boosts that are drawn begin
 CHARACTERS = 200  # of a note
+CROSS = "×: the boost by the paper's own column, where it prints another"
 MINUS = "\u2212"  # as wide as a plus
 
 
@@ -55,6 +57,9 @@ class Line:
     marker: str
 
 
+Row = tuple[str, list[Line]]  # of Table 1: its name, and its lines
+
+
 def plot_ablation(results: Mapping[str, Any]) -> Figure:
     """Everything that `vsreid ablation` measures for Table 1, a line for the paper, for ours and for ours adapted.
 
@@ -62,30 +67,16 @@ def plot_ablation(results: Mapping[str, Any]) -> Figure:
     another. What was not measured says so; all remarks of the other outputs stand below.
     """
     rows = [(row["name"] + mark_of_seen(row), _lines(row, results)) for row in results["rows"]]
-    notes = [line for remark in remarks(results) for line in textwrap.wrap(remark, CHARACTERS)]
-    body = sum(len(lines) * LINE + APART for _, lines in rows)
-    height = HEAD + body + AXIS + NOTE * (len(notes) + 0.5)
-    table = COLUMNS[-1].right + 0.3
+    notes = [line for remark in [*remarks(results), CROSS] for line in textwrap.wrap(remark, CHARACTERS)]
+    body = sum(map(_depth, rows))
+    width, height = TABLE + CHART + RIGHT, HEAD + body + AXIS + NOTE * (len(notes) + 0.5)
     alternative = f"Table 1 on {describe_run(results)}: {'; '.join(map(in_words, results['rows']))}."
-    figure = new_figure(table + CHART + RIGHT, height, alternative)
-    axes = sheet(figure)
-    bottom = height - HEAD - body
-    chart = figure.add_axes(
-        (table / figure.get_figwidth(), bottom / height, CHART / figure.get_figwidth(), body / height)
-    )
-    _head(axes, height, table, describe_run(results))
-    y = height - HEAD
-    for number_of_row, (name, lines) in enumerate(rows):
-        deep = len(lines) * LINE + APART
-        if number_of_row % 2 == 0:
-            axes.add_patch(Rectangle((0, y - deep), figure.get_figwidth(), deep, facecolor="0.95", edgecolor="none"))
-        axes.text(LEFT, y - (APART + LINE) / 2, name, va="center", fontsize=9.5, weight="bold")
-        for n, line in enumerate(lines):
-            at = y - APART / 2 - (n + 0.5) * LINE
-            _write(axes, at, line)
-            _draw(chart, at - bottom, line)
-        y -= deep
-    chart.set(ylim=(0, body), yticks=[], facecolor="none")
+    figure = new_figure(width, height, alternative)
+    axes, bottom = sheet(figure), height - HEAD - body
+    chart = figure.add_axes((TABLE / width, bottom / height, CHART / width, body / height))
+    chart.set(ylim=(bottom, bottom + body), yticks=[], facecolor="none")  # in inches, as the sheet
+    _head(axes, height, describe_run(results))
+    _rows(axes, chart, rows, height - HEAD)
     chart.axvline(0, color=BLACK, linewidth=0.8, zorder=0)
     chart.margins(x=0.06)
     chart.spines[["top", "right", "left"]].set_visible(False)
@@ -93,6 +84,25 @@ def plot_ablation(results: Mapping[str, Any]) -> Figure:
     for n, note in enumerate(notes):
         axes.text(LEFT, bottom - AXIS - (n + 0.3) * NOTE, note, va="center", fontsize=8)
     return figure
+
+
+def _depth(row: Row) -> float:
+    return len(row[1]) * LINE + APART
+
+
+def _rows(axes: Axes, chart: Axes, rows: list[Row], y: float) -> None:
+    """All rows downwards from y, every second one on grey."""
+    for number_of_row, row in enumerate(rows):
+        name, lines = row
+        if number_of_row % 2 == 0:
+            ground = Rectangle((0, y - _depth(row)), TABLE + CHART + RIGHT, _depth(row))
+            axes.add_patch(ground).set(facecolor="0.95", edgecolor="none")
+        first = y - (APART + LINE) / 2
+        axes.text(LEFT, first, name, va="center", fontsize=9.5, weight="bold")
+        for n, line in enumerate(lines):
+            _write(axes, first - n * LINE, line)
+            _draw(chart, first - n * LINE, line)
+        y -= _depth(row)
 
 
 def _lines(row: Entry, results: Mapping[str, Any]) -> list[Line]:
@@ -103,12 +113,12 @@ def _lines(row: Entry, results: Mapping[str, Any]) -> list[Line]:
     return [*lines, *adapted]
 
 
-def _head(axes: Axes, height: float, chart: float, where: str) -> None:
+def _head(axes: Axes, height: float, where: str) -> None:
     axes.text(LEFT, height - 0.18, f"Table 1 on {where}; the paper's on DAVIS 2017 test-dev", va="center", fontsize=10)
     y = height - HEAD + 0.14
     for column in COLUMNS:
         axes.text(column.right, y, column.heading, ha="right", va="center", fontsize=9, color="0.3")
-    axes.text(chart, y, "boost over the row measured before, 95 %", va="center", fontsize=9, color="0.3")
+    axes.text(TABLE, y, "boost over the row measured before, 95 %", va="center", fontsize=9, color="0.3")
 
 
 def _write(axes: Axes, y: float, line: Line) -> None:
