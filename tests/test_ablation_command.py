@@ -85,6 +85,27 @@ def test_only_the_sequences_named_are_measured(davis, tmp_path):
     assert results["sequences"] == ["apes"] and results["seen-in-training"] == {}
 
 
+def test_flow_and_files_of_another_kind_are_recorded_and_name_the_folder(davis, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    detector = tmp_path / "weights" / "lite-detector.safetensors"
+    options = ["--workers", "1", "--sequences", "apes", "--flow", "dis-medium", "--detector", str(detector)]
+    assert main([*davis, *options, "--rows", "3"]) == 0
+    results = json.loads((tmp_path / "runs/davis-2017-lite-dis-medium-lite-detector/results.json").read_text())
+    assert (results["preset"], results["flow"], results["detector"]) == ("lite", "dis-medium", str(detector))
+    assert results["rows"][2]["global-mean"] is not None and "flow dis-medium" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("preset", "measured"), [("paper", 5), ("authors", 3)])
+def test_untrained_networks_of_another_preset_are_measured_and_marked(davis, tmp_path, monkeypatch, preset, measured):
+    options = ["--preset", preset, "--weights", "random", "--flow", "dis", "--workers", "1", "--sequences", "apes"]
+    assert main([*davis, *options, "--output", str(tmp_path / "out")]) == 0
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert (results["preset"], results["weights"], results["untrained"]) == (preset, "random", True)
+    assert len([row for row in results["rows"] if row["global-mean"] is not None]) == measured
+    assert f"preset {preset}, weights random, flow dis, untrained" in (tmp_path / "out" / "table1.md").read_text()
+    assert results["rows"][0]["note"].startswith("not measured: the release's" if preset == "authors" else "")
+
+
 def test_the_results_lie_under_data_set_and_weights_unless_told_otherwise(davis, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main([*davis, "--workers", "1", "--sequences", "apes"]) == 0
@@ -100,6 +121,12 @@ def test_the_results_lie_under_data_set_and_weights_unless_told_otherwise(davis,
         (["--weights", "heavy"], "heavy: expected lite or lite-davis"),
         (["--output", "/proc/out"], "cannot write into the folder /proc/out"),
         (["--rows", "2,6"], "row 6: expected numbers from 1 to 5, as in Table 1; 6 is ours, with --adapt"),
+        (["--preset", "paper", "--flow", "dis"], "preset paper: no weights of its N_mp ship with this package"),
+        (["--preset", "authors", "--weights", "random", "--adapt"], "preset authors: its weights are adapted"),
+        (["--preset", "paper", "--weights", "random"], "FlowNet2 needs its weights there, found no such file"),
+        (["--flow", "sparrow"], "flow 'sparrow': expected one of dis"),
+        (["--flow", "/tmp"], "--flow /tmp: a folder holds the flow of one video; an ablation takes an estimator"),
+        (["--identification", "gone.pth"], "gone.pth: no such weight file"),
         (["--scenes", "12:14"], "--scenes renders scenes of mini: it goes with --dataset mini and without --root"),
     ],
 )

@@ -33,13 +33,9 @@ def _segment(commands_of: Subparsers) -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder for the masks, as indexed PNGs")
     parser.add_argument("--video", type=Path, help="also write an overlay video, .mp4")
     parser.add_argument("--json", type=Path, help="also write rounds, retrievals, checkpoints and times")
-    parser.add_argument("--preset", choices=PRESETS, default="lite", help="networks, sizes and rules (default: lite)")
-    parser.add_argument("--flow", metavar="NAME", help="dis, dis-medium, raft, flownet2:FILE, ..., or a folder")
-    parser.add_argument("--detector", metavar="FILE", help="weights of N_det instead of the preset's")
-    parser.add_argument("--identification", metavar="FILE", help="weights of N_reid instead of the preset's")
     parser.add_argument("--adapt", action="store_true", help="fine-tune N_mp on the first frame")
-    _add_network_options(parser)
-    parser.set_defaults(command=commands.segment_video, weights=None)  # None: the preset's
+    _add_preset_options(parser, "dis, dis-medium, raft, flownet2:FILE, ..., or a folder")
+    parser.set_defaults(command=commands.segment_video)
 
 
 def _evaluate(commands_of: Subparsers) -> None:
@@ -59,7 +55,7 @@ def _ablation(commands_of: Subparsers) -> None:
         "--scenes", type=_scenes, metavar="A:B", help="mini: scenes A to B - 1, rendered; new from 12 on"
     )
     parser.add_argument("--rows", type=_numbers, default=(), metavar="1,2", help="only these rows of Table 1")
-    parser.add_argument("--output", type=Path, help="folder for the results (default: runs/DATASET-WEIGHTS)")
+    parser.add_argument("--output", type=Path, help="folder for the results (default: below runs, named after the run)")
     parser.add_argument("--workers", type=_at_least_one, help="processes (default: one for each core, at most 8)")
     parser.add_argument(
         "--adapt",
@@ -68,7 +64,7 @@ def _ablation(commands_of: Subparsers) -> None:
         const="best",
         help="fine-tune N_mp on each first frame: best, in a sixth row; all, every row too, in a second table",
     )
-    _add_network_options(parser)
+    _add_preset_options(parser, "dis, dis-medium, raft, flownet2:FILE, ...")
     parser.set_defaults(command=commands.measure_ablation)
 
 
@@ -156,8 +152,17 @@ def _doctor(commands_of: Subparsers) -> None:
     parser.set_defaults(command=commands.examine_installation)
 
 
-def _add_network_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--weights", default="lite", help="lite, lite-davis, or an N_mp weight file")
+def _add_preset_options(parser: argparse.ArgumentParser, flows: str) -> None:
+    parser.add_argument("--preset", choices=PRESETS, default="lite", help="networks, sizes and rules (default: lite)")
+    parser.add_argument("--flow", metavar="NAME", help=flows)
+    parser.add_argument("--detector", metavar="FILE", help="weights of N_det instead of the preset's")
+    parser.add_argument("--identification", metavar="FILE", help="weights of N_reid instead of the preset's")
+    _add_network_options(parser, "; random (untrained) for paper and authors")
+    parser.set_defaults(weights=None)  # the preset's
+
+
+def _add_network_options(parser: argparse.ArgumentParser, more: str = "") -> None:
+    parser.add_argument("--weights", default="lite", help=f"lite, lite-davis, or an N_mp weight file{more}")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--seed", type=_seed, default=0)
 

@@ -78,18 +78,19 @@ def measure_ablation(options: argparse.Namespace) -> None:
         from vsreid_lite.evaluation.ladder import adapted, ladder
         from vsreid_lite.evaluation.report import format_csv, format_markdown, format_table
         from vsreid_lite.outputs import check_file, check_folder, write_figure
-        from vsreid_lite.visualization.table_plots import plot_table1
+        from vsreid_lite.visualization.ablation_plots import plot_ablation
         from vsreid_lite.workers import default_workers
 
-    output = options.output or Path("runs") / _run_name(options)
+    config = _preset_config(options)
+    output = options.output or Path("runs") / _run_name(options, config)
     check_folder(output / "parts")
     files = [output / name for name in ("results.json", "table1.md", "table1.csv", "table1.png")]
     for file in files:
         check_file(file)
-    config = _config(options)
     rows = ladder(config, options.rows)
+    _check_flow(config)
     benchmark = _benchmark(options, output)
-    seen = seen_sequences(benchmark, config.weights)
+    seen = seen_sequences(benchmark, config)
     if seen:
         learnt = ", ".join(sorted({source for sources in seen.values() for source in sources}))
         warnings.warn(f"weights {config.weights} have seen {learnt} in training: no fair test", stacklevel=1)
@@ -98,7 +99,7 @@ def measure_ablation(options: argparse.Namespace) -> None:
     write_json(files[0], results)
     write_text(files[1], format_markdown(results))
     write_text(files[2], format_csv(results))
-    write_figure(files[3], plot_table1(results))
+    write_figure(files[3], plot_ablation(results))
     print(format_table(results))
     print(f"results: {', '.join(str(file) for file in files)}")
 
@@ -154,13 +155,23 @@ def download_names() -> list[str]:
     return ["davis-2017-trainval-480p", "davis-2017-test-dev-480p", "davis-2016", "davis-2017"]
 
 
-def _config(options: argparse.Namespace) -> Config:
-    return Config(weights=options.weights, adapt=bool(options.adapt), device=options.device, seed=options.seed)
-
-
-def _run_name(options: argparse.Namespace) -> str:
+def _run_name(options: argparse.Namespace, config: Config) -> str:
+    """Data set and weights, and what else is not the preset lite's."""
     scenes = f"-{options.scenes.start}-{options.scenes.stop}" if options.scenes else ""
-    return f"{options.dataset}{scenes}-{Path(options.weights).stem}"
+    parts = [f"{options.dataset}{scenes}", "" if config.preset == "lite" else config.preset, Path(config.weights).stem]
+    if options.flow:
+        parts.append(Path(options.flow.rpartition(":")[2]).stem)
+    parts += [Path(file).stem for file in (options.detector, options.identification) if file]
+    return "-".join(part for part in parts if part)
+
+
+def _check_flow(config: Config) -> None:
+    """That the flow of an ablation can be had: fetched once, and here, since no worker should."""
+    from vsreid_lite.flow import FloFolder, get_flow
+    from vsreid_lite.models.loading import choose_device
+
+    if isinstance(get_flow(config.flow, device=choose_device(config.device)), FloFolder):
+        raise ValueError(f"--flow {config.flow}: a folder holds the flow of one video; an ablation takes an estimator")
 
 
 def _benchmark(options: argparse.Namespace, output: Path) -> Benchmark:
@@ -184,7 +195,9 @@ def _preset_config(options: argparse.Namespace) -> Config:
         "identification_weights": options.identification,
     }
     given = {name: value for name, value in given.items() if value is not None}
-    return replace(PRESETS[options.preset], adapt=options.adapt, device=options.device, seed=options.seed, **given)
+    return replace(
+        PRESETS[options.preset], adapt=bool(options.adapt), device=options.device, seed=options.seed, **given
+    )
 
 
 def _check_segment_outputs(options: argparse.Namespace) -> None:

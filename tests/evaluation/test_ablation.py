@@ -16,7 +16,7 @@ from vsreid_lite.datasets.davis import MASKS
 from vsreid_lite.datasets.frozen import write_benchmark
 from vsreid_lite.evaluation import ablation
 from vsreid_lite.evaluation.ablation import run_ablation, seen_sequences
-from vsreid_lite.evaluation.ladder import ADAPTATION, adapted, ladder
+from vsreid_lite.evaluation.ladder import ADAPTATION, CALIBRATED, adapted, ladder
 from vsreid_lite.evaluation.metrics import score_sequence
 from vsreid_lite.evaluation.paper import table1
 from vsreid_lite.evaluation.scores import Scores
@@ -61,6 +61,7 @@ def test_rows_come_in_the_papers_order_with_null_where_nothing_was_measured(benc
     results = run_ablation(benchmark, ladder(CONFIG), tmp_path / "out")
     assert json.loads(json.dumps(results, allow_nan=False)) == results
     assert results["dataset"] == "davis-2017" and results["weights"] == "lite" and results["seen-in-training"] == {}
+    assert (results["preset"], results["flow"], results["untrained"]) == ("lite", "dis", False)
     assert results["sequences"] == ["apes", "bees"] and results["split"] == "val" and results["scenes"] is None
     assert results["adapted-rows"] == [] and results["adapted-total"] is None
     rows = results["rows"]
@@ -99,7 +100,9 @@ def test_with_adaptation_there_is_a_sixth_row_that_adapts_to_each_sequence(bench
     monkeypatch.setattr("vsreid_lite.api.TwoStreams", object)
     results = run_ablation(benchmark, ladder(ADAPTING), tmp_path)
     assert [row["name"] for row in results["rows"]][5:] == [ADAPTATION]
-    assert results["rows"][5]["note"] == "not in the paper's table" and results["rows"][5]["paper"] is None
+    assert (
+        results["rows"][5]["note"] == f"not in the paper's table; {CALIBRATED}" and results["rows"][5]["paper"] is None
+    )
     assert seen == ["apes", "bees"]
 
 
@@ -189,8 +192,38 @@ def test_a_result_is_kept_under_everything_that_it_depends_on(benchmark, files, 
     changed = keys(benchmark)
     assert {name for name in changed - before if name.startswith("apes")} and len(changed & before) == 5
 
+    own = str(files / "lite-box.safetensors")
+    for other in ({"flow": "dis-medium"}, {"detector_weights": own}, {"identification_weights": own}):
+        assert not keys(benchmark, replace(CONFIG, **other)) & changed
+
     (files / "lite-detector.safetensors").write_bytes((files / "lite-propagation.safetensors").read_bytes())
     assert not keys(benchmark) & changed
+
+
+def test_a_result_depends_on_the_preset_and_on_the_network_of_its_flow(benchmark, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    monkeypatch.setattr("vsreid_lite.evaluation.ladder.hub_weights", lambda _: None)
+    flow = tmp_path / "raft.pth"
+    flow.write_bytes(b"one")
+    config = replace(CONFIG, weights="random", flow=f"raft:{flow}")
+    paper, authors = (replace(config, preset=preset) for preset in ("paper", "authors"))
+    first = keys(benchmark, paper)
+    assert keys(benchmark, paper) == first and len(first) == 10
+    assert not keys(benchmark, authors) & first and not keys(benchmark, replace(CONFIG, flow=config.flow)) & first
+    flow.write_bytes(b"two")
+    assert not keys(benchmark, paper) & first
+
+
+def test_parts_of_another_flow_are_not_read_back(benchmark, tmp_path, measured, monkeypatch):
+    flows = []
+    real = ablation.get_flow
+    monkeypatch.setattr(ablation, "get_flow", lambda name, *given: flows.append(name) or real(name, *given))
+    run_ablation(benchmark, ladder(CONFIG, (3, 4)), tmp_path)
+    assert len(measured) == 4 and flows == ["dis"] * 2  # once for the rows of a sequence
+    results = run_ablation(benchmark, ladder(replace(CONFIG, flow="dis-medium"), (3, 4)), tmp_path)
+    assert len(measured) == 8 and flows[2:] == ["dis-medium"] * 2 and results["flow"] == "dis-medium"
+    assert run_ablation(benchmark, ladder(CONFIG, (3, 4)), tmp_path)["flow"] == "dis"
+    assert len(measured) == 8
 
 
 def test_the_place_of_a_data_set_does_not_matter(benchmark, tmp_path):
@@ -217,8 +250,8 @@ def test_sequences_that_the_weights_have_seen_are_marked(benchmark, tmp_path):
     own = tmp_path / "own.safetensors"
     header = Provenance("two streams", "", "", 0, 0, sequences=("bees", "wasps"))
     save_weights(own, torch.nn.Linear(1, 1), header)
-    assert seen_sequences(benchmark, "lite") == {}
-    assert seen_sequences(benchmark, str(own)) == {"bees": ["bees"]}
+    assert seen_sequences(benchmark, CONFIG) == {}
+    assert seen_sequences(benchmark, replace(CONFIG, weights=str(own))) == {"bees": ["bees"]}
     results = run_ablation(benchmark, ladder(replace(CONFIG, weights=str(own))), tmp_path / "out")
     assert results["seen-in-training"] == {"bees": ["bees"]}
     assert [row["seen-in-training"] for row in results["rows"]] == [False, False, True, True, True]

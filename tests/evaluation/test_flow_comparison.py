@@ -107,6 +107,27 @@ def test_networks_without_weights_are_not_measured_and_say_which_file_is_missing
         contenders()[-1].estimate(pair)
 
 
+@pytest.mark.parametrize("untrained", [False, True])
+@pytest.mark.parametrize("error", [ValueError("weights.pth: damaged"), OSError("cannot write into the folder hub")])
+def test_damaged_weights_and_a_folder_that_cannot_be_written_leave_the_others_measured(
+    pair, no_weights, monkeypatch, error, untrained
+):
+    class Refused(Missing):
+        def __init__(self, *args, untrained=False, **options):
+            if not untrained:
+                raise error
+
+    monkeypatch.setattr(flow_comparison, "RaftFlow", Refused)
+    comparison = compare_flows([pair], contenders(untrained=untrained))
+    rows = {score.name: score for score in comparison.scores}
+    assert rows["DIS"].error is not None and len(rows) == 6
+    if untrained and not isinstance(error, ValueError):
+        assert rows["RAFT, untrained"].untrained
+    else:
+        assert rows["RAFT"].missing == str(error) and rows["RAFT"].seconds is None
+        assert f"RAFT: not measured: {error}" in flow_table(comparison)
+
+
 def test_random_weights_run_only_if_asked_and_are_marked_in_every_row(pair, no_weights):
     comparison = compare_flows([pair], contenders(untrained=True))
     rows = [score for score in comparison.scores if score.untrained]

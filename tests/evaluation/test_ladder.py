@@ -4,11 +4,13 @@ import re
 from dataclasses import replace
 
 import pytest
+import torch
 from torch import nn
 
 from tests.command_line import ship_stubs
-from vsreid_lite.config import LITE
-from vsreid_lite.evaluation.ladder import ADAPTATION, SCALES, adapted, ladder
+from vsreid_lite.config import AUTHORS, LITE, PAPER
+from vsreid_lite.evaluation import ladder as module
+from vsreid_lite.evaluation.ladder import ADAPTATION, CALIBRATED, ONE_NETWORK, SCALES, adapted, ladder
 from vsreid_lite.evaluation.paper import table1
 from vsreid_lite.models.weights import Provenance, save_weights
 
@@ -18,6 +20,16 @@ MADE = "vsreid train lite-davis-propagation --seed 0 --root DAVIS --sequences a,
 @pytest.fixture
 def files(tmp_path, monkeypatch):
     return ship_stubs(monkeypatch, tmp_path / "weights")
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """Torch's hub folder, which holds N_det as published."""
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    folder = tmp_path / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    (folder / "fasterrcnn_resnet50_fpn_coco-258fb6c6.pth").write_bytes(b"N_det")
+    return folder
 
 
 def save(path, network="two streams", settings=None):
@@ -128,3 +140,103 @@ def test_a_choice_that_cannot_be_measured_is_one_line(files, chosen, adapt, line
     (files / "lite-baseline.safetensors").unlink()
     with pytest.raises(ValueError, match=re.escape(line)):
         ladder(replace(LITE, adapt=adapt), chosen)
+
+
+def test_a_row_that_adapts_says_which_rules_change_with_it(files):
+    rows = ladder(replace(LITE, adapt=True))
+    assert rows[5].note == f"not in the paper's table; {CALIBRATED}"
+    assert [row.note for row in adapted(rows)] == ["", "", "", CALIBRATED, CALIBRATED]
+
+
+def test_flow_and_other_files_are_those_of_the_whole_ladder(files):
+    own = save(files / "other.safetensors")
+    for row in ladder(replace(LITE, flow="raft", detector_weights=own, identification_weights=own)):
+        assert (row.config.flow, row.config.detector_weights, row.config.identification_weights) == ("raft", own, own)
+    with pytest.raises(FileNotFoundError, match="gone: no such weight file"):
+        ladder(replace(LITE, detector_weights="gone"))
+
+
+# presets paper and authors
+
+
+def test_the_rows_of_the_paper_s_networks_have_files_beside_each_other(hub, tmp_path):
+    own = save(tmp_path / "my-propagation.safetensors")
+    config = replace(PAPER, weights=own)
+    rows = ladder(config)
+    assert missing(rows) == [True, True, False, True, True]
+    assert rows[1].missing == f"not measured: no file {tmp_path / 'my-box.safetensors'}"
+    assert rows[3].missing == "not measured: no file of N_reid; give one with --identification"
+    for part in ("baseline", "box", "identification"):
+        save(tmp_path / f"my-{part}.safetensors")
+    rows = ladder(replace(config, adapt=True))
+    assert not any(missing(rows)) and all(row.documented for row in rows)
+    assert [what(row) for row in rows[4:]] == [(True, True, True, SCALES, False), (True, True, True, SCALES, True)]
+    assert {(row.config.preset, row.config.weights, row.config.propagation.patch) for row in rows} == {
+        ("paper", own, 449)
+    }
+
+
+def test_files_of_others_do_not_say_what_they_have_seen(hub, tmp_path):
+    for part in ("propagation", "box"):
+        torch.save({}, tmp_path / f"my-{part}.pth")
+    save(tmp_path / "my-baseline.safetensors")
+    rows = ladder(replace(PAPER, weights=str(tmp_path / "my-propagation.pth")))
+    assert missing(rows) == [True, False, False, True, True]  # the others have the suffix of the file that is given
+    assert [row.documented for row in rows[1:3]] == [False, False]
+
+
+def test_without_n_det_the_rows_that_search_wait_and_it_is_asked_for_once(hub, tmp_path, monkeypatch):
+    asked = []
+
+    def refused(url):
+        asked.append(url)
+        raise FileNotFoundError("put it there")
+
+    monkeypatch.setattr(module, "hub_weights", refused)
+    (hub / "fasterrcnn_resnet50_fpn_coco-258fb6c6.pth").unlink()
+    for part in ("baseline", "box", "propagation", "identification"):
+        save(tmp_path / f"my-{part}.safetensors")
+    config = replace(PAPER, weights=str(tmp_path / "my-propagation.safetensors"))
+    rows = ladder(config)
+    assert missing(rows) == [False, False, False, True, True] and len(asked) == 1
+    assert rows[3].missing == rows[4].missing == "not measured: put it there"
+    assert missing(ladder(config, (1, 2))) == [False, False, True, True, True] and len(asked) == 1
+    assert not any(missing(ladder(replace(config, detector_weights=save(tmp_path / "d.safetensors")))))
+
+
+def test_of_the_release_only_the_rows_of_two_streams_can_be_measured(hub, tmp_path):
+    weights, identification = str(tmp_path / "MP2S.pth.tar"), save(tmp_path / "reid.safetensors")
+    torch.save({}, weights)
+    config = replace(AUTHORS, weights=weights, identification_weights=identification)
+    rows = ladder(config)
+    assert missing(rows) == [True, True, False, False, False] and rows[0].missing == rows[1].missing == ONE_NETWORK
+    assert [(row.config.reid, row.config.propagation.flip) for row in rows[2:]] == [
+        (False, False),
+        (True, False),
+        (True, True),
+    ]
+    assert "mirrored" in rows[4].note and rows[4].config.propagation.scales == (1.0,)
+    assert not any(row.documented for row in rows[2:])
+    with pytest.raises(ValueError, match=r"preset authors: its weights are adapted .* measure it without --adapt"):
+        ladder(replace(config, adapt=True))
+
+
+def test_random_weights_need_no_file(hub):
+    (hub / "fasterrcnn_resnet50_fpn_coco-258fb6c6.pth").unlink()
+    assert not any(missing(ladder(replace(PAPER, weights="random"))))
+    assert missing(ladder(replace(AUTHORS, weights="random"))) == [True, True, False, False, False]
+    with pytest.raises(FileNotFoundError, match="random: expected lite or lite-davis or a weight file"):
+        ladder(replace(LITE, weights="random"))
+
+
+@pytest.mark.parametrize(
+    ("config", "line"),
+    [
+        (PAPER, "preset paper: no weights of its N_mp ship with this package; set weights (--weights)"),
+        (AUTHORS, "preset authors: no weights of its N_mp ship with this package; set weights (--weights)"),
+        (replace(PAPER, weights="gone.pth"), "gone.pth: expected a checkpoint"),
+    ],
+)
+def test_without_a_file_of_n_mp_no_row_is_measured(hub, config, line):
+    with pytest.raises(FileNotFoundError, match=re.escape(line)):
+        ladder(config)

@@ -19,6 +19,14 @@ def test_the_one_wrong_boost_is_that_of_the_flow_stream():
     assert paper.boost_errata(paper.table1()) == [paper.Erratum("+ flow-stream", 0.007, 0.029)]
 
 
+def test_as_entries_every_row_has_its_boost_by_the_column_and_the_wrong_one_is_flagged():
+    entries = paper.entries(paper.table1())
+    assert [entry["boost"] for entry in entries.values()] == [None, 0.038, 0.007, 0.068, 0.009]
+    assert [entry["boost-recomputed"] for entry in entries.values()] == [None, 0.038, 0.029, 0.068, 0.009]
+    assert [name for name, entry in entries.items() if entry["boost-erratum"]] == ["+ flow-stream"]
+    assert entries["+ re-id module"]["J-mean"] == 0.633 and entries["+ re-id module"]["F-mean"] == 0.670
+
+
 def test_printed_boosts_sum_to_less_than_the_real_gain():
     rows = paper.table1()
     printed = sum(row.boost for row in rows if row.boost is not None)

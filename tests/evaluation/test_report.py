@@ -5,13 +5,13 @@ import io
 
 import pytest
 
-from vsreid_lite.evaluation.paper import arithmetic, table1
-from vsreid_lite.evaluation.report import format_csv, format_markdown, format_table
+from vsreid_lite.evaluation.paper import arithmetic, entries, table1
+from vsreid_lite.evaluation.report import describe_run, format_csv, format_markdown, format_table
 
 
 def entry(name, mean, boost=None, interval=None, note="", **more):
-    printed = next((row for row in table1() if row.name == name), None)
-    paper = None if printed is None else {"global-mean": printed.global_mean, "boost": printed.boost, "gain": 0.05}
+    printed = entries(table1()).get(name)
+    paper = None if printed is None else {**printed, "gain": 0.05}
     return {
         "name": name,
         "J-mean": mean,
@@ -70,12 +70,12 @@ def test_the_table_prints_the_paper_beside_ours_and_says_what_is_missing(results
     assert " ".join(lines[1].split()) == "paper boost ours 95 % boost 95 % sign J F J again"
     assert lines[2].split()[:5] == ["baseline[11]", "0.517", "-", "-", "-"]
     ours = "0.600 0.500 to 0.700 +0.100 +0.050 to +0.150 same 0.600 0.600 0.600"
-    assert " ".join(lines[4].split()) == f"+ flow-stream 0.584 +0.007 {ours}"
+    assert " ".join(lines[4].split()) == f"+ flow-stream 0.584 +0.007† {ours}"
     assert lines[5].split()[-4] == "same?" and lines[6].split()[-4] == "other?"
     assert "baseline[11]: not measured: no file" in lines
     assert "+ re-id module: boost over + full-image to bbox, where the paper's column gains +0.050" in lines
     assert "baseline[11] to + multi-scale testing: +0.150 (95 %: +0.100 to +0.200), paper +0.144" in lines
-    slip = "+ flow-stream: the paper prints +0.007, its own column gives +0.029; its printed boosts sum to +0.122, "
+    slip = "† + flow-stream: the paper prints +0.007, its own column gives +0.029; its printed boosts sum to +0.122, "
     assert slip + "its column gains +0.144" in lines
 
 
@@ -96,7 +96,7 @@ def test_rows_of_weights_that_have_seen_the_sequences_carry_a_star(results):
 def test_with_every_row_adapted_there_is_a_second_table_with_the_gain_over_the_first(results):
     text = format_table(with_adapted(results))
     assert "Table 1 on mini test scenes 12 to 13, weights lite, each row adapted to each first frame" in text
-    last = [line for line in text.splitlines() if line.startswith("+ multi-scale testing")][1]
+    last = [line for line in text.splitlines() if line.startswith("+ multi-scale testing ")][1]
     assert last.split()[-4:] == ["+0.050", "+0.010", "to", "+0.090"]
     assert "multi-scale testing, each adapted: +0.150" in text
 
@@ -104,10 +104,55 @@ def test_with_every_row_adapted_there_is_a_second_table_with_the_gain_over_the_f
 def test_markdown_has_the_same_rows_and_the_training_of_the_weights(results):
     lines = format_markdown(with_adapted(results)).splitlines()
     tables = [line for line in lines if line.startswith("|")]
-    assert len([line for line in tables if line.startswith("| + re-id module |")]) == 2
+    assert len([line for line in tables if line.startswith("| + re-id module |")]) == 3
     assert "| `lite-box` | + full-image to bbox | 5 | a 2, b 3 | `vsreid train b` |" in lines
     assert {line.count("|") for line in tables[:7]} == {12} and {line.count("|") for line in tables[7:14]} == {14}
-    assert any(line.startswith("- + flow-stream: the paper prints +0.007") for line in lines)
+    assert any(line.startswith("- † + flow-stream: the paper prints +0.007") for line in lines)
+    assert "| + flow-stream | 0.568 | 0.600 | 0.584 | +0.007† | +0.029 |" in tables  # as printed, J and F too
+
+
+def test_the_papers_own_table_stands_below_with_the_boosts_by_its_column(results):
+    lines = format_table(results).splitlines()
+    start = lines.index("Table 1 as printed in the paper, on DAVIS 2017 test-dev")
+    assert lines[start + 1].split() == ["J", "F", "global-mean", "boost", "by", "its", "column"]
+    assert [line.split()[-5:] for line in lines[start + 3 : start + 5]] == [
+        ["0.532", "0.577", "0.555", "+0.038", "+0.038"],
+        ["0.568", "0.600", "0.584", "+0.007†", "+0.029"],
+    ]
+    assert "".join(lines[:start]).count("†") == 1
+
+
+def test_a_note_stands_below_both_tables_and_in_every_line_of_the_csv(results):
+    both = with_adapted(results)
+    both["adapted-rows"][3]["note"] = results["rows"][3]["note"] = "with other rules"
+    for text in (format_table(both), format_markdown(both)):
+        assert "+ re-id module: with other rules" in text and "+ re-id module, adapted: with other rules" in text
+    noted = [row["name"] for row in csv.DictReader(io.StringIO(format_csv(both))) if row["note"] == "with other rules"]
+    assert noted == ["+ re-id module"] * 2
+
+
+def test_what_is_not_usual_in_a_run_stands_in_the_title(results):
+    assert describe_run({**results, "scenes": None}) == "mini, weights lite"  # results of before name no preset
+    usual = {"preset": "lite", "flow": "dis", "detector": None, "identification": None, "untrained": False}
+    assert describe_run({**results, **usual, "scenes": None}) == "mini, weights lite"
+    other = {"preset": "paper", "weights": "random", "flow": "raft", "detector": "a.pth", "untrained": True}
+    title = "mini test scenes 12 to 13, preset paper, weights random, detector a.pth, flow raft, untrained"
+    assert describe_run({**results, **usual, **other}) == title
+    text = format_table({**results, **usual, **other})
+    assert title in text.splitlines()[0] and "untrained: random weights, whose numbers mean nothing" in text
+    release = {"preset": "authors", "weights": "", "flow": "flownet2"}
+    assert describe_run({**results, **release, "scenes": None}) == "mini, preset authors, weights of the release"
+
+
+def test_weights_of_which_it_is_not_known_what_they_have_seen_carry_another_mark(results):
+    results["rows"][1]["seen-in-training"] = None
+    text = format_table(results)
+    assert "+ full-image to bbox (*)" in text and "(*) what these weights have seen in training is not known" in text
+    assert [row["seen-in-training"] for row in csv.DictReader(io.StringIO(format_csv(results)))][:2] == ["False", ""]
+
+
+def test_without_headers_of_weights_there_is_no_table_of_their_training(results):
+    assert "Training of each row's weights" not in format_markdown({**results, "training": []})
 
 
 def test_csv_holds_both_tables_in_full(results):
@@ -120,3 +165,15 @@ def test_csv_holds_both_tables_in_full(results):
     assert float(rows[2]["interval-low"]) == 0.05 and float(rows[2]["interval-high"]) == 0.15
     assert rows[2]["sign-agrees"] == "True" and rows[2]["adaptation-gain"] == ""
     assert float(rows[7]["adaptation-gain"]) == 0.05
+
+
+def test_every_line_of_the_csv_tells_its_run_and_flags_the_papers_slip(results):
+    run = {"preset": "paper", "weights": "my.pth", "flow": "raft", "detector": "a.pth", "seed": 3, "untrained": False}
+    rows = list(csv.DictReader(io.StringIO(format_csv(with_adapted({**results, **run})))))
+    for row in rows:
+        assert (row["dataset"], row["split"], row["scenes"], row["seed"]) == ("mini", "test", "12 to 13", "3")
+        assert (row["preset"], row["weights"], row["flow"], row["detector"]) == ("paper", "my.pth", "raft", "a.pth")
+        assert row["untrained"] == row["seen-in-training"] == "False" and row["identification"] == ""
+    assert [row["paper-boost-erratum"] for row in rows] == ["False", "False", "True", "False", "False"] * 2
+    assert (rows[2]["paper-boost"], rows[2]["paper-boost-recomputed"]) == ("0.007", "0.029")
+    assert (rows[2]["paper-J-mean"], rows[2]["paper-F-mean"]) == ("0.568", "0.6")

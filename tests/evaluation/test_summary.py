@@ -32,9 +32,9 @@ def scores(*values):
     )
 
 
-def summary(*values, adapted_by=None):
+def summary(*values, adapted_by=None, documented=True, seen=None, **config):
     """The results of rows with the mean scores `values`, None: not measured, and of rows better by `adapted_by`."""
-    rows = ladder(replace(LITE, adapt=len(values) == 6))
+    rows = [replace(row, documented=documented) for row in ladder(replace(LITE, adapt=len(values) == 6, **config))]
     rows = [
         row if v is not None else replace(row, missing="not measured: x") for row, v in zip(rows, values, strict=True)
     ]
@@ -47,7 +47,7 @@ def summary(*values, adapted_by=None):
         ]
 
     every = [] if adapted_by is None else measured(adapted(rows), adapted_by)
-    return summarise(BENCHMARK, measured(rows, 0.0), every, {})
+    return summarise(BENCHMARK, measured(rows, 0.0), every, seen or {})
 
 
 def test_a_boost_is_the_gain_over_the_row_before_beside_that_of_the_paper():
@@ -58,6 +58,32 @@ def test_a_boost_is_the_gain_over_the_row_before_beside_that_of_the_paper():
     assert [row["sign-agrees"] for row in rows] == [None, True, False, True, False]
     assert [row["excludes-zero"] for row in rows] == [None, True, False, True, True]
     assert [row["boost-over"] for row in rows] == [None, *(row["name"] for row in rows[:4])]
+
+
+def test_the_papers_boost_stands_beside_that_of_its_column_and_the_slip_is_flagged():
+    rows = summary(0.3, 0.4, 0.4, 0.6, 0.5)["rows"]
+    assert [row["paper"]["boost-recomputed"] for row in rows] == [None, 0.038, 0.029, 0.068, 0.009]
+    assert [row["paper"]["boost-erratum"] for row in rows] == [False, False, True, False, False]
+
+
+def test_results_name_preset_flow_and_files_of_their_own(tmp_path):
+    results = summary(0.3, 0.4, 0.4, 0.6, 0.5)
+    names = ("preset", "weights", "untrained", "detector", "identification", "flow", "seed")
+    assert [results[name] for name in names] == ["lite", "lite", False, None, None, "dis", 0]
+    own = tmp_path / "weights" / "lite-detector.safetensors"
+    results = summary(0.3, 0.4, 0.4, 0.6, 0.5, flow="dis-medium", detector_weights=str(own), seed=2)
+    assert [results[name] for name in names] == ["lite", "lite", False, str(own), None, "dis-medium", 2]
+    results = summary(0.3, 0.4, 0.4, 0.6, 0.5, preset="paper", weights="random")
+    assert (results["preset"], results["untrained"], results["training"]) == ("paper", True, [])
+
+
+def test_whether_a_rows_weights_have_seen_the_sequences_may_be_unknown():
+    def marks(**given):
+        return [row["seen-in-training"] for row in summary(None, 0.4, 0.4, 0.6, 0.5, **given)["rows"]]
+
+    assert marks() == [False] * 5
+    assert marks(documented=False) == [False, None, None, None, None]
+    assert marks(documented=False, seen={"a": ["dog"]}) == [False, True, True, True, True]
 
 
 def test_over_a_row_that_was_not_measured_the_papers_gain_is_over_the_same_row():

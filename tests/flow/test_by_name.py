@@ -1,10 +1,12 @@
 """get_flow: every estimator by its name, and one clear line for every name that is none."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from vsreid_lite import flow
-from vsreid_lite.flow import DisFlow, FloFolder, get_flow
+from vsreid_lite.flow import DisFlow, FloFolder, flow_file, get_flow
 from vsreid_lite.models import hub
 
 
@@ -71,3 +73,12 @@ def test_a_file_that_is_missing_or_of_another_network_is_named(tmp_path, kind):
     torch.save({"other": torch.zeros(1)}, path)
     with pytest.raises(ValueError, match=r"weights\.pth: its tensors do not fit .* is missing; .* and \d+ more"):
         get_flow(f"{kind}:{path}")
+
+
+def test_the_file_of_a_network_is_known_by_its_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    assert flow_file("raft:a/b.pth") == Path("a/b.pth") and flow_file("flownet2:c.pth") == Path("c.pth")
+    assert flow_file("flownet2") == tmp_path / "checkpoints" / "FlowNet2_checkpoint.pth.tar"
+    assert flow_file("raft").name == "raft_large_C_T_SKHT_V2-ff5fadd5.pth"
+    assert flow_file("raft-small").name == "raft_small_C_T_V2-01064c6d.pth"
+    assert flow_file("dis") is flow_file("dis-medium") is flow_file(str(tmp_path)) is None

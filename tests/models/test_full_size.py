@@ -85,6 +85,17 @@ def test_a_file_of_one_s_own_fills_the_paper_s_streams(tmp_path):
     assert loaded.rgb.head.weight.dtype == torch.float32 and loaded.rgb.head.weight.requires_grad
 
 
+def test_each_row_of_table_1_has_a_file_of_its_own_beside_that_of_two_streams(tmp_path):
+    for seed, (part, use_flow) in enumerate((("propagation", True), ("box", False))):
+        torch.manual_seed(seed)
+        torch.save(small_streams(use_flow).state_dict(), tmp_path / f"my-{part}.pth")
+    config = on_cpu(PAPER, weights=str(tmp_path / "my-propagation.pth"), reid=False)
+    both, box = (load_networks(with_propagation(config, use_flow=use_flow)).propagation for use_flow in (True, False))
+    assert both.flow is not None and box.flow is None and not torch.equal(both.rgb.head.weight, box.rgb.head.weight)
+    with pytest.raises(FileNotFoundError, match=r"my-propagation.pth: no baseline file beside it"):
+        load_networks(with_propagation(config, use_box=False))
+
+
 def test_the_rows_of_table_1_choose_the_streams():
     config = on_cpu(PAPER, weights="random", reid=False)
     assert load_networks(config).propagation.flow is not None

@@ -53,6 +53,14 @@ def test_without_network_the_error_says_which_file_to_put_where(folder, monkeypa
     assert "\n" not in text and not list(folder.iterdir())
 
 
+def test_in_a_folder_that_may_not_be_written_the_error_says_which_file_to_put_there(folder):
+    folder.write_text("a file in the folder's place")
+    with pytest.raises(OSError, match="cannot write into the folder") as raised:
+        hub_weights(URL)
+    text = str(raised.value)
+    assert str(folder) in text and f"get {NAME} from {URL} and have it put there" in text and "\n" not in text
+
+
 def test_a_file_that_is_not_the_published_one_is_not_kept(folder, monkeypatch):
     served(monkeypatch, b"a page of a hotel's network")
     with pytest.raises(FileNotFoundError, match="expected a SHA-256 that begins with"):

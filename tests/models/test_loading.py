@@ -4,7 +4,7 @@ from functools import partial
 import pytest
 import torch
 
-from vsreid_lite.config import LITE, with_propagation
+from vsreid_lite.config import LITE, PAPER, with_propagation
 from vsreid_lite.models import loading, weights
 from vsreid_lite.models.loading import (
     LiteDetector,
@@ -12,10 +12,11 @@ from vsreid_lite.models.loading import (
     choose_device,
     lite_streams,
     load_networks,
+    network_files,
     weight_files,
 )
 from vsreid_lite.models.mask_propagation import TwoStreams
-from vsreid_lite.models.weights import Provenance, save_weights
+from vsreid_lite.models.weights import Provenance, find_provenance, save_weights
 
 PARTS = {
     "baseline": partial(lite_streams, use_flow=False),
@@ -66,6 +67,29 @@ def test_an_own_set_is_found_beside_its_propagation_file(shipped, tmp_path):
     assert files.baseline is None and files.box == tmp_path / "my-box.safetensors"
     assert files.detector == tmp_path / "my-detector.safetensors"
     assert files.identification == shipped / "lite-identification.safetensors"
+
+
+def test_files_of_one_s_own_for_n_det_and_n_reid_take_the_place_of_those_of_the_set(shipped, tmp_path):
+    own = tmp_path / "own.safetensors"
+    own.write_bytes((shipped / "lite-detector.safetensors").read_bytes())
+    files = network_files(replace(LITE, detector_weights=str(own)))
+    assert files == replace(weight_files("lite"), detector=own)
+    assert files.used(replace(LITE, reid=False)) == {"propagation": files.propagation}
+    assert files.used(LITE)["detector"] == own
+    with pytest.raises(FileNotFoundError, match="gone: no such weight file"):
+        network_files(replace(LITE, identification_weights="gone"))
+
+
+def test_a_file_of_others_has_no_header_and_has_seen_nothing_that_is_known(shipped, tmp_path):
+    for part in ("propagation", "box"):
+        torch.save({}, tmp_path / f"my-{part}.pth")
+    (tmp_path / "my-identification.pth").write_bytes((shipped / "lite-davis-detector.safetensors").read_bytes())
+    files = network_files(replace(PAPER, weights=str(tmp_path / "my-propagation.pth")))
+    assert (files.box, files.baseline) == (tmp_path / "my-box.pth", None)
+    assert files.sequences() == {"dog", "cows"}
+    (tmp_path / "empty.safetensors").touch()
+    assert find_provenance(files.box) is find_provenance(tmp_path / "empty.safetensors") is None
+    assert find_provenance(files.identification).network == "detector"
 
 
 @pytest.mark.parametrize(

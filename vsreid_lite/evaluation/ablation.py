@@ -26,7 +26,8 @@ from vsreid_lite.evaluation.metrics import score_sequence
 from vsreid_lite.evaluation.scores import InstanceScores, Scores
 from vsreid_lite.evaluation.summary import Measured, summarise
 from vsreid_lite.files import write_json
-from vsreid_lite.models.loading import choose_device, weight_files
+from vsreid_lite.flow import flow_file, get_flow
+from vsreid_lite.models.loading import choose_device, network_files
 from vsreid_lite.workers import each
 
 PACKAGE = Path(__file__).parent.parent
@@ -62,38 +63,45 @@ def run_ablation(
                 write_json(path, part)
             bar.update(len(parts))
     table, adapted = ([_measured(row, benchmark, results) for row in some] for some in (rows, adapted_rows))
-    return summarise(benchmark, table, adapted, seen_sequences(benchmark, rows[0].config.weights))
+    return summarise(benchmark, table, adapted, seen_sequences(benchmark, rows[0].config))
 
 
-def seen_sequences(benchmark: Benchmark, weights: str) -> dict[str, list[str]]:
-    """The sequences of a benchmark whose real video the weights have seen in training, and which video that is."""
-    learnt = weight_files(weights).sequences()
+def seen_sequences(benchmark: Benchmark, config: Config) -> dict[str, list[str]]:
+    """The sequences of a benchmark whose real video the weights of a run have seen in training, and which that is."""
+    learnt = network_files(config).sequences()
     seen = {name: sorted(learnt.intersection(benchmark.sources(name))) for name in benchmark.names}
     return {name: sources for name, sources in seen.items() if sources}
 
 
 def _results(configs: Iterable[Config], benchmark: Benchmark, folder: Path) -> Results:
     contents = {name: _fingerprint(benchmark.files(name)) for name in benchmark.names}
+    configs = list(dict.fromkeys(configs))
+    files = {file for config in configs for file in (*network_files(config).all, flow_file(config.flow)) if file}
+    code = _fingerprint([*sorted(PACKAGE.rglob("*.py")), *sorted(files)])
     results = {}
-    for config in dict.fromkeys(configs):
-        method = _method(config)
+    for config in configs:
+        method = _method(code, config)
         for name in benchmark.names:
             key = hashlib.sha256(f"{method} {benchmark.dataset} {contents[name]}".encode()).hexdigest()[:16]
             results[config, name] = folder / f"{name}-{key}.json"
     return results
 
 
-def _method(config: Config) -> str:
-    """Changes with the configuration, the weights, the device and the code, that of torch and OpenCV included."""
-    code = _fingerprint([*sorted(PACKAGE.rglob("*.py")), *weight_files(config.weights).all])
+def _method(code: str, config: Config) -> str:
+    """Changes with the configuration, the device and the code, that of torch and OpenCV and all weights included."""
     settings = [asdict(config), str(choose_device(config.device)), torch.__version__, cv2.__version__]
     return f"{code} {json.dumps(settings)}"
 
 
 def _fingerprint(files: Iterable[Path]) -> str:
     """Changes with the names and the content of files, and not with where they lie."""
-    digests = (f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}\n" for file in files)
+    digests = (f"{file.name} {_digest(file)}\n" for file in files)
     return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _jobs(results: Results, benchmark: Benchmark) -> list[Job]:
@@ -108,21 +116,22 @@ def _jobs(results: Results, benchmark: Benchmark) -> list[Job]:
 
 
 def _network(config: Config) -> Config:
-    """What N_mp of a row depends on; neither re-identification nor the scales of testing change it."""
-    return with_propagation(replace(config, reid=False), scales=(1.0,))
+    """What N_mp of a row depends on; neither re-identification nor the augmentation of testing changes it."""
+    return with_propagation(replace(config, reid=False), scales=(1.0,), flip=False)
 
 
 def _measure(job: Job) -> list[dict[str, Any]]:
     """The result of each row of a job, in plain values. seconds: of a row alone, making N_mp ready included."""
     sequence = job.benchmark.load(job.sequence)
+    flow = get_flow(job.network.flow, sequence.frame_names, choose_device(job.network.device))
     started = time.perf_counter()
     networks, config = prepare(sequence, replace(job.network, reid=any(row.reid for row in job.rows.values())))
     ready = time.perf_counter() - started
     parts = []
     for row in job.rows.values():
         started = time.perf_counter()
-        ours = with_propagation(replace(config, reid=row.reid), scales=row.propagation.scales)
-        result = vsreid.segment(sequence, networks, ours)
+        ours = replace(config, reid=row.reid, propagation=row.propagation)
+        result = vsreid.segment(sequence, networks, ours, flow)
         seconds = ready + time.perf_counter() - started
         scores = score_sequence(job.sequence, sequence.truth, result.masks)
         arrays = {name: {key: value.tolist() for key, value in vars(one).items()} for name, one in scores.items()}

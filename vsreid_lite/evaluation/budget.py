@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from pathlib import Path
 
 from vsreid_lite.evaluation.ladder import Row
-from vsreid_lite.models.loading import weight_files
-from vsreid_lite.models.weights import Provenance, read_provenance
+from vsreid_lite.models.loading import network_files
+from vsreid_lite.models.weights import Provenance, find_provenance
 
 
 def training_budget(rows: list[Row]) -> list[dict[str, object]]:
-    """One entry for each weight file that the measured rows use, in their order.
+    """One entry for each weight file with a header that the measured rows use, in their order; others' files have none.
 
     stages: name and steps of each stage that led to the file, the first one first. steps: their sum. All of it is from
     the file's header.
     """
-    used: dict[str, list[str]] = {}
+    files = network_files(rows[0].config)
+    used: dict[Path, list[str]] = {}
     for row in rows:
-        for part in _parts(row):
-            used.setdefault(part, []).append(row.name)
-    files = weight_files(rows[0].config.weights)
+        for file in files.used(row.config).values():
+            if file and not row.missing:
+                used.setdefault(file, []).append(row.name)
     entries: list[dict[str, object]] = []
-    for part, names in used.items():
-        file = getattr(files, part)
-        header = read_provenance(file)
+    for file, names in used.items():
+        header = find_provenance(file)
+        if header is None:
+            continue
         stages = _stages(header)
         entries.append(
             {
@@ -39,13 +41,6 @@ def training_budget(rows: list[Row]) -> list[dict[str, object]]:
             }
         )
     return entries
-
-
-def _parts(row: Row) -> Iterator[str]:
-    if not row.missing:
-        yield weight_files(row.config.weights).of_streams(row.config.propagation)[0]
-        if row.config.reid:
-            yield from ("detector", "identification")
 
 
 def _stages(header: Provenance) -> dict[str, int]:

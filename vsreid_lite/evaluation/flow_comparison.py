@@ -36,7 +36,7 @@ class FlowPair:
 
 @dataclass(frozen=True)
 class Contender:
-    """An estimator by its name; `make` is None where its weights are missing, and `missing` then says which."""
+    """An estimator by its name; `make` is None where it has no weights, and `missing` then says why."""
 
     name: str
     make: Callable[[FlowPair], FlowEstimator] | None
@@ -97,7 +97,8 @@ def without_weights() -> list[Contender]:
 def contenders(device: torch.device | str = "cpu", *, untrained: bool = False) -> list[Contender]:
     """Exact flow, no flow at all, DIS, RAFT (large and small) and FlowNet2.
 
-    A network whose weights are missing cannot be measured; with `untrained` it runs on random ones, and is marked so.
+    A network whose weights are missing or damaged cannot be measured; with `untrained` it runs on random ones where
+    they are missing, and is marked so.
     """
     networks: dict[str, Callable[..., FlowEstimator]] = {
         "RAFT": partial(RaftFlow, "large", device),
@@ -110,8 +111,8 @@ def contenders(device: torch.device | str = "cpu", *, untrained: bool = False) -
 def _network(name: str, load: Callable[..., FlowEstimator], untrained: bool) -> Contender:
     try:
         network = load()
-    except FileNotFoundError as error:
-        if not untrained:
+    except (OSError, ValueError) as error:
+        if not untrained or isinstance(error, ValueError):  # a damaged file is told of, never passed over
             return Contender(name, None, missing=str(error))
         network = load(untrained=True)
         return Contender(f"{name}, untrained", lambda pair: network, untrained=True)

@@ -8,24 +8,36 @@ from pathlib import Path
 
 from vsreid_lite.config import Config, with_propagation
 from vsreid_lite.evaluation.paper import table1
-from vsreid_lite.models.loading import WEIGHT_SETS, WeightFiles, weight_files
-from vsreid_lite.models.weights import read_provenance
+from vsreid_lite.models.detector import COCO
+from vsreid_lite.models.full_size import UNTRAINED
+from vsreid_lite.models.hub import hub_file, hub_weights
+from vsreid_lite.models.loading import WEIGHT_SETS, WeightFiles, beside, network_files
+from vsreid_lite.models.weights import find_provenance, read_provenance
 
 SCALES = (0.75, 1.0, 1.25)  # of the patch, in the row "+ multi-scale testing", where the weights store none
 ADAPTATION = "+ online adaptation (ours)"
 PRINTED = 5  # rows; the sixth is ours
 NOT_MEASURED = "not measured: "
 NOT_CHOSEN = f"{NOT_MEASURED}not chosen"
+ONE_NETWORK = f"{NOT_MEASURED}the release's N_mp has two streams that were trained together"
+MIRRORED = "mirrored, as the release does, instead of several scales"
+CALIBRATED = (
+    "adaptation also sets the rules of ReID: ρ_reid may rise by the first frame, and only the absent are sought"
+)
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row. missing: why it is not measured; empty where it is. note: what a reader of its numbers must know."""
+    """One row. missing: why it is not measured; empty where it is. note: what a reader of its numbers must know.
+
+    documented: the headers of its files say what they have seen in training; files of others have none.
+    """
 
     name: str
     config: Config
     missing: str = ""
     note: str = ""
+    documented: bool = True
 
 
 def ladder(base: Config, chosen: Collection[int] = ()) -> list[Row]:
@@ -33,10 +45,13 @@ def ladder(base: Config, chosen: Collection[int] = ()) -> list[Row]:
 
     Each row has its own weights of the choice `base.weights`: trained on full images, on patches, with both streams.
     A row whose file is not there, or whose number (from 1) is not among those `chosen`, is one that is not measured.
-    base: weights, device and seed; the rows set what they are about. Raises ValueError for a number without a row and
-    where no row is left, FileNotFoundError and ValueError for weights as `weight_files` and `read_provenance` do.
+    base: preset, weights, flow, device and seed; the rows set what they are about. Raises ValueError for a number
+    without a row, where no row is left and for adaptation of the preset "authors", FileNotFoundError and ValueError for
+    weights as `network_files` and `read_provenance` do.
     """
-    files = weight_files(base.weights)
+    if base.preset == "authors" and base.adapt:
+        raise ValueError("preset authors: its weights are adapted to the videos already; measure it without --adapt")
+    files = network_files(base)
     rows = [_waiting(row, files) for row in _rows(base, files)]
     unknown = sorted(set(chosen) - set(range(1, len(rows) + 1)))
     if unknown:
@@ -44,15 +59,20 @@ def ladder(base: Config, chosen: Collection[int] = ()) -> list[Row]:
         raise ValueError(f"row {unknown[0]}: expected numbers from 1 to {len(rows)}, as in Table 1{ours}")
     if chosen:
         rows = [r if i in chosen else replace(r, missing=NOT_CHOSEN) for i, r in enumerate(rows, 1)]
+    if base.preset != "lite" and base.weights != UNTRAINED and files.detector is None:
+        rows = _with_published_detector(rows)
     if all(row.missing for row in rows):
         reasons = dict.fromkeys(row.missing.removeprefix(NOT_MEASURED) for row in rows if row.missing != NOT_CHOSEN)
-        raise ValueError(f"weights {base.weights}: no row can be measured: {'; '.join(reasons)}")
+        raise ValueError(f"weights {base.weights or base.preset}: no row can be measured: {'; '.join(reasons)}")
     return rows
 
 
 def adapted(rows: list[Row]) -> list[Row]:
     """The rows of the paper's ladder, each with its own N_mp adapted to every first frame (FIDELITY row 26)."""
-    return [replace(row, config=replace(row.config, adapt=True)) for row in rows[:PRINTED]]
+    return [
+        replace(row, config=replace(row.config, adapt=True), note=CALIBRATED if row.config.reid else row.note)
+        for row in rows[:PRINTED]
+    ]
 
 
 def _rows(base: Config, files: WeightFiles) -> list[Row]:
@@ -61,43 +81,65 @@ def _rows(base: Config, files: WeightFiles) -> list[Row]:
         replace(base, adapt=False, reid=False), use_box=True, use_flow=True, scales=(1.0,), flip=False
     )
     retrieving = replace(plain, reid=True)
-    best = with_propagation(retrieving, scales=_scales(files))
+    mirrored = base.propagation.flip
+    best = with_propagation(retrieving, flip=mirrored, scales=(1.0,) if mirrored else _scales(base, files))
     rows = [
         Row(baseline, with_propagation(plain, use_box=False, use_flow=False)),
         Row(box, with_propagation(plain, use_flow=False)),
         Row(flow_stream, plain),
         Row(reid, retrieving),
-        Row(multi_scale, best),
+        Row(multi_scale, best, note=MIRRORED if mirrored else ""),
     ]
-    ours = Row(ADAPTATION, replace(best, adapt=True), note="not in the paper's table")
+    ours = Row(ADAPTATION, replace(best, adapt=True), note=f"not in the paper's table; {CALIBRATED}")
     return [*rows, ours] if base.adapt else rows
 
 
-def _scales(files: WeightFiles) -> tuple[float, ...]:
-    """Those chosen on mini-val, which are stored with N_mp of the rows 3 to 6."""
-    settings = read_provenance(files.propagation).settings if files.propagation else {}
+def _scales(base: Config, files: WeightFiles) -> tuple[float, ...]:
+    """Those chosen on mini-val, which are stored with N_mp of the rows 3 to 6 of the preset lite."""
+    settings = read_provenance(files.propagation).settings if base.preset == "lite" and files.propagation else {}
     return tuple(settings.get("scales", SCALES))
 
 
 def _waiting(row: Row, files: WeightFiles) -> Row:
     """The row, with the reason and the command where a file that it needs is not there."""
-    part, file = files.of_streams(row.config.propagation)
-    needed = {part: file}
-    if row.config.reid:
-        needed |= {"detector": files.detector, "identification": files.identification}
+    config = row.config
+    if config.preset == "authors" and not (config.propagation.use_box and config.propagation.use_flow):
+        return replace(row, missing=ONE_NETWORK)
+    if config.weights == UNTRAINED:
+        return row
+    needed = files.used(config)
+    if config.preset != "lite" and files.detector is None:
+        needed.pop("detector", None)  # torchvision's, which can be fetched
     absent = [name for name, path in needed.items() if path is None or not path.is_file()]
     if absent:
-        return replace(row, missing=f"{NOT_MEASURED}{_how_to_make(row.config.weights, absent[0])}")
-    if part == "propagation" and file is not None and read_provenance(file).network == "rgb":
-        return replace(row, missing=f"{NOT_MEASURED}{file.name} has no flow stream")
-    return row
+        return replace(row, missing=f"{NOT_MEASURED}{_how_to_get(config, absent[0])}")
+    headers = {name: find_provenance(path) for name, path in needed.items() if path and path != hub_file(COCO)}
+    streams = headers.get("propagation")
+    if streams and streams.network == "rgb":
+        return replace(row, missing=f"{NOT_MEASURED}{Path(config.weights).name} has no flow stream")
+    return replace(row, documented=all(headers.values()))
 
 
-def _how_to_make(weights: str, part: str) -> str:
+def _with_published_detector(rows: list[Row]) -> list[Row]:
+    """N_det of the large presets, fetched once and here, since no worker should; the rows that need it wait without."""
+    try:
+        if any(row.config.reid and not row.missing for row in rows):
+            hub_weights(COCO)
+    except OSError as error:
+        missing = f"{NOT_MEASURED}{error}"
+        return [replace(row, missing=row.missing or missing) if row.config.reid else row for row in rows]
+    return rows
+
+
+def _how_to_get(config: Config, part: str) -> str:
     """Which file is not there, and the command that makes it; that of one's own file, for another part."""
+    weights, own = config.weights, Path(config.weights)
     if weights in WEIGHT_SETS:
         return f"no file {weights}-{part}; make it: vsreid train {weights}-{part}"
-    own = Path(weights)
-    path = own.with_name(f"{own.stem.removesuffix('-propagation')}-{part}.safetensors")
+    if config.preset != "lite" and part == "identification":
+        return "no file of N_reid; give one with --identification"
+    path = beside(own, part)
+    if config.preset != "lite":
+        return f"no file {path}"
     command = read_provenance(own).command.replace("-propagation", f"-{part}")
     return f"no file {path}; make it: {command} --output {path}"

@@ -109,6 +109,22 @@ def arithmetic(rows: Sequence[AblationRow]) -> dict[str, object]:
     }
 
 
+def entries(rows: Sequence[AblationRow]) -> dict[str, dict[str, float | None]]:
+    """Table 1 by the names of its rows, for JSON: as printed, the boost by its column, and whether that is another."""
+    recomputed = boosts([row.global_mean for row in rows])
+    return {
+        row.name: {
+            "J-mean": row.J_mean,
+            "F-mean": row.F_mean,
+            "global-mean": row.global_mean,
+            "boost": row.boost,
+            "boost-recomputed": boost,
+            "boost-erratum": row.boost != boost,
+        }
+        for row, boost in zip(rows, recomputed, strict=True)
+    }
+
+
 def global_mean_errata(rows: Sequence[AblationRow] | Sequence[ChallengeEntry]) -> list[Erratum]:
     """The printed global means that are not (J + F) / 2 of their row, rounded either way: none in the two tables."""
     found = []

@@ -13,8 +13,9 @@ from vsreid_lite import __version__
 from vsreid_lite.datasets.benchmarks import Benchmark
 from vsreid_lite.evaluation.budget import training_budget
 from vsreid_lite.evaluation.ladder import PRINTED, Row
-from vsreid_lite.evaluation.paper import arithmetic, gain, table1
+from vsreid_lite.evaluation.paper import arithmetic, entries, gain, table1
 from vsreid_lite.evaluation.scores import InstanceScores, Scores
+from vsreid_lite.models.full_size import UNTRAINED
 
 FEWEST = 3  # instances for an interval
 SCORES = ("J-mean", "F-mean", "J", "F", "global-mean", "global-mean-interval", "J-after-reappearance", "seconds") + (
@@ -46,7 +47,12 @@ def summarise(benchmark: Benchmark, rows: list[Measured], adapted: list[Measured
         "split": benchmark.split,
         "scenes": list(benchmark.scenes) or None,
         "sequences": list(benchmark.names),
+        "preset": config.preset,
         "weights": config.weights,
+        "untrained": config.weights == UNTRAINED,
+        "detector": config.detector_weights,
+        "identification": config.identification_weights,
+        "flow": config.flow,
         "seed": config.seed,
         "version": __version__,
         "seen-in-training": dict(seen),
@@ -63,14 +69,21 @@ def summarise(benchmark: Benchmark, rows: list[Measured], adapted: list[Measured
 
 
 def _entries(rows: list[Measured], seen: Seen) -> list[dict[str, object]]:
-    entries: list[dict[str, object]] = []
+    table: list[dict[str, object]] = []
     before: Measured | None = None
     for row in rows:
         entry = {"name": row.row.name, **_scores(row), **_boost(row, before), "paper": _paper(row, before)}
         note = row.row.missing or row.row.note
-        entries.append({**entry, "seen-in-training": bool(seen) and row.scores is not None, "note": note})
+        table.append({**entry, "seen-in-training": _has_seen(row, seen), "note": note})
         before = before if row.scores is None else row
-    return entries
+    return table
+
+
+def _has_seen(row: Measured, seen: Seen) -> bool | None:
+    """None: not known, since a file of the row has no header that tells it."""
+    if row.scores is None:
+        return False
+    return True if seen else False if row.row.documented else None
 
 
 def _scores(row: Measured) -> dict[str, object]:
@@ -114,13 +127,14 @@ def _boost(row: Measured, before: Measured | None) -> dict[str, object]:
 
 
 def _paper(row: Measured, before: Measured | None) -> dict[str, float | None] | None:
-    """The row as printed, and its gain, by the paper's own column, over the row that ours is compared with."""
-    one = next((printed for printed in table1() if printed.name == row.row.name), None)
-    if one is None:
+    """The row as printed; its boost by the paper's own column, and whether the printed one is another.
+
+    gain: by that column too, over the row that ours is compared with.
+    """
+    entry = entries(table1()).get(row.row.name)
+    if entry is None:
         return None
-    over = None if before is None else gain(table1(), before.row.name, one.name)
-    means = {"J-mean": one.J_mean, "F-mean": one.F_mean, "global-mean": one.global_mean}
-    return {**means, "boost": one.boost, "gain": over}
+    return {**entry, "gain": None if before is None else gain(table1(), before.row.name, row.row.name)}
 
 
 def _total(rows: list[Measured]) -> dict[str, object]:

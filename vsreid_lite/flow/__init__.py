@@ -13,10 +13,11 @@ from torch import Tensor
 from vsreid_lite.flow.dis import PRESETS, TUNED, DisFlow
 from vsreid_lite.flow.exact import ExactFlow
 from vsreid_lite.flow.files import FloFolder, read_flo, write_flo
-from vsreid_lite.flow.flownet2 import FlowNet2Flow
-from vsreid_lite.flow.raft import RaftFlow
+from vsreid_lite.flow.flownet2 import FILE, FlowNet2Flow
+from vsreid_lite.flow.raft import SIZES, RaftFlow
 from vsreid_lite.geometry import Reach, flow_reach
 from vsreid_lite.masks import Frame
+from vsreid_lite.models.hub import hub_file
 
 __all__ = [
     "CachedFlow",
@@ -26,6 +27,7 @@ __all__ = [
     "FlowEstimator",
     "FlowNet2Flow",
     "RaftFlow",
+    "flow_file",
     "get_flow",
     "read_flo",
     "write_flo",
@@ -124,3 +126,13 @@ def get_flow(name: str, frame_names: Sequence[str] | None = None, device: torch.
     if Path(name).is_dir():
         return FloFolder(name, frame_names)
     raise ValueError(f"flow {name!r}: expected one of {', '.join(NAMES)}, or a folder of .flo files")
+
+
+def flow_file(name: str) -> Path | None:
+    """The file that the network of an estimator's name is made from; None for those that have none."""
+    kind, _, file = name.partition(":")
+    if file and kind in ("raft", "flownet2"):
+        return Path(file).expanduser()
+    if name in RAFT:
+        return hub_file(SIZES[RAFT[name]][1].url)
+    return hub_file(FILE) if name == "flownet2" else None

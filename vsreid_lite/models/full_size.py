@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from torch import nn
@@ -18,32 +18,56 @@ from vsreid_lite.models.identification import PaperIdentification
 from vsreid_lite.models.mask_propagation import TwoStreams
 from vsreid_lite.models.resnet import paper_streams
 
+if TYPE_CHECKING:
+    from vsreid_lite.models.loading import WeightFiles
+
 UNTRAINED = "random"  # as `Config.weights`: the networks' sizes and speed, and nothing else
 AUTHORS_FILE = "MP2S.pth.tar"  # the release's name for its N_mp
 
 
-def load_full_size(config: Config, device: torch.device) -> Networks:
+def load_full_size(config: Config, files: WeightFiles, device: torch.device) -> Networks:
     """The networks of `config`, preset "paper" or "authors", ready to run; without the ReID module, N_mp alone.
 
-    Raises FileNotFoundError that names the file which is needed, ValueError for one that does not fit and for what
-    the preset cannot do.
+    files: those of `network_files`. Raises FileNotFoundError that names the file which is needed, ValueError for one
+    that does not fit and for what the preset cannot do.
     """
     if config.weights == UNTRAINED:
         with torch.device(device), torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
-            return _networks(config, device)
-    return _networks(config, device)
+            return _networks(config, files, device)
+    return _networks(config, files, device)
 
 
-def _networks(config: Config, device: torch.device) -> Networks:
+def propagation_file(config: Config) -> Path:
+    """N_mp's file that the preset "paper" or "authors" is given; of "authors", also that in torch's hub folder.
+
+    Raises FileNotFoundError where it is not there, or none is given.
+    """
+    path = Path(config.weights) if config.weights else hub_file(AUTHORS_FILE)
+    if config.preset == "paper" and not config.weights:
+        raise FileNotFoundError(_wanted("paper", "N_mp", "weights (--weights)", "a file of its ResNet-101 streams"))
+    if not config.weights and not path.is_file():
+        raise FileNotFoundError(
+            _wanted("authors", "N_mp", "weights (--weights)", f"the release's {AUTHORS_FILE}, or put it at {path}")
+        )
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path}: expected a checkpoint (.pth, .pth.tar, .pt or .safetensors), found no such file"
+        )
+    return path
+
+
+def _networks(config: Config, files: WeightFiles, device: torch.device) -> Networks:
+    part, file = files.of_streams(config.propagation)
     network: PropagationNetwork = (
-        _ready(_paper_propagation(config), device)
+        _ready(_paper_propagation(config, part, file), device)
         if config.preset == "paper"
-        else _ready(_authors_propagation(config), device)
+        else _ready(_authors_propagation(config, file), device)
     )
     if not config.reid:
         return Networks(network)
-    detector, identification = _ready(_detector(config), device), _ready(_identification(config), device)
+    detector = _ready(_detector(config, files.detector), device)
+    identification = _ready(_identification(config, files.identification), device)
     persons = Search(detector.of_class(PERSON), identification, only_recognised=True)
     searches = config.matching.searches
     if searches not in (("all",), ("persons", "all")):
@@ -51,54 +75,49 @@ def _networks(config: Config, device: torch.device) -> Networks:
     return Networks(network, detector, identification, (persons,) if "persons" in searches else ())
 
 
-def _paper_propagation(config: Config) -> TwoStreams:
+def _paper_propagation(config: Config, part: str, file: Path | None) -> TwoStreams:
     rules = config.propagation
     use_flow = rules.use_flow and rules.use_box
     if config.weights == UNTRAINED:
         return paper_streams(use_flow, rules.fusion)
-    if not config.weights:
-        raise FileNotFoundError(_wanted("paper", "N_mp", "weights (--weights)", "a file of its ResNet-101 streams"))
+    if file is None:
+        raise FileNotFoundError(f"weights {config.weights}: no {part} file beside it")
     with torch.device("meta"):
         network = paper_streams(use_flow, rules.fusion)
-    return _filled(network, config.weights)
+    return _filled(network, file)
 
 
-def _authors_propagation(config: Config) -> MP2S:
+def _authors_propagation(config: Config, file: Path | None) -> MP2S:
     if not config.propagation.use_flow:
         raise ValueError("preset authors: its N_mp has two streams that were trained together; use_flow cannot be off")
     if config.adapt:
         raise ValueError(
             "preset authors: its weights are adapted to the videos already; adapt works with lite and paper"
         )
-    if config.weights == UNTRAINED:
+    if file is None:
         return MP2S(config.propagation.fusion)
-    path = Path(config.weights) if config.weights else hub_file(AUTHORS_FILE)
-    if not config.weights and not path.is_file():
-        raise FileNotFoundError(
-            _wanted("authors", "N_mp", "weights (--weights)", f"the release's {AUTHORS_FILE}, or put it at {path}")
-        )
-    return load_authors_checkpoint(path, config.propagation.fusion)
+    return load_authors_checkpoint(file, config.propagation.fusion)
 
 
-def _detector(config: Config) -> PaperDetector:
+def _detector(config: Config, file: Path | None) -> PaperDetector:
     proposals = config.matching.proposals
-    if config.weights == UNTRAINED and config.detector_weights is None:
+    if config.weights == UNTRAINED and file is None:
         return PaperDetector(proposals)
     with torch.device("meta"):
         detector = PaperDetector(proposals)
-    detector.load_coco(config.detector_weights)
+    detector.load_coco(file)
     return detector
 
 
-def _identification(config: Config) -> PaperIdentification:
-    if config.identification_weights is None:
+def _identification(config: Config, file: Path | None) -> PaperIdentification:
+    if file is None:
         if config.weights == UNTRAINED:
             return PaperIdentification()
         what = "a file of the Identification Net"
         raise FileNotFoundError(_wanted(config.preset, "N_reid", "identification_weights (--identification)", what))
     with torch.device("meta"):
         network = PaperIdentification()
-    return _filled(network, config.identification_weights)
+    return _filled(network, file)
 
 
 def _wanted(preset: str, network: str, option: str, what: str) -> str:

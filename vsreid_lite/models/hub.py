@@ -24,12 +24,15 @@ def hub_weights(url: str) -> Path:
     """The file of `url` in torch's hub folder; fetched into it, with a line on stderr, where it is missing.
 
     The file's name ends with the beginning of its SHA-256, which is checked. Raises FileNotFoundError that says which
-    file to put where when the network does not give it, OSError when the disk refuses.
+    file to put where when the network does not give it, OSError that says so when the folder may not be written.
     """
     file = hub_file(url)
     if file.is_file():
         return file
-    part = writable_folder(file.parent) / f"{file.name}.part"
+    try:
+        part = writable_folder(file.parent) / f"{file.name}.part"
+    except OSError as error:
+        raise OSError(f"{error}; or get {file.name} from {url} and have it put there") from error
     print(f"{file.name} is not in {file.parent}: fetching it from {url}", file=sys.stderr)
     try:
         fetch(url, part)

@@ -13,12 +13,13 @@ from torch import nn
 
 from vsreid_lite.config import PRESETS, AdaptationConfig, Config, PropagationConfig, ReidConfig
 from vsreid_lite.models import Networks
-from vsreid_lite.models.detector import LiteDetector
-from vsreid_lite.models.full_size import load_full_size
+from vsreid_lite.models.detector import COCO, LiteDetector
+from vsreid_lite.models.full_size import UNTRAINED, load_full_size, propagation_file
+from vsreid_lite.models.hub import hub_file
 from vsreid_lite.models.identification import LiteIdentification
 from vsreid_lite.models.layers import fold_normalisation
 from vsreid_lite.models.mask_propagation import lite_streams
-from vsreid_lite.models.weights import SHIPPED, load_weights, read_provenance
+from vsreid_lite.models.weights import SHIPPED, find_provenance, load_weights, read_provenance
 
 WEIGHT_SETS = ("lite", "lite-davis")
 
@@ -39,13 +40,20 @@ class WeightFiles:
         return tuple(file for file in vars(self).values() if file is not None)
 
     def sequences(self) -> frozenset[str]:
-        """Every real sequence that one of the files has seen in training."""
-        return frozenset(name for file in self.all for name in read_provenance(file).sequences)
+        """Every real sequence that one of the files has seen in training, by their headers; others' files have none."""
+        headers = (find_provenance(file) for file in self.all)
+        return frozenset(name for header in headers if header for name in header.sequences)
 
     def of_streams(self, config: PropagationConfig) -> tuple[str, Path | None]:
         """The name of the N_mp file that `config` needs, and the file."""
         name = "baseline" if not config.use_box else "propagation" if config.use_flow else "box"
         return name, getattr(self, name)
+
+    def used(self, config: Config) -> dict[str, Path | None]:
+        """The files that the networks of `config` need, by the names above."""
+        part, file = self.of_streams(config.propagation)
+        modules = {"detector": self.detector, "identification": self.identification}
+        return {part: file, **(modules if config.reid else {})}
 
 
 def weight_files(weights: str) -> WeightFiles:
@@ -54,32 +62,70 @@ def weight_files(weights: str) -> WeightFiles:
     With one's own come the other files NAME-*.safetensors beside it; N_det and N_reid, where it has none, are lite's.
     Raises FileNotFoundError for a name that is neither a set nor a file.
     """
+    if weights in WEIGHT_SETS:
+        return _beside(SHIPPED / f"{weights}-propagation.safetensors")
     own = Path(weights)
-    if weights not in WEIGHT_SETS and not own.is_file():
+    if not own.is_file():
         raise FileNotFoundError(f"{weights}: expected {' or '.join(WEIGHT_SETS)} or a weight file, found neither")
-    prefix = SHIPPED / weights if weights in WEIGHT_SETS else own.with_name(own.stem.removesuffix("-propagation"))
-    files = {part: prefix.with_name(f"{prefix.name}-{part}.safetensors") for part in WeightFiles.__annotations__}
-    there = {part: file if file.is_file() else None for part, file in files.items()}
-    if weights not in WEIGHT_SETS:
-        lite = {part: SHIPPED / f"lite-{part}.safetensors" for part in ("detector", "identification")}
-        there |= {"propagation": own, **{part: there[part] or file for part, file in lite.items()}}
-    return WeightFiles(**there)
+    files = _beside(own)
+    lite = {part: SHIPPED / f"lite-{part}.safetensors" for part in ("detector", "identification")}
+    return replace(files, propagation=own, **{part: getattr(files, part) or file for part, file in lite.items()})
+
+
+def network_files(config: Config) -> WeightFiles:
+    """The files of all rows of Table 1 by the preset and the weights of `config`, and N_det and N_reid of its own.
+
+    Preset "lite": as `weight_files`. "paper": a file of one's own and those beside it, by the same names; "authors":
+    the release's N_mp alone. N_det of both is torchvision's where there is no other; random weights have no file.
+    Raises FileNotFoundError for a file that is named and not there, and as `propagation_file`.
+    """
+    files = weight_files(config.weights) if config.preset == "lite" else _full_size_files(config)
+    own = {"detector": config.detector_weights, "identification": config.identification_weights}
+    given = {part: Path(file) for part, file in own.items() if file is not None}
+    for file in given.values():
+        if not file.is_file():
+            raise FileNotFoundError(f"{file}: no such weight file")
+    return replace(files, **given)
+
+
+def _full_size_files(config: Config) -> WeightFiles:
+    if config.weights == UNTRAINED:
+        return WeightFiles(None, None, None, None, None)
+    own, published = propagation_file(config), hub_file(COCO)
+    detector = published if published.is_file() else None
+    if config.preset == "authors":
+        return WeightFiles(None, None, own, detector, None)
+    files = _beside(own)
+    return replace(files, propagation=own, detector=files.detector or detector)
+
+
+def _beside(propagation: Path) -> WeightFiles:
+    """The files NAME-PART beside NAME-propagation, or beside NAME, that are there."""
+    files = {part: beside(propagation, part) for part in WeightFiles.__annotations__}
+    return WeightFiles(**{part: file if file.is_file() else None for part, file in files.items()})
+
+
+def beside(propagation: Path, part: str) -> Path:
+    """NAME-PART for the N_mp file NAME-propagation, or NAME, with its suffix."""
+    return propagation.with_name(f"{propagation.stem.removesuffix('-propagation')}-{part}{propagation.suffix}")
 
 
 def load_networks(config: Config) -> Networks:
     """The networks of `config`, ready to run; without the ReID module, N_mp alone.
 
-    Raises FileNotFoundError and ValueError as `weight_files`, `load_weights`, `choose_device` and, for the presets
+    Raises FileNotFoundError and ValueError as `network_files`, `load_weights`, `choose_device` and, for the presets
     "paper" and "authors", `load_full_size` do; ValueError for another preset.
     """
     if config.preset not in PRESETS:
         raise ValueError(f"preset {config.preset!r}: expected one of {', '.join(PRESETS)}")
     device = choose_device(config.device)
-    return _load_lite(config, device) if config.preset == "lite" else load_full_size(config, device)
+    files = network_files(config)
+    if config.preset == "lite":
+        return _load_lite(config, files, device)
+    return load_full_size(config, files, device)
 
 
-def _load_lite(config: Config, device: torch.device) -> Networks:
-    files = weight_files(config.weights)
+def _load_lite(config: Config, files: WeightFiles, device: torch.device) -> Networks:
     use_flow = config.propagation.use_flow and config.propagation.use_box
     part, file = files.of_streams(config.propagation)
     streams = lite_streams(use_flow, config.propagation.fusion)
@@ -88,8 +134,6 @@ def _load_lite(config: Config, device: torch.device) -> Networks:
         return Networks(propagation)
     if config.matching.searches != ("all",):
         raise ValueError("preset lite: its detector knows no persons, so `searches` must be all (FIDELITY row 21)")
-    own = {"detector": config.detector_weights, "identification": config.identification_weights}
-    files = replace(files, **{part: Path(file) for part, file in own.items() if file is not None})
     detector = LiteDetector(config.matching.proposals)
     return Networks(
         propagation,

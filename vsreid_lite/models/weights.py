@@ -83,6 +83,16 @@ def read_provenance(path: Path) -> Provenance:
         return _provenance(path, file.metadata())
 
 
+def find_provenance(path: Path) -> Provenance | None:
+    """The header of a weight file; None for a file of others. Raises ValueError for a damaged header."""
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError):  # of another kind, or damaged, which is said when it is loaded
+        return None
+    return _provenance(path, metadata) if "provenance" in metadata else None
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     if not path.is_file():

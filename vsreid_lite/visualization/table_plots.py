@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vsreid_lite.evaluation.paper import table1
+from vsreid_lite.evaluation.report import describe_run
 from vsreid_lite.visualization.colours import ADAPTED, BLACK, OURS, PAPER
 from vsreid_lite.visualization.panels import new_figure
 
@@ -39,7 +40,7 @@ def plot_table1(results: Results) -> Figure:
     the sequences.
     """
     names = [row["name"] for row in results["rows"]]
-    alternative = "Table 1, global-mean and boost: " + "; ".join(map(_in_words, results["rows"])) + "."
+    alternative = "Table 1, global-mean and boost: " + "; ".join(map(in_words, results["rows"])) + "."
     notes = _footnotes(results)
     figure = new_figure(9.8, 0.72 * len(names) + 1.35 + 0.17 * len(notes), alternative, "constrained")
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(1.2, 1))
@@ -99,7 +100,7 @@ def _series(results: Results) -> list[Series]:
     adapted = {row["name"]: row for row in results["adapted-rows"]}
     series = [
         Series("paper: DAVIS 2017 test-dev", paper, PAPER, "///", "s"),
-        Series(f"ours: {results['dataset']}, weights {results['weights']}{star}", ours, OURS, "", "o"),
+        Series(f"ours: {describe_run(results)}{star}", ours, OURS, "", "o"),
     ]
     return [*series, Series(f"ours, each row adapted{star}", adapted, ADAPTED, "...", "D")] if adapted else series
 
@@ -140,7 +141,8 @@ def _draw_boost(axes: Axes, y: float, entry: Mapping[str, Any], series: Series) 
     )
 
 
-def _in_words(row: Mapping[str, Any]) -> str:
+def in_words(row: Mapping[str, Any]) -> str:
+    """A row and its boost, for an alternative text."""
     if row["global-mean"] is None:
         return f"{row['name']} not measured"
     boost = "" if row["boost"] is None else f" ({row['boost']:+.3f})"
@@ -153,7 +155,7 @@ def _footnotes(results: Results) -> list[str]:
         notes.append(
             f'"{slip["row"]}": the paper prints {slip["printed"]:+.3f}, its column gives {slip["recomputed"]:+.3f}.'
         )
-    notes += [f"{row['name']}: {row['note']}" for row in results["rows"] if row["global-mean"] is None]
+    notes += [f"{row['name']}: {row['note']}" for row in results["rows"] if row["note"]]
     if results["seen-in-training"]:
         notes.append("* These weights have seen sequences of this benchmark in training: no fair test.")
     return [line for note in notes for line in textwrap.wrap(note, LINE)]
