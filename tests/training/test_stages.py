@@ -136,8 +136,8 @@ def test_every_row_of_table_1_has_had_as_many_steps():
         own = 0 if stage.flow_only and alone else stage.plan.steps
         return own + (steps(stage.start, alone) if stage.start else 0)
 
-    assert {steps(f"lite-{row}", True) for row in ("baseline", "box", "propagation")} == {4000}
-    assert steps("lite-propagation", False) == 4800  # the flow stream, which begins as the RGB stream
+    assert {steps(f"lite-{row}", True) for row in ("baseline", "box", "propagation")} == {2500}
+    assert steps("lite-propagation", False) == 3300  # the flow stream, which begins as the RGB stream
 
 
 def test_the_file_of_an_older_network_is_not_that_of_the_stage(store, tmp_path):

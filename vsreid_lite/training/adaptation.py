@@ -22,7 +22,6 @@ from vsreid_lite.reidentification import cosine_similarity, embed_templates, tem
 from vsreid_lite.sequence import Sequence
 from vsreid_lite.training.branches import joint_loss
 from vsreid_lite.training.clips import Clip, mask_box
-from vsreid_lite.training.loop import Plan
 from vsreid_lite.training.propagation_samples import Mixture, PropagationBatches
 from vsreid_lite.training.recomposition import recompose
 
@@ -61,8 +60,12 @@ def adapt(
     steps, learning_rate = config.pace
     steps *= sequence.K
     optimiser = torch.optim.AdamW(adapted.parameters(), learning_rate, weight_decay=0.0)
-    plan = Plan(steps, learning_rate, warm_up=max(1, steps // 10))
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, plan.rate)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser,
+        learning_rate,
+        total_steps=max(steps, 11),  # ten and fewer have no tenth to rise in
+        pct_start=0.1,
+    )
     image_only = TwoStreams(adapted.rgb)
     on_gpu = next(adapted.parameters()).is_cuda  # four samples are a quarter faster in float32 on a CPU
     deadline = time.monotonic() + config.seconds * sequence.K

@@ -39,11 +39,6 @@ class Plan:
     warm_up: int = 100
     minutes: float = math.inf  # stop after this long; the schedule still counts steps
 
-    def rate(self, step: int) -> float:
-        """The learning rate of a step, as a share of the highest."""
-        warm = min(1.0, (step + 1) / self.warm_up)
-        return warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / self.steps)))
-
 
 def train(
     model: nn.Module,
@@ -98,7 +93,7 @@ class _Run:
         team.prepare(model)
         self.model, self.plan, self.path, self.team, self.command = model.train(), plan, path, team, command
         self.optimiser = torch.optim.AdamW(model.parameters(), plan.learning_rate, weight_decay=plan.weight_decay)
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, plan.rate)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, lambda step: _rate(step, plan))
         self.parts: dict[str, Any] = {"model": model, "optimiser": self.optimiser, "schedule": self.schedule}
         self.step = 0
         self.losses: list[float] = []  # of the steps that no row of the log has yet
@@ -177,3 +172,8 @@ class _Run:
         torch.set_rng_state(kept["random"][0])
         if self.team.device.type == "cuda" and len(kept["random"]) > 1:
             torch.cuda.set_rng_state(kept["random"][1], self.team.device)
+
+
+def _rate(step: int, plan: Plan) -> float:
+    warm = min(1.0, (step + 1) / plan.warm_up)
+    return warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / plan.steps)))

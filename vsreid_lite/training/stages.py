@@ -60,9 +60,9 @@ class Stage:
     patch: int = PropagationConfig().patch  # pixels: the side of what N_mp sees
 
 
-# Section 3.4. Every stream of every row of Table 1 has had 4,000 steps, of its own or of the stream it starts from; the
-# flow stream, which begins as the RGB stream after its first 1,500, has had 3,300 more.
-PRETRAINING, BRANCH, LAST = Plan(700, 4e-4), Plan(800, 4e-4), Plan(2500, 4e-4)
+# Section 3.4. Every stream of every row of Table 1 has had 2,500 steps, of its own or of the stream it starts from; the
+# flow stream, which begins as the RGB stream after its first 1,500, has had 1,800 more.
+PRETRAINING, BRANCH, LAST = Plan(700, 4e-4), Plan(800, 4e-4), Plan(1000, 4e-4)
 FINE = Plan(400, 3e-4)  # on real video
 
 STAGES = {
