@@ -129,7 +129,7 @@ def _load_lite(config: Config, files: WeightFiles, device: torch.device) -> Netw
     use_flow = config.propagation.use_flow and config.propagation.use_box
     part, file = files.of_streams(config.propagation)
     streams = lite_streams(use_flow, config.propagation.fusion)
-    propagation = _loaded(streams, _there(file, part, config.weights), device)
+    propagation = _loaded(streams, _there(file, part, config.weights), device, fold=not config.adapt)
     if not config.reid:
         return Networks(propagation)
     if config.matching.searches != ("all",):
@@ -199,7 +199,9 @@ def choose_device(device: str) -> torch.device:
 Network = TypeVar("Network", bound=nn.Module)
 
 
-def _loaded(network: Network, file: Path, device: torch.device) -> Network:
-    load_weights(file, network)
-    fold_normalisation(network.eval())
+def _loaded(network: Network, file: Path, device: torch.device, fold: bool = True) -> Network:
+    """fold: not for a network that is to be adapted, which learns with its normalisation and is folded afterwards."""
+    load_weights(file, network.eval())
+    if fold:
+        fold_normalisation(network)
     return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
