@@ -326,9 +326,8 @@ def test_the_papers_streams_go_through_all_stages_and_into_the_preset_paper(stor
     assert [command.split()[2] for command in made.start] == ["paper-stills", "paper-rgb", "paper-flow"]
     assert is_finished("paper-propagation", request(tmp_path, "paper-propagation"))
     monkeypatch.setattr(full_size, "paper_streams", shallow)
+    config = replace(PAPER, weights=str(tmp_path / "paper-propagation.safetensors"), device="cpu", reid=False)
     for part, use_flow in (("propagation", True), ("box", False)):
-        file = tmp_path / f"paper-{part}.safetensors"
-        config = replace(PAPER, weights=str(file), device="cpu", reid=False)
         network = load_networks(with_propagation(config, use_flow=use_flow)).propagation
         expected = loaded(tmp_path, f"paper-{part}", shallow(use_flow))
         assert all(torch.equal(v, expected.state_dict()[name]) for name, v in network.state_dict().items())
@@ -357,8 +356,7 @@ def test_the_identification_net_learns_from_frames_and_goes_into_the_preset_pape
     after = loaded(tmp_path, "paper-identification", small())
     assert not torch.allclose(before, after.embedding.weight, atol=1e-3)
     monkeypatch.setattr(full_size, "PaperIdentification", small)
-    config = replace(PAPER, identification_weights=str(tmp_path / "paper-identification.safetensors"))
-    network = full_size._identification(config)
+    network = full_size._identification(PAPER, tmp_path / "paper-identification.safetensors")
     assert torch.equal(network.embedding.weight, after.embedding.weight)
 
 
@@ -375,8 +373,7 @@ def test_the_papers_detector_learns_and_goes_into_the_preset_paper(store, tmp_pa
     torch.manual_seed(0)
     before = Trained().rcnn.roi_heads.box_predictor.cls_score.weight
     run(store, tmp_path, "paper-detector")
-    file = tmp_path / "paper-detector.safetensors"
-    detector = full_size._detector(replace(PAPER, detector_weights=str(file)))
+    detector = full_size._detector(PAPER, tmp_path / "paper-detector.safetensors")
     expected = loaded(tmp_path, "paper-detector", PaperDetector())
     assert not torch.allclose(before, detector.rcnn.roi_heads.box_predictor.cls_score.weight, atol=1e-3)
     assert all(torch.equal(value, expected.state_dict()[name]) for name, value in detector.state_dict().items())
