@@ -34,8 +34,9 @@ def main() -> None:
         segment(sequence, networks, initial)
         seconds = min(_timed(sequence, initial, networks) for _ in range(3))
         print(f"initial propagation, {instances} instance(s): {(sequence.N - 1) / seconds:5.1f} frames/s (goal {goal})")
+    learner = load_networks(replace(LITE, adapt=True)).propagation  # its normalisation is not folded yet
     started = time.perf_counter()
-    adapt(networks.propagation, enlarged(CROWD, 1, 3), LITE.adaptation, LITE.propagation)
+    adapt(learner, enlarged(CROWD, 1, 3), LITE.adaptation, LITE.propagation)
     print(f"online adaptation, 1 instance: {time.perf_counter() - started:.1f} s (goal 30)")
     result = segment(enlarged(EXIT, 3, 100), networks, LITE)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

@@ -10,6 +10,7 @@ from vsreid_lite.config import AUTHORS, LITE, PAPER, Config
 from vsreid_lite.evaluation import evaluate
 from vsreid_lite.flow import get_flow
 from vsreid_lite.models import Networks
+from vsreid_lite.models.layers import fold_normalisation
 from vsreid_lite.models.loading import choose_device, load_networks, settled
 from vsreid_lite.models.mask_propagation import TwoStreams
 from vsreid_lite.result import Result
@@ -46,5 +47,6 @@ def prepare(sequence: Sequence, config: Config, progress: bool = False) -> tuple
         return networks, config
     assert isinstance(networks.propagation, TwoStreams)
     adapted = adapt(networks.propagation, sequence, config.adaptation, config.propagation, config.seed, progress)
+    fold_normalisation(adapted)
     matching = calibrate(networks, sequence, config.matching)
     return replace(networks, propagation=adapted), replace(config, matching=matching)

@@ -164,7 +164,9 @@ def test_the_rows_of_the_paper_s_networks_have_files_beside_each_other(hub, tmp_
     config = replace(PAPER, weights=own)
     rows = ladder(config)
     assert missing(rows) == [True, True, False, True, True]
-    assert rows[1].missing == f"not measured: no file {tmp_path / 'my-box.safetensors'}"
+    assert rows[1].missing == (
+        f"not measured: no file {tmp_path / 'my-box.safetensors'}; vsreid train paper-box makes one"
+    )
     assert rows[3].missing == "not measured: no file of N_reid; give one with --identification"
     for part in ("baseline", "box", "identification"):
         save(tmp_path / f"my-{part}.safetensors")

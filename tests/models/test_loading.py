@@ -3,6 +3,7 @@ from functools import partial
 
 import pytest
 import torch
+from torch import nn
 
 from vsreid_lite.config import LITE, PAPER, with_propagation
 from vsreid_lite.models import loading, weights
@@ -18,6 +19,7 @@ from vsreid_lite.models.loading import (
 from vsreid_lite.models.mask_propagation import TwoStreams
 from vsreid_lite.models.weights import Provenance, find_provenance, save_weights
 
+FIRST_LAYERS = {"rgb.backbone.norm", "flow.backbone.norm"}  # what stands between them and their norm is the guide
 PARTS = {
     "baseline": partial(lite_streams, use_flow=False),
     "box": partial(lite_streams, use_flow=False),
@@ -120,6 +122,14 @@ def test_networks_come_ready_to_run_and_without_reid_n_mp_alone():
     assert not networks.propagation.training and not networks.detector.training
     alone = load_networks(replace(LITE, device="cpu", reid=False))
     assert alone.detector is None and alone.identification is None
+
+
+@pytest.mark.parametrize("adapt", [False, True])
+def test_normalisation_is_folded_unless_n_mp_is_to_be_adapted(adapt):
+    networks = load_networks(replace(LITE, device="cpu", adapt=adapt))
+    kept = {name for name, layer in networks.propagation.named_modules() if isinstance(layer, nn.BatchNorm2d)}
+    assert (kept > FIRST_LAYERS) if adapt else (kept == FIRST_LAYERS)
+    assert not any(isinstance(layer, nn.BatchNorm2d) for layer in networks.identification.modules())
 
 
 def test_the_number_of_proposals_reaches_the_detector():

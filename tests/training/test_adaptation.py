@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from vsreid_lite.api import prepare
 from vsreid_lite.config import AdaptationConfig, Config, PropagationConfig, ReidConfig
 from vsreid_lite.datasets.mini import mini_sequence
 from vsreid_lite.models.loading import load_networks
@@ -44,6 +45,14 @@ def test_adaptation_learns_the_first_frame_and_changes_only_its_copy():
     adapted = adapt(network, sequence, SHORT, PropagationConfig())
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert first_frame_overlap(adapted, sequence) > first_frame_overlap(network, sequence) + 0.1
+
+
+def test_what_is_prepared_for_a_sequence_is_folded_when_it_has_learnt():
+    sequence = mini_sequence("val", 0)
+    config = Config(device="cpu", reid=False, adapt=True, adaptation=replace(SHORT, steps=1, batch=1))
+    network = prepare(sequence, config)[0].propagation
+    left = {name for name, layer in network.named_modules() if isinstance(layer, torch.nn.BatchNorm2d)}
+    assert left == {"rgb.backbone.norm", "flow.backbone.norm"}
 
 
 def test_adaptation_keeps_to_its_time():

@@ -115,7 +115,7 @@ def _waiting(row: Row, files: WeightFiles) -> Row:
         return replace(row, missing=f"{NOT_MEASURED}{_how_to_get(config, absent[0])}")
     headers = {name: find_provenance(path) for name, path in needed.items() if path and path != hub_file(COCO)}
     streams = headers.get("propagation")
-    if streams and streams.network == "rgb":
+    if streams and streams.network.endswith("rgb"):
         return replace(row, missing=f"{NOT_MEASURED}{Path(config.weights).name} has no flow stream")
     return replace(row, documented=all(headers.values()))
 
@@ -140,6 +140,6 @@ def _how_to_get(config: Config, part: str) -> str:
         return "no file of N_reid; give one with --identification"
     path = beside(own, part)
     if config.preset != "lite":
-        return f"no file {path}"
+        return f"no file {path}; vsreid train paper-{part} makes one"
     command = read_provenance(own).command.replace("-propagation", f"-{part}")
     return f"no file {path}; make it: {command} --output {path}"

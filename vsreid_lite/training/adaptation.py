@@ -17,7 +17,6 @@ from vsreid_lite.config import AdaptationConfig, PropagationConfig, ReidConfig
 from vsreid_lite.geometry import iou
 from vsreid_lite.masks import Frame, Mask
 from vsreid_lite.models import Networks
-from vsreid_lite.models.layers import fold_normalisation
 from vsreid_lite.models.mask_propagation import TwoStreams
 from vsreid_lite.reidentification import cosine_similarity, embed_templates, template_box
 from vsreid_lite.sequence import Sequence
@@ -39,7 +38,7 @@ def adapt(
     seed: int = 0,
     progress: bool = False,
 ) -> TwoStreams:
-    """A copy of `network` that knows this sequence's first frame, normalisation folded; the network stays as it is.
+    """A copy of `network` that knows this sequence's first frame; the network itself stays as it is.
 
     Trains so many steps for each instance, or `config.seconds` for each if that is over first: both streams in every
     third step, the RGB stream alone in the others. Batch normalisation keeps its statistics: one frame is no
@@ -81,7 +80,6 @@ def adapt(
         schedule.step()
         if time.monotonic() > deadline:
             break
-    fold_normalisation(adapted)
     return adapted
 
 
