@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -60,10 +61,11 @@ class Selection:
 def select_settings(config: Config, sequences: int, workers: int = 1, adaptation: bool = False) -> Selection:
     """Choose the settings of the weights of `config` on the first `sequences` of mini-val, one thing after the other.
 
-    First rho_reid and rho_occ at scale 1, then the scales with these, then, if asked for, steps and learning rate of
-    online adaptation with all of these, on every third sequence. The scales are several even where one alone is better:
-    they are those of Table 1's row 5, multi-scale testing. By global-mean; of equal ones the most cautious: the highest
-    rho_reid, then the lowest rho_occ; the fewest scales and steps.
+    First rho_reid and rho_occ at scale 1, then the scales with these; then, if asked for, steps and learning rate of
+    online adaptation, on every third sequence, where N_mp alone propagates at scale 1, since it alone is adapted. The
+    scales are several even where one alone is better: they are those of Table 1's row 5, multi-scale testing. By
+    global-mean; of equal ones the most cautious: the highest rho_reid, then the lowest rho_occ; the fewest scales and
+    steps.
     """
     config = with_propagation(replace(config, adapt=False, reid=True), use_box=True, use_flow=True, flip=False)
     indices = range(sequences)
@@ -131,11 +133,11 @@ def _rehearsed(
 
 
 def _adapted(config: Config, indices: range, workers: int, chosen: Settings) -> list[Trial]:
-    matching = replace(config.matching, rho_reid=chosen["rho_reid"], rho_occ=chosen["rho_occ"])
-    config = with_propagation(replace(config, adapt=True, matching=matching), scales=tuple(chosen["scales"]))
+    config = with_propagation(replace(config, reid=False, adapt=True), scales=(1.0,))
+    whole = replace(config.adaptation, seconds=math.inf)  # a busy machine chooses the same
     kinds = [{"steps": steps, "learning_rate": rate} for steps in STEPS for rate in LEARNING_RATES]
     jobs = [
-        (replace(config, adaptation=replace(config.adaptation, **kind)), index)  # type: ignore[arg-type]
+        (replace(config, adaptation=replace(whole, **kind)), index)  # type: ignore[arg-type]
         for kind in kinds
         for index in indices
     ]
