@@ -72,15 +72,16 @@ def footage_clips(count: int, pairs: int = 3) -> list[Clip]:
 
 def mini_clip(index: int, pairs: int = 3) -> Clip:
     """The clip of scene `index` of mini-train."""
-    return _scene_clip(f"mini-train {index}", mini_scene("train", index), (7, index), pairs)
+    return scene_clip(f"mini-train {index}", mini_scene("train", index), (7, index), pairs)
 
 
 def footage_clip(index: int, pairs: int = 3) -> Clip:
     """The clip of scene `index` in the style of footage."""
-    return _scene_clip(f"footage {index}", footage_scene(index), (10, index), pairs)
+    return scene_clip(f"footage {index}", footage_scene(index), (10, index), pairs)
 
 
-def _scene_clip(name: str, scene: Scene, seed: tuple[int, int], pairs: int) -> Clip:
+def scene_clip(name: str, scene: Scene, seed: tuple[int, int], pairs: int = 3) -> Clip:
+    """`pairs` pairs of frames of a scene, one to three frames apart, drawn from `seed`."""
     rng = np.random.default_rng(seed)
     times = np.sort(rng.choice(scene.frames - LONGEST_STEP, pairs, replace=False))
     rendered = [scene.render(int(t)) for time in times for t in (time, time + rng.integers(1, LONGEST_STEP + 1))]
