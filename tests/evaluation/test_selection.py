@@ -53,6 +53,17 @@ def test_the_best_settings_are_chosen_and_of_equal_ones_the_cautious(measured):
         assert config.reid and not config.adapt and config.propagation.use_flow and config.propagation.use_box
 
 
+def test_thresholds_as_good_as_the_best_give_way_to_more_cautious_ones(measured, monkeypatch):
+    monkeypatch.setattr(selection, "RHO_REID", (0.5, 0.6, 0.7, 0.8))
+    scores = {0.5: 0.91, 0.6: 0.905, 0.7: 0.902, 0.8: 0.899}
+
+    def rehearse(sequence, networks, config, pairs, scale_sets):
+        return {(*pair, scales): table(sequence.name, scores[pair[0]]) for pair in pairs for scales in scale_sets}
+
+    monkeypatch.setattr(selection, "rehearse", rehearse)
+    assert select_settings(Config(device="cpu"), sequences=1).chosen["rho_reid"] == 0.7
+
+
 def test_scales_are_measured_with_the_thresholds_that_were_chosen(measured):
     select_settings(Config(device="cpu"), sequences=1)
     assert [(len(pairs), scales) for _, _, pairs, scales in measured] == [(33, SINGLE_SCALE), (1, SCALE_SETS)]
