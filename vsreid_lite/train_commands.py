@@ -93,7 +93,7 @@ def _find_published(requests: dict[str, Request], team: Team) -> None:
 
     if team.main:
         for name, request in requests.items():
-            if STAGES[name].published and not request.output.exists():
+            if STAGES[name].start is None and not request.output.exists():
                 PUBLISHED[STAGES[name].network].find()
     team.wait()
 

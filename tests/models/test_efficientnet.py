@@ -1,4 +1,4 @@
-"""The backbone of the lite N_mp, with the rest of the published network behind it, must know what is on a photo."""
+"""The backbone of the lite networks, with the rest of the published network behind it, must know what is on a photo."""
 
 import copy
 import hashlib
@@ -16,7 +16,7 @@ from vsreid_lite.models.checkpoints import read_checkpoint
 from vsreid_lite.models.efficientnet import EPSILON, Backbone, InvertedResidual, imagenet_file
 from vsreid_lite.models.layers import normalise
 
-REST = (  # the blocks that N_mp leaves out: inputs, outputs, kernel, stride
+REST = (  # the blocks that are left out: inputs, outputs, kernel, stride
     (112, 192, 5, 2),
     (192, 192, 5, 1),
     (192, 192, 5, 1),
@@ -29,14 +29,14 @@ PHOTOS = {"chelsea": (281, 282, 285), "coffee": (967,)}  # tabby, tiger cat, Egy
 
 @pytest.fixture(scope="module")
 def backbone():
-    network = Backbone().eval()
+    network = Backbone(stride=8).eval()
     network.load_imagenet()
     return network
 
 
 @pytest.fixture(scope="module")
 def rest():
-    """From maps (B, 112, H, W) at the published stride of 16 to 1000 classes: the part that N_mp leaves out."""
+    """From maps (B, 112, H, W) at the published stride of 16 to 1000 classes: the part that is left out."""
     found = {efficientnet._ours(name): value for name, value in read_checkpoint(imagenet_file()).items()}
     blocks = [InvertedResidual(a, b, kernel, stride) for a, b, kernel, stride in REST]
     for index, block in enumerate(blocks, 11):
@@ -81,8 +81,31 @@ def test_the_maps_have_strides_2_4_and_8_and_the_channels_that_are_said(backbone
     assert backbone.channels == (16, 24, 112)
 
 
+def test_without_dilation_it_goes_on_to_stride_16_with_the_same_values_there(backbone):
+    whole = Backbone().eval()
+    whole.load_state_dict(backbone.state_dict())
+    x = torch.rand(1, 3, 64, 96)
+    with torch.inference_mode():
+        maps, dilated = whole.maps(x), backbone.maps(x)
+    assert whole.channels == (16, 24, 40, 112) and [x.shape[-1] for x in maps] == [48, 24, 12, 6]
+    assert all(torch.equal(a, b) for a, b in zip(maps[:2], dilated[:2], strict=True))
+    torch.testing.assert_close(maps[3], dilated[2][..., ::2, ::2], atol=1e-4, rtol=1e-4)
+
+
+def test_fixed_layers_learn_neither_weights_nor_statistics_and_the_others_do():
+    torch.manual_seed(0)
+    network = Backbone(width=8, fixed=4).train()
+    before = copy.deepcopy(network.state_dict())
+    optimiser = torch.optim.SGD(network.parameters(), 0.1)
+    sum(x.mean() for x in network.maps(torch.rand(2, 3, 64, 64))).backward()
+    optimiser.step()
+    changed = {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
+    assert {name.split(".")[1] for name in changed} == {str(i) for i in range(3, len(network.blocks))}
+    assert "blocks.3.depthwise.1.running_mean" in changed and "blocks.3.depthwise.0.weight" in changed
+
+
 def test_a_narrower_backbone_has_all_its_channels_in_proportion():
-    assert Backbone(2, 8).channels == (4, 6, 28)
+    assert Backbone(2, 8, stride=8).channels == (4, 6, 28)
 
 
 def test_the_guide_is_added_before_the_first_normalisation(backbone):

@@ -13,7 +13,10 @@ from vsreid_lite.models.mask_propagation import Stream
 
 @pytest.mark.parametrize(
     ("build", "sizes", "left"),
-    [(Stream, [(2, 3, 32, 32), (2, 1, 32, 32)], ["backbone.norm"]), (LiteIdentification, [(2, 3, 32, 32)], [])],
+    [
+        (Stream, [(2, 3, 32, 32), (2, 1, 32, 32)], ["backbone.norm"]),
+        (LiteIdentification, [(2, 3, 32, 32)], ["backbone.norm"]),
+    ],
 )
 def test_folded_normalisation_computes_the_same(build, sizes, left):
     torch.manual_seed(0)

@@ -1,8 +1,8 @@
-"""Each learned part on its own, on the mini test split: what it reaches when everything around it is perfect."""
+"""Each learned part on its own: what it reaches when everything around it is perfect."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,9 +26,8 @@ SMALLEST = 60  # visible pixels of an instance that a part is asked for
 class ComponentScores:
     """The three figures of the networks, all in [0, 1].
 
-    one_step_J: mean J of one step of N_mp with the true flow and the true previous mask. recall: share of visible
-    instances that one of N_det's proposals covers with an IoU of at least 0.5. rank1: share of visible instances whose
-    true box N_reid gives to the right one of their sequence's templates.
+    one_step_J: mean J of one step of N_mp with the true flow and the true previous mask. recall and rank1: as
+    `detector_recall` and `identification_rank1`.
     """
 
     one_step_J: float
@@ -38,13 +37,23 @@ class ComponentScores:
 
 @torch.inference_mode()
 def score_components(config: Config) -> ComponentScores:
-    """The three figures of the networks of `config`."""
+    """The three figures of the networks of `config` on the mini test split."""
     networks = load_networks(config)
     sequences = mini_test()
     steps = [J for index, sequence in enumerate(sequences) for J in _one_step_J(index, sequence, networks, config)]
-    found = [hit for sequence in sequences for hit in _detections(sequence, networks)]
-    ranks = [right for sequence in sequences for right in _first_ranks(sequence, networks)]
-    return ComponentScores(float(np.mean(steps)), float(np.mean(found)), float(np.mean(ranks)))
+    return ComponentScores(
+        float(np.mean(steps)), detector_recall(sequences, networks), identification_rank1(sequences, networks)
+    )
+
+
+def detector_recall(sequences: Iterable[Sequence], networks: Networks) -> float:
+    """Share of visible instances that one of N_det's proposals covers with an IoU of at least 0.5."""
+    return float(np.mean([hit for sequence in sequences for hit in _detections(sequence, networks)]))
+
+
+def identification_rank1(sequences: Iterable[Sequence], networks: Networks) -> float:
+    """Share of visible instances whose true box N_reid gives to the right one of their sequence's templates."""
+    return float(np.mean([right for sequence in sequences for right in _first_ranks(sequence, networks)]))
 
 
 def _one_step_J(index: int, sequence: Sequence, networks: Networks, config: Config) -> Iterator[float]:

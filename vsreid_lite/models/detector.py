@@ -1,4 +1,4 @@
-"""N_det, the detection network (section 3.2): torchvision's Faster R-CNN used class-agnostically, narrow or in full."""
+"""N_det, the detection network (section 3.2): torchvision's Faster R-CNN used class-agnostically, lite or in full."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from vsreid_lite.frames import to_image
 from vsreid_lite.geometry import Box
 from vsreid_lite.masks import Frame
 from vsreid_lite.models.checkpoints import load_tensors, read_checkpoint
+from vsreid_lite.models.efficientnet import FIXED, Backbone
 from vsreid_lite.models.hub import hub_weights
-from vsreid_lite.models.layers import convolution, stage
 
 WIDTH = 64
 SHORT_SIDE, LONG_SIDE = 192, 352
@@ -35,32 +35,30 @@ RENAMED = (  # names of the published file and of ours, and those of today's tor
 )
 
 
-class NarrowPyramid(nn.Module):
-    """A residual backbone with a feature pyramid at strides 8 and 16."""
+class LitePyramid(nn.Module):
+    """EfficientNet-Lite0 with a feature pyramid at strides 8 and 16."""
 
     out_channels = WIDTH
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Sequential(convolution(3, 32, 3, 2), nn.ReLU(), stage(32, 48, 1, 2))
-        self.stride8 = stage(48, 96, 2, 2)
-        self.stride16 = stage(96, 160, 2, 2)
-        self.pyramid = FeaturePyramidNetwork([96, 160], WIDTH)
+        self.backbone = Backbone(fixed=FIXED)
+        self.pyramid = FeaturePyramidNetwork(list(self.backbone.channels[2:]), WIDTH)
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """Images (B, 3, H, W) to maps "8" and "16", each (B, 64, H / stride, W / stride)."""
-        fine = self.stride8(self.stem(image))
-        return self.pyramid(OrderedDict([("8", fine), ("16", self.stride16(fine))]))
+        fine, coarse = self.backbone.maps(image)[2:]
+        return self.pyramid(OrderedDict([("8", fine), ("16", coarse)]))
 
 
 class LiteDetector(nn.Module):
-    """Class-agnostic candidates from a narrow Faster R-CNN; frames are resized to a short side of 192."""
+    """Class-agnostic candidates: Faster R-CNN on EfficientNet-Lite0; frames are resized to a short side of 192."""
 
     def __init__(self, proposals: int = 20) -> None:
         super().__init__()
         ratios = ((0.5, 1.0, 2.0),) * 2
         self.rcnn = FasterRCNN(
-            NarrowPyramid(),
+            LitePyramid(),
             min_size=SHORT_SIDE,
             max_size=LONG_SIDE,
             rpn_anchor_generator=AnchorGenerator(((16, 32), (64, 112)), ratios),

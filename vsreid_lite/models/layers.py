@@ -1,4 +1,4 @@
-"""Layers that several networks are made of: residual stages, atrous spatial pyramid pooling, normalised images."""
+"""Layers that several networks are made of: atrous spatial pyramid pooling, folded normalisation, normalised images."""
 
 from __future__ import annotations
 
@@ -29,26 +29,6 @@ def fold_normalisation(network: nn.Module) -> None:
             first, second = block[0], block[1]
             if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
                 block[0], block[1] = fuse_conv_bn_eval(first, second), nn.Identity()
-
-
-class ResidualBlock(nn.Module):
-    """Two 3 x 3 convolutions and a shortcut (He et al. 2016, the basic block), with stride."""
-
-    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
-        super().__init__()
-        self.first = convolution(inputs, outputs, 3, stride)
-        self.second = convolution(outputs, outputs)
-        self.shortcut = convolution(inputs, outputs, 1, stride) if (inputs, stride) != (outputs, 1) else nn.Identity()
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, inputs, H, W) to (B, outputs, H / stride, W / stride)."""
-        return F.relu(self.second(F.relu(self.first(x))) + self.shortcut(x))
-
-
-def stage(inputs: int, outputs: int, blocks: int = 2, stride: int = 1) -> nn.Sequential:
-    """`blocks` residual blocks; the first one carries the stride."""
-    rest = [ResidualBlock(outputs, outputs) for _ in range(blocks - 1)]
-    return nn.Sequential(ResidualBlock(inputs, outputs, stride), *rest)
 
 
 class ASPP(nn.Module):

@@ -12,6 +12,7 @@ from vsreid_lite.models.efficientnet import WIDTH, Backbone
 from vsreid_lite.models.layers import ASPP, convolution, normalise
 
 FUSIONS = ("probabilities", "logits")
+STRIDE = 8  # of the deepest maps
 FLOW_SCALE, FLOW_LIMIT = 8.0, 4.0  # flow enters as pixels of the patch / 8, cut off at 4
 
 
@@ -25,7 +26,7 @@ class Stream(nn.Module):
 
     def __init__(self, channels: int = 3, width: int = WIDTH) -> None:
         super().__init__()
-        self.backbone = Backbone(channels, width)
+        self.backbone = Backbone(channels, width, STRIDE)
         self.guide = nn.Conv2d(1, width, 3, 2, 1, bias=False)
         fine, middle, coarse = self.backbone.channels
         self.aspp = ASPP(coarse, 2 * width, (2, 4, 6))

@@ -65,11 +65,9 @@ def networks() -> list[Network]:
         _streams("RGB stream alone", "paper", lambda: paper_streams(use_flow=False), 449),
         _streams("two ResNet-101 streams", "paper", paper_streams, 449),
         Network("N_mp", "MP2S", "authors", MP2S, lambda n: n(*_patch(449)), "patch 449"),
-        _detector("narrow Faster R-CNN", "lite", LiteDetector, (192, 342), 60),
+        _detector("Faster R-CNN on EfficientNet-Lite0", "lite", LiteDetector, (192, 342), 60),
         _detector("Faster R-CNN R50-FPN", "paper, authors", PaperDetector, (750, 1333), 1000),
-        Network(
-            "N_reid", "narrow residual", "lite", LiteIdentification, lambda n: n(torch.rand(1, 3, 96, 96)), "crop 96"
-        ),
+        Network("N_reid", "EfficientNet-Lite0, pooled", "lite", LiteIdentification, _embed_crop, "crop 96"),
         Network("N_reid", "Identification Net", "paper, authors", PaperIdentification, _embed, "3 × 562 × 1000, 1 box"),
         Network(
             "F", "FlowNet2", "paper, authors", FlowNet2, lambda n: n(torch.rand(1, 3, 2, 512, 896)), "2 × 3 × 512 × 896"
@@ -106,6 +104,11 @@ def _detect(rcnn: FasterRCNN, shape: tuple[int, int], proposals: int) -> Tensor:
     side = rcnn.roi_heads.box_roi_pool.output_size
     regions = torch.rand(proposals, rcnn.backbone.out_channels, *side)
     return torch.cat(rcnn.roi_heads.box_predictor(rcnn.roi_heads.box_head(regions)), 1)[None]
+
+
+def _embed_crop(network: nn.Module) -> Tensor:
+    embedded: Tensor = network(torch.rand(1, 3, 96, 96))
+    return embedded
 
 
 def _embed(network: PaperIdentification) -> Tensor:

@@ -48,7 +48,7 @@ class Stage:
     network: str
     plan: Plan
     batch: int
-    start: str | None = None  # the stage whose weights it continues
+    start: str | None = None  # the stage whose weights it continues; None: those of others, in `starts.PUBLISHED`
     mini: int = 480  # scenes of mini-train
     footage: int = 360  # scenes in the style of footage
     real: int = 0  # clips of real sequences
@@ -56,7 +56,6 @@ class Stage:
     use_box: bool = True
     own_guides: int = 0  # half of the guides go through the network so many times first
     flow_only: bool = False  # the flow stream, from the RGB stream of `start`, which stays as it is
-    published: bool = False  # it starts from weights of others: those of its network in `starts.PUBLISHED`
     patch: int = PropagationConfig().patch  # pixels: the side of what N_mp sees
 
 
@@ -66,16 +65,16 @@ PRETRAINING, BRANCH, LAST = Plan(700, 4e-4), Plan(800, 4e-4), Plan(1000, 4e-4)
 FINE = Plan(400, 3e-4)  # on real video
 
 STAGES = {
-    "lite-stills": Stage("rgb", PRETRAINING, 8, mixture=STILLS, published=True),
+    "lite-stills": Stage("rgb", PRETRAINING, 8, mixture=STILLS),
     "lite-rgb": Stage("rgb", BRANCH, 8, "lite-stills"),
     "lite-flow": Stage("two streams", BRANCH, 8, "lite-rgb", flow_only=True),
     "lite-propagation": Stage("two streams", LAST, 8, "lite-flow", mixture=DRIFTED, own_guides=2),
     "lite-box": Stage("rgb", LAST, 8, "lite-rgb", mixture=DRIFTED, own_guides=2),
-    "lite-baseline-stills": Stage("rgb", PRETRAINING, 8, mixture=STILLS, use_box=False, published=True),
+    "lite-baseline-stills": Stage("rgb", PRETRAINING, 8, mixture=STILLS, use_box=False),
     "lite-baseline-rgb": Stage("rgb", BRANCH, 8, "lite-baseline-stills", use_box=False),
     "lite-baseline": Stage("rgb", LAST, 8, "lite-baseline-rgb", mixture=DRIFTED, use_box=False, own_guides=2),
-    "lite-detector": Stage("detector", Plan(2400), 6),
-    "lite-identification": Stage("identification", Plan(5000), 64),
+    "lite-detector": Stage("detector", Plan(800, 4e-4), 6),
+    "lite-identification": Stage("identification", Plan(2000, 4e-4), 64),
     "lite-davis-propagation": Stage("two streams", FINE, 8, "lite-propagation", 60, 60, 150, DRIFTED, own_guides=2),
     "lite-davis-box": Stage("rgb", FINE, 8, "lite-box", 60, 60, 150, DRIFTED, own_guides=2),
     "lite-davis-baseline": Stage("rgb", FINE, 8, "lite-baseline", 60, 60, 150, DRIFTED, use_box=False, own_guides=2),
@@ -87,18 +86,17 @@ STAGES = {
 FULL_SIZE_RATE = 1e-4  # a guess, as are the steps: nobody has run these stages in full
 
 
-def _at_the_papers_size(stage: Stage, times: int, **changes: Any) -> Stage:
-    """The same stage with the paper's network and patch, and so many times the steps."""
+def _at_the_papers_size(stage: Stage, **changes: Any) -> Stage:
+    """The same stage with the paper's network and patch, and ten times the steps."""
     start = stage.start and stage.start.replace("lite-", "paper-")
-    plan = replace(stage.plan, steps=times * stage.plan.steps, learning_rate=FULL_SIZE_RATE)
+    plan = replace(stage.plan, steps=10 * stage.plan.steps, learning_rate=FULL_SIZE_RATE)
     made = replace(stage, network=f"paper {stage.network}", plan=plan, start=start, patch=PAPER.propagation.patch)
     return replace(made, **changes)
 
 
 N_MP = ("stills", "rgb", "flow", "propagation", "box", "baseline-stills", "baseline-rgb", "baseline")
-STAGES |= {f"paper-{part}": _at_the_papers_size(STAGES[f"lite-{part}"], 10) for part in N_MP}
-STAGES["paper-detector"] = _at_the_papers_size(STAGES["lite-detector"], 1, published=True)
-STAGES["paper-identification"] = _at_the_papers_size(STAGES["lite-identification"], 1, published=True, batch=8)
+STAGES |= {f"paper-{part}": _at_the_papers_size(STAGES[f"lite-{part}"]) for part in (*N_MP, "detector")}
+STAGES["paper-identification"] = _at_the_papers_size(STAGES["lite-identification"], batch=8)
 STILL_STAGES = tuple(name for name, stage in STAGES.items() if stage.mixture == STILLS)
 
 
@@ -182,8 +180,7 @@ def _start(stage: Stage, request: Request) -> tuple[nn.Module, Provenance | None
     """The network of a stage, with the weights of the stage before and what is known of them."""
     if stage.start is None:
         network = NETWORKS[stage.network]()
-        if stage.published:
-            PUBLISHED[stage.network].load(network)
+        PUBLISHED[stage.network].load(network)
         return network, None
     file = _start_file(stage.start, request.output)
     network = NETWORKS[STAGES[stage.start].network if stage.flow_only else stage.network]()
@@ -216,7 +213,7 @@ def _origin(stage: Stage, request: Request, start: Provenance | None) -> str:
     if start is not None:
         return "".join(start.data.partition("; ")[1:])
     stills = "".join(f"; and {len(stills)} stills of {stills.name}" for stills in request.stills)
-    return stills + (PUBLISHED[stage.network].said if stage.published else "")
+    return stills + PUBLISHED[stage.network].said
 
 
 def _clips(stage: Stage, request: Request, store: ClipStore) -> list[Clip]:

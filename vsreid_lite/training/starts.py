@@ -26,6 +26,10 @@ class Published:
 
 PUBLISHED = {
     "rgb": Published(imagenet_file, lambda network: network.rgb.backbone.load_imagenet(), IMAGENET_START),
+    "detector": Published(
+        imagenet_file, lambda network: network.rcnn.backbone.backbone.load_imagenet(), IMAGENET_START
+    ),
+    "identification": Published(imagenet_file, lambda network: network.backbone.load_imagenet(), IMAGENET_START),
     "paper rgb": Published(
         partial(hub_weights, resnet.IMAGENET),
         lambda network: network.rgb.load_imagenet(),
