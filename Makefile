@@ -73,13 +73,13 @@ weights: DAVIS_ROOT ?= ../shared/data/davis2016
 weights: $(STAMP)
 	.venv/bin/vsreid train all --output runs/weights --root "$(DAVIS_ROOT)"
 	set -e; for set in lite lite-davis; do \
-		.venv/bin/vsreid choose runs/weights/$$set-propagation.safetensors --in-place; \
+		.venv/bin/vsreid choose runs/weights/$$set-propagation.safetensors --adapt --in-place; \
 	done
 	@echo "To ship them: cp runs/weights/lite*-{baseline,box,propagation,detector,identification}.safetensors vsreid_lite/weights"
 	@echo "and their logs: cp runs/weights/lite*.csv data/training"
 
 benchmark: $(STAMP)
-	set -e; for script in benchmarks/*.py; do .venv/bin/python $$script; done
+	set -e; for script in $(filter-out benchmarks/scenes.py,$(wildcard benchmarks/*.py)); do .venv/bin/python $$script; done
 
 clean:
 	rm -rf runs build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -3,7 +3,8 @@
     .venv/bin/python benchmarks/scenes.py [--root DAVIS] [--seeds 2]
 
 For each variant and seed the RGB stream is trained on patches for 400 steps on 120 scenes in the style of footage, then
-it carries true masks of DAVIS 2016 for five frames, without adaptation. The scenes are drawn alike for all variants.
+it carries true masks of DAVIS 2016 for five frames, without adaptation. Scenes and frames
+are drawn alike for all variants but the last three: one has other frames, one other scenes, one another start.
 About six minutes for a variant on one core.
 """
 
@@ -50,7 +51,7 @@ class Variant:
     imagenet: bool = True
 
     def clips(self) -> list[Clip]:
-        """One clip of each scene; the frames are drawn alike for all variants."""
+        """One clip of each scene; the frames depend on its number and on `pairs` alone."""
         return [
             scene_clip(f"{self.name} {i}", self.change(self.draw(i)), (10, i), self.pairs)
             for i in tqdm(range(SCENES), desc=f"rendering {self.name}")

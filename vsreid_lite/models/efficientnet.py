@@ -1,8 +1,9 @@
 """EfficientNet-Lite0 as the backbone of the lite networks, dilated for N_mp, and its published ImageNet weights.
 
 Tan & Le 2019, "EfficientNet" (the table of B0); the variant Lite has no squeeze-and-excitation and clips at 6. The
-published weights come from TensorFlow. Two things are not kept, and left to fine-tuning: layers of stride 2 are padded
-alike on all sides here, and images are normalised as for every stream, not to (x - 127) / 128.
+published weights come from TensorFlow. Two things are not kept: layers of stride 2 are padded alike on all sides here,
+and images are normalised as for every stream, not to (x - 127) / 128. Fine-tuning makes up for it, where the first
+layers are fixed in those behind them.
 """
 
 from __future__ import annotations
@@ -85,17 +86,21 @@ class Backbone(nn.Module):
                     dilation *= larger
                 inputs = outputs
             ends[reached], widths[reached] = len(self.blocks) - 1, outputs
-        self.fixed = [self.stem, self.norm, *self.blocks[: ends[fixed] + 1]] if fixed else []
-        for layer in self.fixed:
-            layer.requires_grad_(False)
         self.ends, self.channels = tuple(ends.values()), tuple(widths.values())  # at the strides 2, 4, ...
+        self.fixed = ends[fixed] + 1 if fixed else 0  # blocks
+        for layer in self._fixed_layers():
+            layer.requires_grad_(False)
 
     def train(self, mode: bool = True) -> Backbone:
         """As of every module, but the layers that are fixed stay in evaluation mode."""
         super().train(mode)
-        for layer in self.fixed:
+        for layer in self._fixed_layers():
             layer.eval()
         return self
+
+    def _fixed_layers(self) -> list[nn.Module]:
+        """As they are now: where several processes train, normalisation is replaced before (`Team.prepare`)."""
+        return [self.stem, self.norm, *self.blocks[: self.fixed]] if self.fixed else []
 
     def maps(self, x: Tensor, guide: Tensor | None = None) -> list[Tensor]:
         """(B, C, H, W) to the maps (B, channels, H / s, W / s) at the strides s = 2, 4, ... up to `stride`.

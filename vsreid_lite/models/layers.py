@@ -11,10 +11,10 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-def convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, dilation: int = 1) -> nn.Sequential:
+def convolution(inputs: int, outputs: int, kernel: int = 3, dilation: int = 1) -> nn.Sequential:
     """Convolution without bias, then batch normalisation; "same" padding."""
     padding = dilation * (kernel // 2)
-    conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, bias=False)
+    conv = nn.Conv2d(inputs, outputs, kernel, padding=padding, dilation=dilation, bias=False)
     return nn.Sequential(conv, nn.BatchNorm2d(outputs))
 
 
@@ -37,7 +37,7 @@ class ASPP(nn.Module):
     def __init__(self, inputs: int, width: int, dilations: tuple[int, ...]) -> None:
         super().__init__()
         kernels = [(1, 1), *((3, d) for d in dilations)]
-        self.branches = nn.ModuleList(convolution(inputs, width, k, 1, d) for k, d in kernels)
+        self.branches = nn.ModuleList(convolution(inputs, width, k, d) for k, d in kernels)
         self.mean = nn.Conv2d(inputs, width, 1)
         self.project = convolution(width * (len(kernels) + 1), width, 1)
 
