@@ -161,9 +161,9 @@ def test_a_loss_that_is_not_finite_stops_with_its_step():
         adapt(network, mini_sequence("val", 0), SHORT, PropagationConfig())
 
 
-def test_calibration_only_raises_the_threshold_and_asks_for_absence():
+def test_calibration_only_raises_the_threshold():
     sequence = mini_sequence("val", 4)
     matching = calibrate(load_networks(Config(device="cpu")), sequence, ReidConfig(rho_reid=0.1))
-    assert 0.5 <= matching.rho_reid < 1 and matching.only_absent
+    assert 0.5 <= matching.rho_reid < 1 and matching == ReidConfig(rho_reid=matching.rho_reid)
     strict = calibrate(load_networks(Config(device="cpu")), sequence, ReidConfig(rho_reid=0.999))
     assert strict.rho_reid == 0.999

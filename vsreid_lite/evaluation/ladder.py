@@ -21,9 +21,7 @@ NOT_MEASURED = "not measured: "
 NOT_CHOSEN = f"{NOT_MEASURED}not chosen"
 ONE_NETWORK = f"{NOT_MEASURED}the release's N_mp has two streams that were trained together"
 MIRRORED = "mirrored, as the release does, instead of several scales"
-CALIBRATED = (
-    "adaptation also sets the rules of ReID: ρ_reid may rise by the first frame, and only the absent are sought"
-)
+CALIBRATED = "adaptation also sets the threshold of ReID: ρ_reid may rise by the first frame"
 
 
 @dataclass(frozen=True)

@@ -103,16 +103,14 @@ def no_larger_than_needed(frame: Frame, labels: Mask, propagation: PropagationCo
 
 @torch.inference_mode()
 def calibrate(networks: Networks, sequence: Sequence, matching: ReidConfig) -> ReidConfig:
-    """The rules of retrieval beside an adapted N_mp: ρ_reid for this sequence, and only where the instance is absent.
+    """`matching` with ρ_reid for this sequence: halfway from the likest stranger of its first frame to a perfect match.
 
-    ρ_reid lies halfway from the likest stranger of the first frame to a perfect match.
     A stranger of instance k is a candidate of the first frame that does not cover it (IoU below ρ_occ). Footage unlike
     the training data makes all crops look alike to N_reid, and a threshold from other data then retrieves anything, so
-    it may only rise. "Only where absent" is the release's condition: an adapted N_mp knows when its instance is gone.
+    it may only rise.
     """
     if networks.detector is None or networks.identification is None:
         return matching
-    matching = replace(matching, only_absent=True)
     rho_reid, rho_occ = matching.thresholds
     frame = sequence.frames[0]
     boxes = [template_box(P, label) for P, label in zip(sequence.first_probabilities(), sequence.labels, strict=True)]
