@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-# Minutes of training on 2 cores of an AMD EPYC, from the logs in data/training; of N_mp half of theirs, since two
-# stages were trained at a time, on a core each. Rendering the scenes comes once on top.
+# Minutes of training on 2 cores of an AMD EPYC: of N_mp half of those in the logs of data/training, since two stages
+# were trained at a time, on a core each; of N_det and N_reid, whose logs are of a busy machine, by the time of a step
+# while two trained. Rendering the scenes comes once on top.
 STAGE_MINUTES = {
     "lite-stills": 4,
     "lite-rgb": 4,
@@ -13,8 +14,8 @@ STAGE_MINUTES = {
     "lite-baseline-stills": 4,
     "lite-baseline-rgb": 4,
     "lite-baseline": 6,
-    "lite-detector": 13,
-    "lite-identification": 35,
+    "lite-detector": 5,
+    "lite-identification": 15,
     "lite-davis-propagation": 10,
     "lite-davis-box": 4,
     "lite-davis-baseline": 3,
