@@ -34,10 +34,10 @@ runs = st.builds(
     K=st.integers(1, 4),
     shape=st.tuples(st.integers(9, 25), st.integers(9, 25)),
     config=st.builds(
-        lambda patch, use_box, scales, flip, enlarge, rho_reid, rho_occ, only_absent: dataclasses.replace(
+        lambda patch, use_box, scales, flip, enlarge, rho_reid, rho_occ, only_absent, improvement: dataclasses.replace(
             CONFIG,
             propagation=PropagationConfig(patch, enlarge, use_box, scales=scales, flip=flip),
-            matching=ReidConfig(rho_reid, rho_occ, proposals=3, only_absent=only_absent),
+            matching=ReidConfig(rho_reid, rho_occ, 3, only_absent, improvement),
         ),
         patch=st.sampled_from([8, 13, 16]),
         use_box=st.sampled_from([True, True, True, False]),
@@ -47,6 +47,7 @@ runs = st.builds(
         rho_reid=st.sampled_from([-1.0, -0.2, 0.3, 0.8]),
         rho_occ=st.sampled_from([0.1, 0.3, 1.01]),
         only_absent=st.sampled_from([False, False, True]),
+        improvement=st.sampled_from([None, None, 0.0, 0.3]),
     ),
 )
 

@@ -115,10 +115,15 @@ def test_overlaps_is_iou_and_zero_for_a_missing_box(a, b):
 
 
 @settings(deadline=None)
-@given(st.integers(0, 2**16), st.sampled_from([-1.0, 0.0, 0.3, 0.9]), st.sampled_from([0.1, 0.5, 1.01]))
-def test_a_retrieval_is_the_printed_loop(seed, rho_reid, rho_occ):
+@given(
+    st.integers(0, 2**16),
+    st.sampled_from([-1.0, 0.0, 0.3, 0.9]),
+    st.sampled_from([0.1, 0.5, 1.01]),
+    st.sampled_from([None, -0.5, 0.0, 0.3]),
+)
+def test_a_retrieval_is_the_printed_loop(seed, rho_reid, rho_occ, improvement):
     """Lines 11-18 of Algorithm 3 over `reidentify`, against arithmetic on the table of candidates."""
-    config = ReidConfig(rho_reid, rho_occ, proposals=3)
+    config = ReidConfig(rho_reid, rho_occ, proposals=3, improvement=improvement)
     rng = np.random.default_rng(seed)
     N, K = 4, 2
     start = rng.integers(0, N, (N, K))
@@ -145,21 +150,25 @@ def test_a_video_without_candidates_or_with_one_frame_has_no_retrieval():
     nobody = find_candidates(FRAMES, torch.ones(1, 2), ListedDetector({}), ScoreByBox({}), ReidConfig())
     assert nobody.scores.max() == -np.inf
     assert nobody.retrieve(np.zeros((4, 1, 4), np.int64), np.zeros((4, 1), np.int64), ReidConfig()) is None
-    one = Candidates(np.zeros((1, 1, 4), np.int64), np.ones((1, 1, 1), np.float32))
+    one = Candidates(np.zeros((1, 1, 4), np.int64), np.ones((1, 1, 1), np.float32), nothing)
     assert one.retrieve(np.zeros((1, 1, 4), np.int64), np.zeros((1, 1), np.int64), ReidConfig()) is None
+
+
+def nothing(i, k, box):
+    raise AssertionError("without the rule of improvement nobody asks what a map shows")
 
 
 BELOW = Box(18, 12, 26, 20)  # IoU with FAR is 1/3
 
 
-def table(best, current, scores, N=2):
+def table(best, current, scores, N=2, of_box=nothing):
     """The last frame's best candidates and current boxes of K instances; scores[k][l] of instance l on that of k."""
     K = len(best)
     boxes, now = np.zeros((N, K, 4), np.int64), np.zeros((N, K, 4), np.int64)
     boxes[-1], now[-1] = [as_row(box) for box in best], [as_row(box) for box in current]
     similarity = np.full((N, K, K), -np.inf, np.float32)
     similarity[-1] = scores
-    return Candidates(boxes, similarity), now
+    return Candidates(boxes, similarity, of_box), now
 
 
 def retrieved(candidates, current, **rules):
@@ -173,6 +182,44 @@ def test_row_13_an_instance_that_is_visible_anywhere_in_the_frame_is_not_searche
     assert retrieved(candidates, current) == 0
     assert retrieved(candidates, current, only_absent=True) is None
     assert retrieved(*table([FAR], [None], [[0.9]]), only_absent=True) == 0
+
+
+def test_row_13_a_candidate_must_improve_on_what_the_map_shows():
+    scores = {FAR: 0.9, SQUARE: 0.75}
+    assert found(scores, boxes=[FAR], P=square()).box == FAR
+    for improvement, retrieves in [(0.0, True), (0.125, True), (0.175, False)]:
+        rule = ReidConfig(0.5, 0.3, improvement=improvement)
+        assert (found(scores, rule, square(), [FAR]) is not None) == retrieves
+        assert found(scores, rule, torch.zeros(20, 30), [FAR]).box == FAR  # an empty map shows nothing
+        candidates, current = table([FAR], [SQUARE], [[0.9]], of_box=lambda i, k, box: scores[box])
+        assert (retrieved(candidates, current, improvement=improvement) == 0) == retrieves
+        assert retrieved(*table([FAR], [None], [[0.9]]), improvement=improvement) == 0
+
+
+def test_row_13_the_next_best_frame_is_tried_where_the_best_does_not_improve():
+    shown = {0: 0.8, 1: 0.1}
+    scores = [[0.9, 0.0], [0.0, 0.7]]
+    candidates, current = table([FAR, BELOW], [SQUARE, SQUARE], scores, of_box=lambda i, k, box: shown[k])
+    assert retrieved(candidates, current) == 0
+    assert retrieved(candidates, current, improvement=0.2) == 1
+    assert retrieved(candidates, current, improvement=0.65) is None
+
+
+def test_row_13_what_a_map_shows_is_embedded_once():
+    class Counting(ScoreByBox):
+        asked = 0
+
+        def embed(self, frame, boxes):
+            Counting.asked += 1
+            return super().embed(frame, boxes)
+
+    rule = ReidConfig(0.5, 0.3, improvement=0.5)
+    network = Counting({FAR: 0.9, SQUARE: 0.75})
+    candidates = find_candidates(FRAMES[:2], TEMPLATE[None], ListedDetector({1: [FAR]}), network, rule)
+    current = np.array([[as_row(SQUARE)], [as_row(SQUARE)]])
+    for _ in range(3):
+        assert candidates.retrieve(current, np.zeros((2, 1), np.int64), rule) is None
+    assert Counting.asked == 2  # the candidate and the map, not three times
 
 
 def test_row_13_a_candidate_must_not_overlap_another_visible_instance():

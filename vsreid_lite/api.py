@@ -15,7 +15,7 @@ from vsreid_lite.models.loading import choose_device, load_networks, settled
 from vsreid_lite.models.mask_propagation import TwoStreams
 from vsreid_lite.result import Result
 from vsreid_lite.sequence import Sequence, load_sequence
-from vsreid_lite.training.adaptation import adapt, calibrate
+from vsreid_lite.training.adaptation import adapt
 
 __all__ = ["AUTHORS", "LITE", "PAPER", "Config", "evaluate", "load_sequence", "prepare", "segment"]
 
@@ -40,7 +40,8 @@ def segment(
 def prepare(sequence: Sequence, config: Config, progress: bool = False) -> tuple[Networks, Config]:
     """The networks of `config`, and `config` with the settings stored with their weights (`settled`).
 
-    With `config.adapt`, both are adapted to the first frame of `sequence`.
+    With `config.adapt`, N_mp is adapted to the first frame of `sequence`, and a retrieval must improve on its maps
+    (`AdaptationConfig.improvement`).
     """
     networks, config = load_networks(config), settled(config)
     if not config.adapt:
@@ -48,5 +49,7 @@ def prepare(sequence: Sequence, config: Config, progress: bool = False) -> tuple
     assert isinstance(networks.propagation, TwoStreams)
     adapted = adapt(networks.propagation, sequence, config.adaptation, config.propagation, config.seed, progress)
     fold_normalisation(adapted)
-    matching = calibrate(networks, sequence, config.matching)
-    return replace(networks, propagation=adapted), replace(config, matching=matching)
+    networks = replace(networks, propagation=adapted)
+    if config.matching.improvement is None:
+        config = replace(config, matching=replace(config.matching, improvement=config.adaptation.improvement))
+    return networks, config

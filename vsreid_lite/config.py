@@ -35,6 +35,7 @@ class ReidConfig:
     rho_occ: float | None = None  # row 13: the largest IoU with the box that the instance has already
     proposals: int = 20
     only_absent: bool = False  # row 13: retrieve an instance only where it is absent
+    improvement: float | None = None  # row 13, ours: by so much likelier than what the map shows; None: no such rule
     spare_others: bool = False  # row 13: rho_occ bounds the IoU with every other visible instance too
     exclusive: bool = False  # row 14: refuse a candidate that another absent instance is more like
     searches: tuple[str, ...] = ("all",)  # row 21: one after the other, each with its networks; "persons" or "all"
@@ -71,6 +72,7 @@ class AdaptationConfig:
     recompositions: int = 40
     hard_guides: float = 0.5  # share of the guides corrupted hard
     seconds: float = 60.0  # for each instance, then it stops: 2 cores need about 25
+    improvement: float = 0.2  # `ReidConfig.improvement` beside an adapted N_mp, where that is None
 
     @property
     def pace(self) -> tuple[int, float]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 import torch
@@ -73,7 +74,12 @@ def reidentify(
     overlap = 0.0 if b is None else iou(X[j], b)
     rho_reid, rho_occ = config.thresholds
     if scores[j] > rho_reid and overlap < rho_occ:  # line 7
-        return Retrieval(X[j], float(scores[j]), i, k)  # line 8
+        found = Retrieval(X[j], float(scores[j]), i, k)
+        if config.improvement is None or b is None:
+            return found  # line 8
+        shown = cosine_similarity(identification.embed(frame, [b]), template[None])[0, 0]
+        if found.score > float(shown) + config.improvement:  # FIDELITY row 13
+            return found
     return None  # line 10: "fail or unnecessary"
 
 
@@ -82,11 +88,13 @@ class Candidates:
     """Algorithm 2, lines 2-5, of a whole video: they depend on the frames and templates alone, not on the maps.
 
     boxes: the best candidate of each frame and instance. similarity: (N, K, K), float32; [i, k, l] is that of the best
-    candidate of instance k with the template of instance l; -inf without any candidate.
+    candidate of instance k with the template of instance l; -inf without any candidate. of_box: the similarity of any
+    box in frame i with the template of instance k, for `ReidConfig.improvement`; N_reid runs once for each box.
     """
 
     boxes: Boxes
     similarity: NDArray[np.float32]
+    of_box: Callable[[int, int, Box], float]
 
     @property
     def scores(self) -> NDArray[np.float32]:
@@ -94,19 +102,25 @@ class Candidates:
         return np.diagonal(self.similarity, axis1=1, axis2=2)
 
     def retrieve(self, current: Boxes, start: Starts, config: ReidConfig) -> Retrieval | None:
-        """Algorithm 3, lines 11-18: the best acceptable candidate of the video, or None. O(NK) arithmetic, no network.
+        """Algorithm 3, lines 11-18: the best acceptable candidate of the video, or None. O(NK) arithmetic.
 
-        current: Box(P_{i,k} > 0.5). start: c_{i,k}. Of equal scores the first frame's, then the first instance's, wins:
-        argmax takes the first in the printed order of the loops. Frame 0 is never searched.
+        Without `config.improvement` no network runs; with it N_reid may, on what the best candidates would replace.
+        current: Box(P_{i,k} > 0.5). start: c_{i,k}. Of equal scores the first frame's, then the first instance's, wins,
+        as in the printed order of the loops. Frame 0 is never searched.
         """
         frames = np.arange(len(start))[:, None]
-        accepted = self._accepted(current, config) & (start != frames)
-        scores = np.where(accepted, self.scores, -np.inf)[1:]
-        if scores.size == 0 or scores.max() < 0:
-            return None
-        i, k = (int(x) for x in np.unravel_index(scores.argmax(), scores.shape))
-        box = Box(*(int(x) for x in self.boxes[i + 1, k]))
-        return Retrieval(box, float(scores[i, k]), i + 1, k)
+        accepted = self._accepted(current, config) & (start != frames) & (self.scores >= 0)
+        accepted[0] = False
+        for i, k in _best_first(np.where(accepted, self.scores, -np.inf)):
+            found = Retrieval(_box(self.boxes[i, k]), float(self.scores[i, k]), i, k)
+            if self._improves(found, current[i, k], config):
+                return found
+        return None
+
+    def _improves(self, found: Retrieval, current: Boxes, config: ReidConfig) -> bool:
+        if config.improvement is None or not visible(current):
+            return True
+        return found.score > self.of_box(found.frame, found.instance, _box(current)) + config.improvement
 
     def _accepted(self, current: Boxes, config: ReidConfig) -> NDArray[np.bool_]:
         """Line 7, and on request the release's rules, each of which refuses more: (N, K)."""
@@ -127,7 +141,18 @@ class Candidates:
 
     def of(self, instances: Sequence[bool]) -> Candidates:
         """The candidates of some of the K instances; the others have none (FIDELITY row 21)."""
-        return Candidates(self.boxes, np.where(instances, self.similarity, np.float32(-np.inf)))
+        return replace(self, similarity=np.where(instances, self.similarity, np.float32(-np.inf)))
+
+
+def _best_first(scores: NDArray[np.float32]) -> Iterator[tuple[int, int]]:
+    """The places of all finite scores (N, K), the highest first; of equal ones the first."""
+    for at in np.argsort(-scores, axis=None, kind="stable")[: np.isfinite(scores).sum()]:
+        i, k = np.unravel_index(at, scores.shape)
+        yield int(i), int(k)
+
+
+def _box(row: Boxes) -> Box:
+    return Box(*(int(x) for x in row))
 
 
 def _others(boxes: Boxes) -> NDArray[np.bool_]:
@@ -153,7 +178,12 @@ def find_candidates(
             boxes[i] = np.array([as_row(x) for x in X])[best]
             similarity[i] = found[best]
         after()
-    return Candidates(boxes, similarity)
+
+    @cache
+    def of_box(i: int, k: int, box: Box) -> float:
+        return float(cosine_similarity(identification.embed(frames[i], [box]), templates[k : k + 1])[0, 0])
+
+    return Candidates(boxes, similarity, of_box)
 
 
 def recognised(frame: Frame, boxes: Sequence[Box], detector: Detector) -> list[bool]:

@@ -16,7 +16,7 @@ from vsreid_lite.datasets.davis import MASKS
 from vsreid_lite.datasets.frozen import write_benchmark
 from vsreid_lite.evaluation import ablation
 from vsreid_lite.evaluation.ablation import run_ablation, seen_sequences
-from vsreid_lite.evaluation.ladder import ADAPTATION, CALIBRATED, adapted, ladder
+from vsreid_lite.evaluation.ladder import ADAPTATION, IMPROVING, adapted, ladder
 from vsreid_lite.evaluation.metrics import score_sequence
 from vsreid_lite.evaluation.paper import table1
 from vsreid_lite.evaluation.scores import Scores
@@ -101,7 +101,7 @@ def test_with_adaptation_there_is_a_sixth_row_that_adapts_to_each_sequence(bench
     results = run_ablation(benchmark, ladder(ADAPTING), tmp_path)
     assert [row["name"] for row in results["rows"]][5:] == [ADAPTATION]
     assert (
-        results["rows"][5]["note"] == f"not in the paper's table; {CALIBRATED}" and results["rows"][5]["paper"] is None
+        results["rows"][5]["note"] == f"not in the paper's table; {IMPROVING}" and results["rows"][5]["paper"] is None
     )
     assert seen == ["apes", "bees"]
 

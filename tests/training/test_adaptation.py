@@ -12,12 +12,11 @@ import torch
 from vsreid_lite.api import prepare
 from vsreid_lite.config import AdaptationConfig, Config, PropagationConfig, ReidConfig
 from vsreid_lite.datasets.mini import mini_sequence
-from vsreid_lite.models.loading import load_networks
 from vsreid_lite.models.mask_propagation import TwoStreams, lite_streams
 from vsreid_lite.propagation import propagate_mask
 from vsreid_lite.sequence import Sequence
 from vsreid_lite.training import adaptation
-from vsreid_lite.training.adaptation import FLOW_EVERY, adapt, calibrate, no_larger_than_needed
+from vsreid_lite.training.adaptation import FLOW_EVERY, adapt, no_larger_than_needed
 from vsreid_lite.training.branches import joint_loss
 from vsreid_lite.training.clips import mask_box
 from vsreid_lite.training.recomposition import recompose
@@ -53,6 +52,15 @@ def test_what_is_prepared_for_a_sequence_is_folded_when_it_has_learnt():
     network = prepare(sequence, config)[0].propagation
     left = {name for name, layer in network.named_modules() if isinstance(layer, torch.nn.BatchNorm2d)}
     assert left == {"rgb.backbone.norm", "flow.backbone.norm"}
+
+
+@pytest.mark.parametrize("given", [None, 0.4])
+def test_beside_an_adapted_network_a_retrieval_must_improve_on_the_map(given):
+    quick = replace(SHORT, steps=1, batch=1, recompositions=2, improvement=0.25)
+    config = Config(device="cpu", reid=False, adapt=True, adaptation=quick, matching=ReidConfig(improvement=given))
+    found = prepare(mini_sequence("val", 0), config)[1].matching.improvement
+    assert found == (0.25 if given is None else given)
+    assert prepare(mini_sequence("val", 0), replace(config, adapt=False))[1].matching.improvement == given
 
 
 def test_adaptation_keeps_to_its_time():
@@ -159,11 +167,3 @@ def test_a_loss_that_is_not_finite_stops_with_its_step():
     network.rgb.head.bias.data.fill_(torch.nan)
     with pytest.raises(FloatingPointError, match=r"adapting to .*: the gradient is nan at step 0"):
         adapt(network, mini_sequence("val", 0), SHORT, PropagationConfig())
-
-
-def test_calibration_only_raises_the_threshold():
-    sequence = mini_sequence("val", 4)
-    matching = calibrate(load_networks(Config(device="cpu")), sequence, ReidConfig(rho_reid=0.1))
-    assert 0.5 <= matching.rho_reid < 1 and matching == ReidConfig(rho_reid=matching.rho_reid)
-    strict = calibrate(load_networks(Config(device="cpu")), sequence, ReidConfig(rho_reid=0.999))
-    assert strict.rho_reid == 0.999

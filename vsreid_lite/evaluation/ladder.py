@@ -21,7 +21,7 @@ NOT_MEASURED = "not measured: "
 NOT_CHOSEN = f"{NOT_MEASURED}not chosen"
 ONE_NETWORK = f"{NOT_MEASURED}the release's N_mp has two streams that were trained together"
 MIRRORED = "mirrored, as the release does, instead of several scales"
-CALIBRATED = "adaptation also sets the threshold of ReID: ρ_reid may rise by the first frame"
+IMPROVING = "adaptation also sets a rule of ReID: a retrieval must improve on the map"
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def ladder(base: Config, chosen: Collection[int] = ()) -> list[Row]:
 def adapted(rows: list[Row]) -> list[Row]:
     """The rows of the paper's ladder, each with its own N_mp adapted to every first frame (FIDELITY row 26)."""
     return [
-        replace(row, config=replace(row.config, adapt=True), note=CALIBRATED if row.config.reid else row.note)
+        replace(row, config=replace(row.config, adapt=True), note=IMPROVING if row.config.reid else row.note)
         for row in rows[:PRINTED]
     ]
 
@@ -88,7 +88,7 @@ def _rows(base: Config, files: WeightFiles) -> list[Row]:
         Row(reid, retrieving),
         Row(multi_scale, best, note=MIRRORED if mirrored else ""),
     ]
-    ours = Row(ADAPTATION, replace(best, adapt=True), note=f"not in the paper's table; {CALIBRATED}")
+    ours = Row(ADAPTATION, replace(best, adapt=True), note=f"not in the paper's table; {IMPROVING}")
     return [*rows, ours] if base.adapt else rows
 
 

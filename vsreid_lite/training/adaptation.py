@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import time
 import warnings
-from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -13,12 +12,9 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
-from vsreid_lite.config import AdaptationConfig, PropagationConfig, ReidConfig
-from vsreid_lite.geometry import iou
+from vsreid_lite.config import AdaptationConfig, PropagationConfig
 from vsreid_lite.masks import Frame, Mask
-from vsreid_lite.models import Networks
 from vsreid_lite.models.mask_propagation import TwoStreams
-from vsreid_lite.reidentification import cosine_similarity, embed_templates, template_box
 from vsreid_lite.sequence import Sequence
 from vsreid_lite.training.branches import joint_loss
 from vsreid_lite.training.clips import Clip, mask_box
@@ -99,26 +95,3 @@ def no_larger_than_needed(frame: Frame, labels: Mask, propagation: PropagationCo
     if ((before >= SMALLEST_TO_LEARN) & (after < SMALLEST_TO_LEARN)).any():
         return frame, labels
     return cv2.resize(frame, size, interpolation=cv2.INTER_AREA), reduced
-
-
-@torch.inference_mode()
-def calibrate(networks: Networks, sequence: Sequence, matching: ReidConfig) -> ReidConfig:
-    """`matching` with ρ_reid for this sequence: halfway from the likest stranger of its first frame to a perfect match.
-
-    A stranger of instance k is a candidate of the first frame that does not cover it (IoU below ρ_occ). Footage unlike
-    the training data makes all crops look alike to N_reid, and a threshold from other data then retrieves anything, so
-    it may only rise.
-    """
-    if networks.detector is None or networks.identification is None:
-        return matching
-    rho_reid, rho_occ = matching.thresholds
-    frame = sequence.frames[0]
-    boxes = [template_box(P, label) for P, label in zip(sequence.first_probabilities(), sequence.labels, strict=True)]
-    candidates = networks.detector(frame)[: matching.proposals]
-    if not candidates:
-        return matching
-    templates = embed_templates(frame, boxes, networks.identification)
-    scores = cosine_similarity(networks.identification.embed(frame, candidates), templates)
-    strange = np.array([[iou(x, box) < rho_occ for box in boxes] for x in candidates])
-    likest = float(np.where(strange, scores, -1).max())
-    return replace(matching, rho_reid=max(rho_reid, (likest + 1) / 2))
