@@ -161,14 +161,14 @@ def nothing(i, k, box):
 BELOW = Box(18, 12, 26, 20)  # IoU with FAR is 1/3
 
 
-def table(best, current, scores, N=2, of_box=nothing):
+def table(best, current, scores, N=2, likeness=nothing):
     """The last frame's best candidates and current boxes of K instances; scores[k][l] of instance l on that of k."""
     K = len(best)
     boxes, now = np.zeros((N, K, 4), np.int64), np.zeros((N, K, 4), np.int64)
     boxes[-1], now[-1] = [as_row(box) for box in best], [as_row(box) for box in current]
     similarity = np.full((N, K, K), -np.inf, np.float32)
     similarity[-1] = scores
-    return Candidates(boxes, similarity, of_box), now
+    return Candidates(boxes, similarity, likeness), now
 
 
 def retrieved(candidates, current, **rules):
@@ -191,15 +191,24 @@ def test_row_13_a_candidate_must_improve_on_what_the_map_shows():
         rule = ReidConfig(0.5, 0.3, improvement=improvement)
         assert (found(scores, rule, square(), [FAR]) is not None) == retrieves
         assert found(scores, rule, torch.zeros(20, 30), [FAR]).box == FAR  # an empty map shows nothing
-        candidates, current = table([FAR], [SQUARE], [[0.9]], of_box=lambda i, k, box: scores[box])
+        candidates, current = table([FAR], [SQUARE], [[0.9]], likeness=lambda i, k, box: scores[box])
         assert (retrieved(candidates, current, improvement=improvement) == 0) == retrieves
         assert retrieved(*table([FAR], [None], [[0.9]]), improvement=improvement) == 0
+
+
+def test_row_13_as_much_more_as_asked_for_is_not_enough():
+    scores = {FAR: 1.0, SQUARE: 0.5}
+    for improvement, retrieves in [(0.5, False), (0.4999, True)]:
+        rule = ReidConfig(0.5, 0.3, improvement=improvement)
+        assert (found(scores, rule, square(), [FAR]) is not None) == retrieves
+        candidates, current = table([FAR], [SQUARE], [[1.0]], likeness=lambda i, k, box: scores[box])
+        assert (retrieved(candidates, current, improvement=improvement) == 0) == retrieves
 
 
 def test_row_13_the_next_best_frame_is_tried_where_the_best_does_not_improve():
     shown = {0: 0.8, 1: 0.1}
     scores = [[0.9, 0.0], [0.0, 0.7]]
-    candidates, current = table([FAR, BELOW], [SQUARE, SQUARE], scores, of_box=lambda i, k, box: shown[k])
+    candidates, current = table([FAR, BELOW], [SQUARE, SQUARE], scores, likeness=lambda i, k, box: shown[k])
     assert retrieved(candidates, current) == 0
     assert retrieved(candidates, current, improvement=0.2) == 1
     assert retrieved(candidates, current, improvement=0.65) is None

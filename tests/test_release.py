@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.engine_runs import CONFIG, FAR, THOROUGH, assert_equal_runs, listed, run, runs
-from tests.stubs import SQUARE, CopyGuide, ListedDetector, ListedScores, RandomFlow, ZeroFlow, square_mask
+from tests.stubs import SQUARE, CopyGuide, ListedDetector, ListedScores, RandomFlow, ZeroFlow, frame_index, square_mask
 from vsreid_lite.config import AUTHORS, PropagationConfig
 from vsreid_lite.geometry import Box, warp_averaged
 from vsreid_lite.models import Networks, Search
@@ -295,16 +295,18 @@ def test_row_19_what_is_recovered_is_taken_from_all_others():
     assert dense(cleared, 3, 1)[12, 22] == 1  # alone the recovered frame is cleared
 
 
+AWAY = Box(0, 14, 6, 20)
+
+
 def person_then_object(only_recognised):
     """Two instances, both found at frame 2 by both searches; the detector of persons knows the first from frame 0."""
     boxes = (SQUARE, BESIDE)
-    away = Box(0, 14, 6, 20)
     persons = Search(
         ListedDetector({0: [Box(4, 4, 12, 11)], 2: [FAR]}),
         ListedScores({(2, 0): 0.6, (2, 1): 0.7}, list(boxes)),
         only_recognised,
     )
-    sequence, networks = listed(4, {(1, 1): 0.95, (1, 0): 0.9}, {1: [away]}, boxes)
+    sequence, networks = listed(4, {(1, 1): 0.95, (1, 0): 0.9}, {1: [AWAY]}, boxes)
     result = segment(sequence, replace(networks, first_searches=(persons,)), PLAIN, ZeroFlow())
     return [(r.frame, r.instance) for r in result.retrievals]
 
@@ -315,6 +317,45 @@ def test_row_21_a_first_search_runs_to_its_end_before_the_next():
 
 def test_row_21_persons_are_searched_only_for_instances_that_are_persons():
     assert person_then_object(only_recognised=True) == [(2, 0), (1, 1), (1, 0)]
+
+
+class KnowsOne(ListedScores):
+    """As written down for one box; what any other shows is like no template."""
+
+    def embed(self, frame, boxes):
+        known = torch.tensor([box == AWAY or frame_index(frame) == 0 for box in boxes])
+        return super().embed(frame, boxes) * known[:, None]
+
+
+@pytest.mark.parametrize(("improvement", "found"), [(None, [(2, 1), (2, 0), (1, 1), (1, 0)]), (0.5, [(1, 1), (1, 0)])])
+def test_row_13_each_search_judges_the_maps_by_its_own_network(improvement, found):
+    """To the first search a map shows as much as its candidate, to the second nothing."""
+    boxes = (SQUARE, BESIDE)
+    persons = Search(ListedDetector({2: [FAR]}), ListedScores({(2, 0): 0.6, (2, 1): 0.7}, list(boxes)))
+    sequence, networks = listed(4, {}, {1: [AWAY]}, boxes)
+    own = KnowsOne({(1, 1): 0.95, (1, 0): 0.9}, list(boxes))
+    networks = replace(networks, identification=own, first_searches=(persons,))
+    config = replace(PLAIN, matching=replace(PLAIN.matching, improvement=improvement))
+    result = segment(sequence, networks, config, ZeroFlow())
+    assert [(r.frame, r.instance) for r in result.retrievals] == found
+
+
+def test_row_3_what_a_map_shows_is_the_box_of_its_label():
+    class Asked(ListedScores):
+        def embed(self, frame, boxes):
+            asked.extend(boxes if frame_index(frame) else ())
+            return super().embed(frame, boxes)
+
+    asked = []
+    sequence, networks = listed(3, {}, {}, (SQUARE, BESIDE), Fills(0.9))
+    networks = replace(
+        networks, detector=ListedDetector({1: [FAR]}), identification=Asked({(1, 1): 0.9}, [SQUARE, BESIDE])
+    )
+    for merged_box in (False, True):
+        config = with_rules({"enlarge": 0.25, "merged_box": merged_box}, matching={"improvement": 0.0})
+        segment(sequence, networks, config, ZeroFlow())
+    own, label = (box for box in asked if box != FAR)
+    assert own.x0 < label.x0 and own.x1 == label.x1  # what the maps share is the first instance's
 
 
 def test_row_21_without_a_search_there_is_no_retrieval():

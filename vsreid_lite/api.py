@@ -40,8 +40,8 @@ def segment(
 def prepare(sequence: Sequence, config: Config, progress: bool = False) -> tuple[Networks, Config]:
     """The networks of `config`, and `config` with the settings stored with their weights (`settled`).
 
-    With `config.adapt`, N_mp is adapted to the first frame of `sequence`, and a retrieval must improve on its maps
-    (`AdaptationConfig.improvement`).
+    With `config.adapt`, N_mp is adapted to the first frame of `sequence`, and a retrieval must improve on its maps: by
+    `AdaptationConfig.improvement`, unless `ReidConfig` says by how much.
     """
     networks, config = load_networks(config), settled(config)
     if not config.adapt:

@@ -28,14 +28,15 @@ class PropagationConfig:
 class ReidConfig:
     """Algorithm 2. Its thresholds are "selected on the validation set" (section 3.2): ours by `vsreid choose`.
 
-    A threshold of None is the one that is stored with the weights (`models.loading.settled` fills it in).
+    A threshold of None is the one that is stored with the weights (`models.loading.settled` fills it in). Without an
+    improvement there is no such rule, but beside an adapted N_mp that of `AdaptationConfig`.
     """
 
     rho_reid: float | None = None  # row 12
     rho_occ: float | None = None  # row 13: the largest IoU with the box that the instance has already
     proposals: int = 20
     only_absent: bool = False  # row 13: retrieve an instance only where it is absent
-    improvement: float | None = None  # row 13, ours: by so much likelier than what the map shows; None: no such rule
+    improvement: float | None = None  # row 13, ours: more like the template, by so much, than what the map shows
     spare_others: bool = False  # row 13: rho_occ bounds the IoU with every other visible instance too
     exclusive: bool = False  # row 14: refuse a candidate that another absent instance is more like
     searches: tuple[str, ...] = ("all",)  # row 21: one after the other, each with its networks; "persons" or "all"
@@ -63,7 +64,7 @@ class RecoveryConfig:
 class AdaptationConfig:
     """Online adaptation: N_mp fine-tuned on the first frame (FACTS: Lucid Dreaming, MaskTrack).
 
-    None is what is stored with the weights, as in `ReidConfig`.
+    Steps or a learning rate of None are those that are stored with the weights.
     """
 
     steps: int | None = None  # for each instance
@@ -72,7 +73,7 @@ class AdaptationConfig:
     recompositions: int = 40
     hard_guides: float = 0.5  # share of the guides corrupted hard
     seconds: float = 60.0  # for each instance, then it stops: 2 cores need about 25
-    improvement: float = 0.2  # `ReidConfig.improvement` beside an adapted N_mp, where that is None
+    improvement: float | None = 0.2  # `ReidConfig.improvement` where that is None; None: no such rule
 
     @property
     def pace(self) -> tuple[int, float]:

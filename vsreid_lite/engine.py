@@ -2,7 +2,8 @@
 
 1. Flow depends on the frames alone: each neighbouring pair is computed once per direction, on demand (`CachedFlow`).
 2. Candidates and their embeddings depend on the frames alone: N_det and N_reid run once per frame. Only Box(P_{i,k})
-   changes between rounds, so a retrieval is O(NK) arithmetic without a network (`Candidates`).
+   changes between rounds, so a retrieval is arithmetic without a network (`Candidates`); only with
+   `ReidConfig.improvement` N_reid sees what the best candidates would replace.
 3. Instances do not meet before the merge: K instances of the first propagation go through N_mp as one batch, and so do
    the forward and the backward sweep of a recovery, which start from the same map and never read each other's.
 4. The frames nearer to a new starting point than to every older one form one interval around it, as the cell of a

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+PACKAGE = Path(__file__).parent
 ADVICE = "check that the folder may be written and that the disk is not full"
 
 
@@ -46,6 +48,17 @@ def write_text(path: Path | str, text: str) -> None:
 def write_json(path: Path | str, data: object) -> None:
     """Write `data` atomically as indented JSON. Raises OSError as `atomic_path`, ValueError for NaN or infinity."""
     write_text(path, json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def fingerprint(files: Iterable[Path]) -> str:
+    """Changes with the names and the content of files, and not with where they lie."""
+    digests = (f"{file.name} {_digest(file)}\n" for file in files)
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def writable_folder(path: Path | str) -> Path:

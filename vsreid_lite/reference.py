@@ -10,7 +10,8 @@ R3, Algorithm 1: the flow lives on the grid of the frame that is predicted, towa
 R4, empty cases: an empty map stays empty, no candidate is no retrieval, no template is an error naming the instance.
 
 This is the printed algorithm only. The rules of the authors' release that change it (`release.py`, and in retrieval
-`ReidConfig.spare_others`, `exclusive`, `search_last` and `Networks.first_searches`) do nothing here.
+`ReidConfig.spare_others`, `exclusive`, `search_last` and `Networks.first_searches`) do nothing here. Two on request
+do, inside `reidentify`: `ReidConfig.only_absent`, the release's, and `improvement`, ours.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -61,6 +61,8 @@ def reidentify(
 ) -> Retrieval | None:
     """M_reid(I_i, P_{i,k}, t_k): the candidate that is most like the template, or None where the paper returns -1.
 
+    On request (FIDELITY row 13) also None where the instance is visible, or the candidate does not improve on the map.
+
     frame: I_i (H, W, 3). P: P_{i,k} (H, W). template: N_reid(t_k), (D,). i and k only name the retrieval.
     """
     X = detector(frame)[: config.proposals]  # line 2
@@ -69,18 +71,15 @@ def reidentify(
     scores = cosine_similarity(identification.embed(frame, X), template[None])[:, 0]  # lines 3-4
     j = int(scores.argmax())  # line 5
     b = Box.from_probability(P)  # line 6
-    if config.only_absent and b is not None:
+    if config.only_absent and b is not None:  # FIDELITY row 13
         return None
     overlap = 0.0 if b is None else iou(X[j], b)
     rho_reid, rho_occ = config.thresholds
-    if scores[j] > rho_reid and overlap < rho_occ:  # line 7
-        found = Retrieval(X[j], float(scores[j]), i, k)
-        if config.improvement is None or b is None:
-            return found  # line 8
+    accepted = scores[j] > rho_reid and overlap < rho_occ  # line 7
+    if accepted and config.improvement is not None and b is not None:  # FIDELITY row 13
         shown = cosine_similarity(identification.embed(frame, [b]), template[None])[0, 0]
-        if found.score > float(shown) + config.improvement:  # FIDELITY row 13
-            return found
-    return None  # line 10: "fail or unnecessary"
+        accepted = float(scores[j]) > float(shown) + config.improvement
+    return Retrieval(X[j], float(scores[j]), i, k) if accepted else None  # line 8; line 10: "fail or unnecessary"
 
 
 @dataclass(frozen=True)
@@ -88,13 +87,14 @@ class Candidates:
     """Algorithm 2, lines 2-5, of a whole video: they depend on the frames and templates alone, not on the maps.
 
     boxes: the best candidate of each frame and instance. similarity: (N, K, K), float32; [i, k, l] is that of the best
-    candidate of instance k with the template of instance l; -inf without any candidate. of_box: the similarity of any
-    box in frame i with the template of instance k, for `ReidConfig.improvement`; N_reid runs once for each box.
+    candidate of instance k with the template of instance l; -inf without any candidate. likeness: (i, k, box) to the
+    similarity of any box in frame i with the template of instance k, for `ReidConfig.improvement`; N_reid runs when it
+    is asked for the first time.
     """
 
     boxes: Boxes
     similarity: NDArray[np.float32]
-    of_box: Callable[[int, int, Box], float]
+    likeness: Callable[[int, int, Box], float]
 
     @property
     def scores(self) -> NDArray[np.float32]:
@@ -102,25 +102,27 @@ class Candidates:
         return np.diagonal(self.similarity, axis1=1, axis2=2)
 
     def retrieve(self, current: Boxes, start: Starts, config: ReidConfig) -> Retrieval | None:
-        """Algorithm 3, lines 11-18: the best acceptable candidate of the video, or None. O(NK) arithmetic.
+        """Algorithm 3, lines 11-18: the best acceptable candidate of the video, or None.
 
-        Without `config.improvement` no network runs; with it N_reid may, on what the best candidates would replace.
-        current: Box(P_{i,k} > 0.5). start: c_{i,k}. Of equal scores the first frame's, then the first instance's, wins,
-        as in the printed order of the loops. Frame 0 is never searched.
+        Arithmetic on NK numbers; with `config.improvement` N_reid sees what the best candidates would replace, the next
+        ones where it refuses them. current: Box(P_{i,k} > 0.5). start: c_{i,k}. Of equal scores the first frame's, then
+        the first instance's, wins, as in the printed order of the loops. Frame 0 is never searched.
         """
         frames = np.arange(len(start))[:, None]
         accepted = self._accepted(current, config) & (start != frames) & (self.scores >= 0)
         accepted[0] = False
-        for i, k in _best_first(np.where(accepted, self.scores, -np.inf)):
+        order = np.argsort(np.where(accepted, -self.scores, np.inf), axis=None, kind="stable")[: accepted.sum()]
+        for i, k in zip(*(at.tolist() for at in np.unravel_index(order, accepted.shape)), strict=True):
             found = Retrieval(_box(self.boxes[i, k]), float(self.scores[i, k]), i, k)
-            if self._improves(found, current[i, k], config):
+            if self._improves(found, current[i, k], config.improvement):
                 return found
         return None
 
-    def _improves(self, found: Retrieval, current: Boxes, config: ReidConfig) -> bool:
-        if config.improvement is None or not visible(current):
+    def _improves(self, found: Retrieval, shown: NDArray[np.int64], improvement: float | None) -> bool:
+        """FIDELITY row 13, ours; an empty map shows nothing. shown: a row of the boxes."""
+        if improvement is None or not visible(shown):
             return True
-        return found.score > self.of_box(found.frame, found.instance, _box(current)) + config.improvement
+        return found.score > self.likeness(found.frame, found.instance, _box(shown)) + improvement
 
     def _accepted(self, current: Boxes, config: ReidConfig) -> NDArray[np.bool_]:
         """Line 7, and on request the release's rules, each of which refuses more: (N, K)."""
@@ -144,14 +146,7 @@ class Candidates:
         return replace(self, similarity=np.where(instances, self.similarity, np.float32(-np.inf)))
 
 
-def _best_first(scores: NDArray[np.float32]) -> Iterator[tuple[int, int]]:
-    """The places of all finite scores (N, K), the highest first; of equal ones the first."""
-    for at in np.argsort(-scores, axis=None, kind="stable")[: np.isfinite(scores).sum()]:
-        i, k = np.unravel_index(at, scores.shape)
-        yield int(i), int(k)
-
-
-def _box(row: Boxes) -> Box:
+def _box(row: NDArray[np.int64]) -> Box:
     return Box(*(int(x) for x in row))
 
 
@@ -180,10 +175,10 @@ def find_candidates(
         after()
 
     @cache
-    def of_box(i: int, k: int, box: Box) -> float:
+    def likeness(i: int, k: int, box: Box) -> float:
         return float(cosine_similarity(identification.embed(frames[i], [box]), templates[k : k + 1])[0, 0])
 
-    return Candidates(boxes, similarity, of_box)
+    return Candidates(boxes, similarity, likeness)
 
 
 def recognised(frame: Frame, boxes: Sequence[Box], detector: Detector) -> list[bool]:

@@ -34,7 +34,8 @@ def train_stage(options: argparse.Namespace) -> None:
     for name in requests:
         _check_share(name, team)  # refused now, and not after hours
     _find_published(requests, team)
-    store = ClipStore(team.cores, quiet=not team.main)
+    folder = next(iter(requests.values())).output.with_name("clips")
+    store = ClipStore(team.cores, quiet=not team.main, folder=folder)
     for name, request in requests.items():
         if options.stage == ALL and team.decide(partial(stages.is_finished, name, request)):
             said = f"{name}: finished before: {request.output}"

@@ -43,13 +43,14 @@ def segment(
             engine.initialise()
         rounds: list[Round] = []
         snapshots = [engine.snapshot()] if keep_maps else []
-        for round in engine.rounds():
-            rounds.append(round)
-            if keep_maps:
-                snapshots.append(engine.snapshot())
+        with engine.timed("rounds"):
+            for round in engine.rounds():
+                rounds.append(round)
+                if keep_maps:
+                    snapshots.append(engine.snapshot())
         with engine.timed("merge"):
             masks = [merge(maps, sequence.labels) for maps in engine.P]
-    engine.seconds["rounds"] = sum(round.seconds for round in rounds)
+    engine.seconds["rounds"] -= engine.seconds["candidates"]  # which are made on the way
     return Result(
         sequence.name, sequence.labels, masks, rounds, engine.start, engine.seconds, snapshots, engine.records
     )

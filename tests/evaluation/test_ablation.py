@@ -128,6 +128,9 @@ def test_rows_of_one_network_share_its_adaptation_and_get_what_they_would_get_al
         (False, False),
     ]
     assert len(measured) == 10  # the sixth row is the fifth of the adapted ones
+    settings = [json.loads(file.read_text())["config"] for file in (tmp_path / "parts").iterdir()]
+    for part in settings:
+        assert part["matching"]["improvement"] == (0.2 if part["adapt"] else None)
 
     sequence = benchmark.load("bees")
     for row, entry in ((rows[5], results["rows"][5]), *zip(every[:3], results["adapted-rows"], strict=False)):

@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from tests.command_line import ship_stubs
-from vsreid_lite.config import AUTHORS, LITE, PAPER
+from vsreid_lite.config import AUTHORS, LITE, PAPER, with_propagation
 from vsreid_lite.evaluation import ladder as module
-from vsreid_lite.evaluation.ladder import ADAPTATION, IMPROVING, ONE_NETWORK, SCALES, adapted, ladder
+from vsreid_lite.evaluation.ladder import ADAPTATION, IMPROVING, MIRRORED, ONE_NETWORK, SCALES, adapted, ladder
 from vsreid_lite.evaluation.paper import table1
 from vsreid_lite.models.weights import Provenance, save_weights
 
@@ -146,6 +146,9 @@ def test_a_row_that_adapts_says_which_rules_change_with_it(files):
     rows = ladder(replace(LITE, adapt=True))
     assert rows[5].note == f"not in the paper's table; {IMPROVING}"
     assert [row.note for row in adapted(rows)] == ["", "", "", IMPROVING, IMPROVING]
+    mirrored = ladder(with_propagation(replace(LITE, adapt=True), flip=True))
+    assert mirrored[5].note == f"not in the paper's table; {MIRRORED}; {IMPROVING}"
+    assert adapted(mirrored)[4].note == f"{MIRRORED}; {IMPROVING}"
 
 
 def test_flow_and_other_files_are_those_of_the_whole_ladder(files):

@@ -23,13 +23,14 @@ def annotated(seed):
     return replace(sequence, first_mask=first, labels=tuple(range(1, sequence.K + 1)), annotations=masks)
 
 
+@pytest.mark.parametrize("improvement", [None, 0.0])
 @pytest.mark.parametrize("seed", range(6))
-def test_every_pair_of_thresholds_scores_as_in_a_run_of_its_own(seed):
+def test_every_pair_of_thresholds_scores_as_in_a_run_of_its_own(seed, improvement):
     sequence, networks, flow = annotated(seed), random_networks(seed), RandomFlow(seed)
     rehearsal = Rehearsal(sequence, networks, CONFIG, flow=flow)
     different = set()
     for rho_reid, rho_occ in PAIRS:
-        matching = replace(CONFIG.matching, rho_reid=rho_reid, rho_occ=rho_occ)
+        matching = replace(CONFIG.matching, rho_reid=rho_reid, rho_occ=rho_occ, improvement=improvement)
         result = segment(sequence, networks, replace(CONFIG, matching=matching), flow)
         expected = score_sequence(sequence.name, sequence.annotations, result.masks)
         found = rehearsal.scores(matching)

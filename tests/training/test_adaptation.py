@@ -54,12 +54,12 @@ def test_what_is_prepared_for_a_sequence_is_folded_when_it_has_learnt():
     assert left == {"rgb.backbone.norm", "flow.backbone.norm"}
 
 
-@pytest.mark.parametrize("given", [None, 0.4])
-def test_beside_an_adapted_network_a_retrieval_must_improve_on_the_map(given):
-    quick = replace(SHORT, steps=1, batch=1, recompositions=2, improvement=0.25)
+@pytest.mark.parametrize(("given", "own", "expected"), [(None, 0.25, 0.25), (0.4, 0.25, 0.4), (None, None, None)])
+def test_beside_an_adapted_network_a_retrieval_must_improve_on_the_map(given, own, expected):
+    quick = replace(SHORT, steps=1, batch=1, recompositions=2, improvement=own)
     config = Config(device="cpu", reid=False, adapt=True, adaptation=quick, matching=ReidConfig(improvement=given))
     found = prepare(mini_sequence("val", 0), config)[1].matching.improvement
-    assert found == (0.25 if given is None else given)
+    assert found == expected
     assert prepare(mini_sequence("val", 0), replace(config, adapt=False))[1].matching.improvement == given
 
 

@@ -9,8 +9,10 @@ import torch
 from torchvision.models import ResNet
 from torchvision.models.resnet import Bottleneck
 
+from tests.command_line import half_written
 from tests.training.still_folders import make_voc
 from vsreid_lite.config import PAPER, with_propagation
+from vsreid_lite.geometry import Box
 from vsreid_lite.models import full_size, resnet
 from vsreid_lite.models.detector import PaperDetector
 from vsreid_lite.models.efficientnet import Backbone
@@ -306,6 +308,43 @@ def test_clips_do_not_depend_on_the_number_of_processes(monkeypatch):
         assert one.video == other.video and one.strangers == other.strangers
         for part in ("frames", "labels", "flows"):
             assert all(np.array_equal(a, b) for a, b in zip(getattr(one, part), getattr(other, part), strict=True))
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """Tiny clips instead of rendered ones; the scenes that were rendered."""
+    rendered = []
+    box = ((Box(1, 2, 30, 40), Box(3, 4, 5, 6)), (), (Box(0, 0, 1, 1),), ())
+
+    def render(index):
+        rendered.append(index)
+        return replace(tiny_clip(f"mini-train {index}"), strangers=box)
+
+    monkeypatch.setattr(rendering, "mini_clip", render)
+    return rendered
+
+
+def test_clips_on_disk_are_those_that_were_rendered_and_a_killed_run_goes_on(counted, tmp_path):
+    before = ClipStore(quiet=True, folder=tmp_path / "clips").mini(3)
+    after = ClipStore(quiet=True, folder=tmp_path / "clips").mini(4)
+    assert counted == [0, 1, 2, 3] and not half_written(tmp_path / "clips")
+    for one, other in zip(before, after, strict=False):
+        assert one.video == other.video and one.strangers == other.strangers
+        for part in ("frames", "labels", "flows"):
+            for a, b in zip(getattr(one, part), getattr(other, part), strict=True):
+                assert np.array_equal(a, b) and a.dtype == b.dtype
+
+
+def test_clips_of_other_code_and_damaged_ones_are_rendered_again(counted, tmp_path, monkeypatch):
+    ClipStore(quiet=True, folder=tmp_path).mini(2)
+    first = next(iter(sorted(tmp_path.iterdir())))
+    first.write_bytes(first.read_bytes()[:-100])
+    ClipStore(quiet=True, folder=tmp_path).mini(2)
+    assert counted == [0, 1, 0]
+    monkeypatch.setattr(rendering, "_made_by", lambda: "another version")
+    ClipStore(quiet=True, folder=tmp_path).mini(2)
+    ClipStore(quiet=True, folder=tmp_path).mini(2)
+    assert counted == [0, 1, 0, 0, 1] and len(list(tmp_path.iterdir())) == 2
 
 
 # the paper's sizes

@@ -25,12 +25,11 @@ from vsreid_lite.evaluation.ladder import Row
 from vsreid_lite.evaluation.metrics import score_sequence
 from vsreid_lite.evaluation.scores import InstanceScores, Scores
 from vsreid_lite.evaluation.summary import Measured, summarise
-from vsreid_lite.files import write_json
+from vsreid_lite.files import PACKAGE, fingerprint, write_json
 from vsreid_lite.flow import flow_file, get_flow
 from vsreid_lite.models.loading import choose_device, network_files
 from vsreid_lite.workers import each
 
-PACKAGE = Path(__file__).parent.parent
 Results = Mapping[tuple[Config, str], Path]  # the file that keeps the result of a configuration on a sequence
 
 
@@ -74,10 +73,10 @@ def seen_sequences(benchmark: Benchmark, config: Config) -> dict[str, list[str]]
 
 
 def _results(configs: Iterable[Config], benchmark: Benchmark, folder: Path) -> Results:
-    contents = {name: _fingerprint(benchmark.files(name)) for name in benchmark.names}
+    contents = {name: fingerprint(benchmark.files(name)) for name in benchmark.names}
     configs = list(dict.fromkeys(configs))
     files = {file for config in configs for file in (*network_files(config).all, flow_file(config.flow)) if file}
-    code = _fingerprint([*sorted(PACKAGE.rglob("*.py")), *sorted(files)])
+    code = fingerprint([*sorted(PACKAGE.rglob("*.py")), *sorted(files)])
     results = {}
     for config in configs:
         method = _method(code, config)
@@ -91,17 +90,6 @@ def _method(code: str, config: Config) -> str:
     """Changes with the configuration, the device and the code, that of torch and OpenCV and all weights included."""
     settings = [asdict(config), str(choose_device(config.device)), torch.__version__, cv2.__version__]
     return f"{code} {json.dumps(settings)}"
-
-
-def _fingerprint(files: Iterable[Path]) -> str:
-    """Changes with the names and the content of files, and not with where they lie."""
-    digests = (f"{file.name} {_digest(file)}\n" for file in files)
-    return hashlib.sha256("".join(digests).encode()).hexdigest()
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _jobs(results: Results, benchmark: Benchmark) -> list[Job]:

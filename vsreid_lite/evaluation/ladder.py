@@ -68,9 +68,15 @@ def ladder(base: Config, chosen: Collection[int] = ()) -> list[Row]:
 def adapted(rows: list[Row]) -> list[Row]:
     """The rows of the paper's ladder, each with its own N_mp adapted to every first frame (FIDELITY row 26)."""
     return [
-        replace(row, config=replace(row.config, adapt=True), note=IMPROVING if row.config.reid else row.note)
+        replace(
+            row, config=replace(row.config, adapt=True), note=_notes(row.note, IMPROVING if row.config.reid else "")
+        )
         for row in rows[:PRINTED]
     ]
+
+
+def _notes(*notes: str) -> str:
+    return "; ".join(filter(None, notes))
 
 
 def _rows(base: Config, files: WeightFiles) -> list[Row]:
@@ -79,16 +85,16 @@ def _rows(base: Config, files: WeightFiles) -> list[Row]:
         replace(base, adapt=False, reid=False), use_box=True, use_flow=True, scales=(1.0,), flip=False
     )
     retrieving = replace(plain, reid=True)
-    mirrored = base.propagation.flip
-    best = with_propagation(retrieving, flip=mirrored, scales=(1.0,) if mirrored else _scales(base, files))
+    mirrored = MIRRORED if base.propagation.flip else ""
+    best = with_propagation(retrieving, flip=bool(mirrored), scales=(1.0,) if mirrored else _scales(base, files))
     rows = [
         Row(baseline, with_propagation(plain, use_box=False, use_flow=False)),
         Row(box, with_propagation(plain, use_flow=False)),
         Row(flow_stream, plain),
         Row(reid, retrieving),
-        Row(multi_scale, best, note=MIRRORED if mirrored else ""),
+        Row(multi_scale, best, note=mirrored),
     ]
-    ours = Row(ADAPTATION, replace(best, adapt=True), note=f"not in the paper's table; {IMPROVING}")
+    ours = Row(ADAPTATION, replace(best, adapt=True), note=_notes("not in the paper's table", mirrored, IMPROVING))
     return [*rows, ours] if base.adapt else rows
 
 

@@ -6,17 +6,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
 from tqdm.auto import tqdm
 
 from vsreid_lite.datasets.davis import load_davis
 from vsreid_lite.datasets.footage import footage_scene
 from vsreid_lite.datasets.mini import mini_scene
 from vsreid_lite.datasets.scenes import Scene
+from vsreid_lite.files import atomic_path
 from vsreid_lite.flow.dis import DisFlow
 from vsreid_lite.geometry import Box
 from vsreid_lite.masks import Frame, Mask
@@ -58,6 +61,33 @@ class Clips(Protocol):
 
     def __getitem__(self, index: int, /) -> Clip:
         """Clip `index`, from 0."""
+
+
+def write_clip(path: Path, clip: Clip, made_by: str) -> None:
+    """Keep a clip whose frames are of one size. made_by: what `read_clip` must be given. Raises OSError."""
+    boxes = [(i, box.x0, box.y0, box.x1, box.y1) for i, found in enumerate(clip.strangers) for box in found]
+    arrays: dict[str, NDArray[Any]] = {
+        "frames": np.stack(clip.frames),
+        "labels": np.stack(clip.labels),
+        "flows": np.stack(clip.flows),
+        "strangers": np.array(boxes, np.int64).reshape(-1, 5),
+    }
+    with atomic_path(path) as temporary:
+        save_file(arrays, temporary, {"video": clip.video, "made_by": made_by})
+
+
+def read_clip(path: Path, made_by: str) -> Clip | None:
+    """The clip that `write_clip` kept there; None for no such file, a damaged one, and one made by something else."""
+    try:
+        with safe_open(path, "numpy") as file:
+            header = file.metadata() or {}
+            if header.get("made_by") != made_by:
+                return None
+            frames, labels, flows, boxes = (file.get_tensor(x) for x in ("frames", "labels", "flows", "strangers"))
+    except (OSError, SafetensorError):
+        return None
+    strangers = tuple(tuple(Box(*row[1:]) for row in boxes.tolist() if row[0] == i) for i in range(len(frames)))
+    return Clip(header["video"], tuple(frames), tuple(labels), strangers, tuple(flows))
 
 
 def mini_clips(count: int, pairs: int = 3, first: int = 0) -> list[Clip]:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 
+import cv2
+import numpy as np
 from tqdm.auto import tqdm
 
-from vsreid_lite.training.clips import Clip, footage_clip, mini_clip, real_clips
+from vsreid_lite.files import PACKAGE, fingerprint
+from vsreid_lite.training.clips import Clip, footage_clip, mini_clip, read_clip, real_clips, write_clip
 from vsreid_lite.workers import MOST, each
 
 WORTH = 24  # clips that take longer to render than processes to start
@@ -18,10 +22,11 @@ class ClipStore:
     """Clips by their scenes: what one stage has asked for, the next ones need not wait for.
 
     workers: processes to render with, at most eight; the clips do not depend on them. quiet: without progress bars.
+    folder: where rendered clips are kept for a run that is resumed, and for the next; None: in memory alone.
     """
 
-    def __init__(self, workers: int = 1, quiet: bool = False) -> None:
-        self.workers, self.quiet = min(workers, MOST), quiet
+    def __init__(self, workers: int = 1, quiet: bool = False, folder: Path | None = None) -> None:
+        self.workers, self.quiet, self.folder = min(workers, MOST), quiet, folder
         self._scenes: dict[tuple[str, int], Clip] = {}
         self._real: dict[tuple[Path, tuple[str, ...], int], list[Clip]] = {}
 
@@ -41,11 +46,29 @@ class ClipStore:
         return self._real[key]
 
     def _rendered(self, kind: str, render: Callable[[int], Clip], count: int) -> list[Clip]:
+        for index in range(count):
+            if (kind, index) not in self._scenes and (clip := self._kept(kind, index)) is not None:
+                self._scenes[kind, index] = clip
         missing = [index for index in range(count) if (kind, index) not in self._scenes]
         workers = self.workers if len(missing) >= WORTH else 1
         bar = tqdm(total=len(missing), desc=f"rendering {kind}", mininterval=2, disable=self.quiet or not missing)
         with bar, closing(each(render, missing, workers)) as rendered:
             for index, clip in rendered:
                 self._scenes[kind, index] = clip
+                if self.folder is not None:
+                    write_clip(self._file(self.folder, kind, index), clip, _made_by())
                 bar.update()
         return [self._scenes[kind, index] for index in range(count)]
+
+    def _kept(self, kind: str, index: int) -> Clip | None:
+        return None if self.folder is None else read_clip(self._file(self.folder, kind, index), _made_by())
+
+    @staticmethod
+    def _file(folder: Path, kind: str, index: int) -> Path:
+        return folder / f"{kind}-{index:03d}.safetensors"
+
+
+@cache
+def _made_by() -> str:
+    """Changes with all that a rendered clip may depend on."""
+    return f"{fingerprint(sorted(PACKAGE.rglob('*.py')))} {np.__version__} {cv2.__version__}"
