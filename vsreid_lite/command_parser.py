@@ -33,7 +33,7 @@ def _segment(commands_of: Subparsers) -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder for the masks, as indexed PNGs")
     parser.add_argument("--video", type=Path, help="also write an overlay video, .mp4")
     parser.add_argument("--json", type=Path, help="also write rounds, retrievals, checkpoints and times")
-    parser.add_argument("--adapt", action="store_true", help="fine-tune N_mp on the first frame")
+    parser.add_argument("--adapt", action="store_true", help="fine-tune N_mp on the first frame: for real video")
     _add_preset_options(parser, "dis, dis-medium, raft, flownet2:FILE, ..., or a folder")
     parser.set_defaults(command=commands.segment_video)
 

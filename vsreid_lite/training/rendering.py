@@ -46,26 +46,32 @@ class ClipStore:
         return self._real[key]
 
     def _rendered(self, kind: str, render: Callable[[int], Clip], count: int) -> list[Clip]:
-        for index in range(count):
-            if (kind, index) not in self._scenes and (clip := self._kept(kind, index)) is not None:
-                self._scenes[kind, index] = clip
-        missing = [index for index in range(count) if (kind, index) not in self._scenes]
-        workers = self.workers if len(missing) >= WORTH else 1
-        bar = tqdm(total=len(missing), desc=f"rendering {kind}", mininterval=2, disable=self.quiet or not missing)
-        with bar, closing(each(render, missing, workers)) as rendered:
-            for index, clip in rendered:
-                self._scenes[kind, index] = clip
-                if self.folder is not None:
-                    write_clip(self._file(self.folder, kind, index), clip, _made_by())
-                bar.update()
+        wanted = [index for index in range(count) if (kind, index) not in self._scenes]
+        with tqdm(total=len(wanted), desc=f"rendering {kind}", mininterval=2, disable=self.quiet or not wanted) as bar:
+            for index in wanted:
+                clip = self._kept(kind, index)
+                if clip is not None:
+                    self._scenes[kind, index] = clip
+                    bar.update()
+            missing = [index for index in wanted if (kind, index) not in self._scenes]
+            workers = self.workers if len(missing) >= WORTH else 1
+            with closing(each(render, missing, workers)) as rendered:
+                for index, clip in rendered:
+                    self._scenes[kind, index] = clip
+                    self._keep(kind, index, clip)
+                    bar.update()
         return [self._scenes[kind, index] for index in range(count)]
 
     def _kept(self, kind: str, index: int) -> Clip | None:
-        return None if self.folder is None else read_clip(self._file(self.folder, kind, index), _made_by())
+        return None if self.folder is None else read_clip(_file(self.folder, kind, index), _made_by())
 
-    @staticmethod
-    def _file(folder: Path, kind: str, index: int) -> Path:
-        return folder / f"{kind}-{index:03d}.safetensors"
+    def _keep(self, kind: str, index: int, clip: Clip) -> None:
+        if self.folder is not None:
+            write_clip(_file(self.folder, kind, index), clip, _made_by())
+
+
+def _file(folder: Path, kind: str, index: int) -> Path:
+    return folder / f"{kind}-{index:03d}.safetensors"
 
 
 @cache
