@@ -34,6 +34,7 @@ def requests(monkeypatch):
     asked = []
 
     def run(name, request, team, store):
+        assert store.folder == request.output.parent / "clips" and store.keeps
         asked.append((name, request))
         return Provenance("propagation", "none", request.command, request.seed, 12)
 

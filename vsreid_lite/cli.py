@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vsreid_lite.command_parser import build_parser
+from vsreid_lite.files import PACKAGE
 from vsreid_lite.interrupts import stopped_like_interrupted, uninterrupted
 
 INTERRUPTED, BAD_INPUT = 1, 2
-PACKAGE = Path(__file__).parent
 
 
 def main(arguments: list[str] | None = None) -> int:

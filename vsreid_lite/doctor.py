@@ -13,6 +13,7 @@ from pathlib import Path
 
 from vsreid_lite import __version__
 from vsreid_lite.config import Config
+from vsreid_lite.files import PACKAGE
 from vsreid_lite.machine import (
     INSTALL,
     NEEDED,
@@ -29,7 +30,6 @@ from vsreid_lite.machine import (
 )
 from vsreid_lite.wording import counted
 
-PACKAGE = Path(__file__).parent
 MINI = PACKAGE.parent / "data" / "mini"
 SEQUENCES, FRAMES = 12, 40  # of the frozen test split of mini, and of each of its sequences
 DOWNLOADS = Path("data/downloads")

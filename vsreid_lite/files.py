@@ -1,4 +1,4 @@
-"""Files written whole or not at all: a temporary name beside the target, then a rename."""
+"""Files written whole or not at all, a temporary name beside the target and then a rename; and their fingerprints."""
 
 from __future__ import annotations
 

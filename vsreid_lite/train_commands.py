@@ -35,7 +35,7 @@ def train_stage(options: argparse.Namespace) -> None:
         _check_share(name, team)  # refused now, and not after hours
     _find_published(requests, team)
     folder = next(iter(requests.values())).output.with_name("clips")
-    store = ClipStore(team.cores, quiet=not team.main, folder=folder)
+    store = ClipStore(team.cores, quiet=not team.main, folder=folder, keeps=team.main)
     for name, request in requests.items():
         if options.stage == ALL and team.decide(partial(stages.is_finished, name, request)):
             said = f"{name}: finished before: {request.output}"

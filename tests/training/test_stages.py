@@ -9,9 +9,10 @@ import torch
 from torchvision.models import ResNet
 from torchvision.models.resnet import Bottleneck
 
-from tests.command_line import half_written
+from tests.command_line import half_written, small_disk
 from tests.training.still_folders import make_voc
 from vsreid_lite.config import PAPER, with_propagation
+from vsreid_lite.files import PACKAGE
 from vsreid_lite.geometry import Box
 from vsreid_lite.models import full_size, resnet
 from vsreid_lite.models.detector import PaperDetector
@@ -341,10 +342,45 @@ def test_clips_of_other_code_and_damaged_ones_are_rendered_again(counted, tmp_pa
     first.write_bytes(first.read_bytes()[:-100])
     ClipStore(quiet=True, folder=tmp_path).mini(2)
     assert counted == [0, 1, 0]
-    monkeypatch.setattr(rendering, "_made_by", lambda: "another version")
+    (tmp_path / "code" / "datasets").mkdir(parents=True)
+    (tmp_path / "code" / "datasets" / "mini.py").write_text("x = 2")
+    monkeypatch.setattr(rendering, "PACKAGE", tmp_path / "code")
+    rendering._made_by.cache_clear()
     ClipStore(quiet=True, folder=tmp_path).mini(2)
     ClipStore(quiet=True, folder=tmp_path).mini(2)
-    assert counted == [0, 1, 0, 0, 1] and len(list(tmp_path.iterdir())) == 2
+    rendering._made_by.cache_clear()
+    assert counted == [0, 1, 0, 0, 1] and len(list(tmp_path.glob("*.safetensors"))) == 2
+
+
+def test_what_a_clip_is_made_by_names_files_that_are_there():
+    assert all(list(PACKAGE.glob(part)) for part in rendering.SOURCES)
+
+
+def test_a_disk_that_is_full_keeps_no_clips_and_stops_nothing(counted, tmp_path):
+    with small_disk(tmp_path / "full") as full:
+        store = ClipStore(quiet=True, folder=full / "clips")
+        with pytest.warns(UserWarning, match="clips are not kept for a run that is resumed") as said:
+            assert len(store.mini(3)) == 3
+        assert len(said) == 1 and counted == [0, 1, 2]
+
+
+def test_of_processes_that_train_together_one_keeps_the_clips_and_all_read_them(counted, tmp_path):
+    ClipStore(quiet=True, folder=tmp_path, keeps=False).mini(1)
+    assert not list(tmp_path.iterdir())
+    ClipStore(quiet=True, folder=tmp_path).mini(1)
+    ClipStore(quiet=True, folder=tmp_path, keeps=False).mini(1)
+    assert counted == [0, 0]
+
+
+def test_arrays_in_any_order_and_kinds_of_scenes_come_back_as_they_were(counted, monkeypatch, tmp_path):
+    clip = tiny_clip("footage 0")
+    turned = replace(clip, frames=tuple(np.asfortranarray(frame) for frame in clip.frames))
+    monkeypatch.setattr(rendering, "footage_clip", lambda index: turned)
+    for _ in range(2):
+        store = ClipStore(quiet=True, folder=tmp_path)
+        mini, footage = store.mini(1)[0], store.footage(1)[0]
+        assert (mini.video, footage.video) == ("mini-train 0", "footage 0")
+        assert all(np.array_equal(a, b) for a, b in zip(footage.frames, clip.frames, strict=True))
 
 
 # the paper's sizes

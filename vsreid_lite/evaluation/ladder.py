@@ -68,11 +68,14 @@ def ladder(base: Config, chosen: Collection[int] = ()) -> list[Row]:
 def adapted(rows: list[Row]) -> list[Row]:
     """The rows of the paper's ladder, each with its own N_mp adapted to every first frame (FIDELITY row 26)."""
     return [
-        replace(
-            row, config=replace(row.config, adapt=True), note=_notes(row.note, IMPROVING if row.config.reid else "")
-        )
+        replace(row, config=replace(row.config, adapt=True), note=_notes(row.note, _improving(row.config)))
         for row in rows[:PRINTED]
     ]
+
+
+def _improving(config: Config) -> str:
+    sets = config.reid and config.matching.improvement is None and config.adaptation.improvement is not None
+    return IMPROVING if sets else ""
 
 
 def _notes(*notes: str) -> str:
@@ -94,7 +97,9 @@ def _rows(base: Config, files: WeightFiles) -> list[Row]:
         Row(reid, retrieving),
         Row(multi_scale, best, note=mirrored),
     ]
-    ours = Row(ADAPTATION, replace(best, adapt=True), note=_notes("not in the paper's table", mirrored, IMPROVING))
+    ours = Row(
+        ADAPTATION, replace(best, adapt=True), note=_notes("not in the paper's table", mirrored, _improving(best))
+    )
     return [*rows, ours] if base.adapt else rows
 
 

@@ -12,14 +12,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 from tqdm.auto import tqdm
 
 from vsreid_lite.datasets.davis import load_davis
 from vsreid_lite.datasets.footage import footage_scene
 from vsreid_lite.datasets.mini import mini_scene
 from vsreid_lite.datasets.scenes import Scene
-from vsreid_lite.files import atomic_path
+from vsreid_lite.files import write_bytes
 from vsreid_lite.flow.dis import DisFlow
 from vsreid_lite.geometry import Box
 from vsreid_lite.masks import Frame, Mask
@@ -64,7 +64,10 @@ class Clips(Protocol):
 
 
 def write_clip(path: Path, clip: Clip, made_by: str) -> None:
-    """Keep a clip whose frames are of one size. made_by: what `read_clip` must be given. Raises OSError."""
+    """Keep a clip whose frames are of one size, atomically. made_by: what `read_clip` must be given.
+
+    Raises OSError as `atomic_path` does.
+    """
     boxes = [(i, box.x0, box.y0, box.x1, box.y1) for i, found in enumerate(clip.strangers) for box in found]
     arrays: dict[str, NDArray[Any]] = {
         "frames": np.stack(clip.frames),
@@ -72,12 +75,12 @@ def write_clip(path: Path, clip: Clip, made_by: str) -> None:
         "flows": np.stack(clip.flows),
         "strangers": np.array(boxes, np.int64).reshape(-1, 5),
     }
-    with atomic_path(path) as temporary:
-        save_file(arrays, temporary, {"video": clip.video, "made_by": made_by})
+    ordered = {name: np.ascontiguousarray(values) for name, values in arrays.items()}  # safetensors ignores strides
+    write_bytes(path, save(ordered, {"video": clip.video, "made_by": made_by}))
 
 
 def read_clip(path: Path, made_by: str) -> Clip | None:
-    """The clip that `write_clip` kept there; None for no such file, a damaged one, and one made by something else."""
+    """The clip that `write_clip` kept there; None for no such file, a truncated one, and one made by something else."""
     try:
         with safe_open(path, "numpy") as file:
             header = file.metadata() or {}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import platform
+import warnings
 from collections.abc import Callable
 from contextlib import closing
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 import cv2
@@ -15,6 +18,7 @@ from vsreid_lite.files import PACKAGE, fingerprint
 from vsreid_lite.training.clips import Clip, footage_clip, mini_clip, read_clip, real_clips, write_clip
 from vsreid_lite.workers import MOST, each
 
+SOURCES = ("datasets/*.py", "flow/*.py", "training/clips.py", "frames.py", "geometry.py", "masks.py", "sequence.py")
 WORTH = 24  # clips that take longer to render than processes to start
 
 
@@ -22,11 +26,12 @@ class ClipStore:
     """Clips by their scenes: what one stage has asked for, the next ones need not wait for.
 
     workers: processes to render with, at most eight; the clips do not depend on them. quiet: without progress bars.
-    folder: where rendered clips are kept for a run that is resumed, and for the next; None: in memory alone.
+    folder: where rendered clips are kept for a run that is resumed, and for the next; None: in memory alone. keeps:
+    whether this process writes there, which only one of several that train together should.
     """
 
-    def __init__(self, workers: int = 1, quiet: bool = False, folder: Path | None = None) -> None:
-        self.workers, self.quiet, self.folder = min(workers, MOST), quiet, folder
+    def __init__(self, workers: int = 1, quiet: bool = False, folder: Path | None = None, keeps: bool = True) -> None:
+        self.workers, self.quiet, self.folder, self.keeps = min(workers, MOST), quiet, folder, keeps
         self._scenes: dict[tuple[str, int], Clip] = {}
         self._real: dict[tuple[Path, tuple[str, ...], int], list[Clip]] = {}
 
@@ -47,7 +52,7 @@ class ClipStore:
 
     def _rendered(self, kind: str, render: Callable[[int], Clip], count: int) -> list[Clip]:
         wanted = [index for index in range(count) if (kind, index) not in self._scenes]
-        with tqdm(total=len(wanted), desc=f"rendering {kind}", mininterval=2, disable=self.quiet or not wanted) as bar:
+        with tqdm(total=len(wanted), desc=f"clips of {kind}", mininterval=2, disable=self.quiet or not wanted) as bar:
             for index in wanted:
                 clip = self._kept(kind, index)
                 if clip is not None:
@@ -66,8 +71,13 @@ class ClipStore:
         return None if self.folder is None else read_clip(_file(self.folder, kind, index), _made_by())
 
     def _keep(self, kind: str, index: int, clip: Clip) -> None:
-        if self.folder is not None:
+        if self.folder is None or not self.keeps:
+            return
+        try:
             write_clip(_file(self.folder, kind, index), clip, _made_by())
+        except OSError as error:
+            self.keeps = False
+            warnings.warn(f"{error}; clips are not kept for a run that is resumed", stacklevel=2)
 
 
 def _file(folder: Path, kind: str, index: int) -> Path:
@@ -76,5 +86,6 @@ def _file(folder: Path, kind: str, index: int) -> Path:
 
 @cache
 def _made_by() -> str:
-    """Changes with all that a rendered clip may depend on."""
-    return f"{fingerprint(sorted(PACKAGE.rglob('*.py')))} {np.__version__} {cv2.__version__}"
+    """Changes with what a rendered clip depends on: the code of scenes and flow, and the libraries below it."""
+    code = (file for part in SOURCES for file in sorted(PACKAGE.glob(part)))
+    return " ".join((fingerprint(code), np.__version__, cv2.__version__, version("scikit-image"), platform.machine()))
