@@ -3,17 +3,14 @@
 from dataclasses import replace
 from functools import partial
 
-import numpy as np
 import pytest
 import torch
 from torchvision.models import ResNet
 from torchvision.models.resnet import Bottleneck
 
-from tests.command_line import half_written, small_disk
 from tests.training.still_folders import make_voc
+from tests.training.tiny_clips import tiny_clip
 from vsreid_lite.config import PAPER, with_propagation
-from vsreid_lite.files import PACKAGE
-from vsreid_lite.geometry import Box
 from vsreid_lite.models import full_size, resnet
 from vsreid_lite.models.detector import PaperDetector
 from vsreid_lite.models.efficientnet import Backbone
@@ -23,8 +20,7 @@ from vsreid_lite.models.loading import load_networks
 from vsreid_lite.models.mask_propagation import Stream, TwoStreams
 from vsreid_lite.models.resnet import ResNetStream
 from vsreid_lite.models.weights import load_weights, read_provenance, save_weights
-from vsreid_lite.training import detection_samples, rendering, stages
-from vsreid_lite.training.clips import Clip
+from vsreid_lite.training import detection_samples, stages
 from vsreid_lite.training.log import read_log
 from vsreid_lite.training.loop import Plan
 from vsreid_lite.training.rendering import ClipStore
@@ -44,18 +40,6 @@ def narrow(use_flow=True, fusion="probabilities"):
 def shallow(use_flow=True, fusion="probabilities"):
     """The paper's streams with one bottleneck a stage instead of 33 in all."""
     return TwoStreams(ResNetStream(3, SHALLOW), ResNetStream(2, SHALLOW) if use_flow else None, fusion)
-
-
-def tiny_clip(name):
-    """Four frames in which a bright square moves over noise."""
-    rng = np.random.default_rng(0)
-    frames, labels = [], []
-    for i in range(4):
-        label = np.zeros((64, 96), np.uint8)
-        label[16:44, 20 + 4 * i : 50 + 4 * i] = 1
-        frames.append(np.where(label[..., None], 220, rng.integers(0, 120, (64, 96, 3))).astype(np.uint8))
-        labels.append(label)
-    return Clip(name, tuple(frames), tuple(labels), ((),) * 4)
 
 
 class TinyStore(ClipStore):
@@ -284,103 +268,6 @@ def test_a_first_stage_learns_from_stills_beside_the_scenes_and_the_files_after_
     assert "stills" not in plain.data and files[0].read_bytes() != files[1].read_bytes()
     with pytest.raises(ValueError, match="lite-detector does not learn from stills: --stills goes with lite-stills, "):
         run_stage("lite-detector", replace(request(tmp_path, "lite-detector"), stills=(voc,)), store=store)
-
-
-# clips
-
-
-def test_a_clip_is_rendered_once_whoever_asks(monkeypatch):
-    rendered = []
-    monkeypatch.setattr(
-        rendering, "mini_clip", lambda index: rendered.append(index) or tiny_clip(f"mini-train {index}")
-    )
-    store = ClipStore(quiet=True)
-    first, second = store.mini(3), store.mini(5)
-    assert rendered == [0, 1, 2, 3, 4] and all(a is b for a, b in zip(first, second, strict=False))
-    assert [clip.video for clip in second] == [f"mini-train {index}" for index in range(5)]
-    monkeypatch.setattr(rendering, "real_clips", lambda root, names, each_of: rendered.append(names) or [])
-    assert store.real("root", ("a",), 2) is store.real("root", ("a",), 2) and rendered[5:] == [["a"]]
-
-
-def test_clips_do_not_depend_on_the_number_of_processes(monkeypatch):
-    monkeypatch.setattr(rendering, "WORTH", 1)
-    several, alone = ClipStore(2, quiet=True).mini(2), ClipStore(1, quiet=True).mini(2)
-    for one, other in zip(several, alone, strict=True):
-        assert one.video == other.video and one.strangers == other.strangers
-        for part in ("frames", "labels", "flows"):
-            assert all(np.array_equal(a, b) for a, b in zip(getattr(one, part), getattr(other, part), strict=True))
-
-
-@pytest.fixture
-def counted(monkeypatch):
-    """Tiny clips instead of rendered ones; the scenes that were rendered."""
-    rendered = []
-    box = ((Box(1, 2, 30, 40), Box(3, 4, 5, 6)), (), (Box(0, 0, 1, 1),), ())
-
-    def render(index):
-        rendered.append(index)
-        return replace(tiny_clip(f"mini-train {index}"), strangers=box)
-
-    monkeypatch.setattr(rendering, "mini_clip", render)
-    return rendered
-
-
-def test_clips_on_disk_are_those_that_were_rendered_and_a_killed_run_goes_on(counted, tmp_path):
-    before = ClipStore(quiet=True, folder=tmp_path / "clips").mini(3)
-    after = ClipStore(quiet=True, folder=tmp_path / "clips").mini(4)
-    assert counted == [0, 1, 2, 3] and not half_written(tmp_path / "clips")
-    for one, other in zip(before, after, strict=False):
-        assert one.video == other.video and one.strangers == other.strangers
-        for part in ("frames", "labels", "flows"):
-            for a, b in zip(getattr(one, part), getattr(other, part), strict=True):
-                assert np.array_equal(a, b) and a.dtype == b.dtype
-
-
-def test_clips_of_other_code_and_damaged_ones_are_rendered_again(counted, tmp_path, monkeypatch):
-    ClipStore(quiet=True, folder=tmp_path).mini(2)
-    first = next(iter(sorted(tmp_path.iterdir())))
-    first.write_bytes(first.read_bytes()[:-100])
-    ClipStore(quiet=True, folder=tmp_path).mini(2)
-    assert counted == [0, 1, 0]
-    (tmp_path / "code" / "datasets").mkdir(parents=True)
-    (tmp_path / "code" / "datasets" / "mini.py").write_text("x = 2")
-    monkeypatch.setattr(rendering, "PACKAGE", tmp_path / "code")
-    rendering._made_by.cache_clear()
-    ClipStore(quiet=True, folder=tmp_path).mini(2)
-    ClipStore(quiet=True, folder=tmp_path).mini(2)
-    rendering._made_by.cache_clear()
-    assert counted == [0, 1, 0, 0, 1] and len(list(tmp_path.glob("*.safetensors"))) == 2
-
-
-def test_what_a_clip_is_made_by_names_files_that_are_there():
-    assert all(list(PACKAGE.glob(part)) for part in rendering.SOURCES)
-
-
-def test_a_disk_that_is_full_keeps_no_clips_and_stops_nothing(counted, tmp_path):
-    with small_disk(tmp_path / "full") as full:
-        store = ClipStore(quiet=True, folder=full / "clips")
-        with pytest.warns(UserWarning, match="clips are not kept for a run that is resumed") as said:
-            assert len(store.mini(3)) == 3
-        assert len(said) == 1 and counted == [0, 1, 2]
-
-
-def test_of_processes_that_train_together_one_keeps_the_clips_and_all_read_them(counted, tmp_path):
-    ClipStore(quiet=True, folder=tmp_path, keeps=False).mini(1)
-    assert not list(tmp_path.iterdir())
-    ClipStore(quiet=True, folder=tmp_path).mini(1)
-    ClipStore(quiet=True, folder=tmp_path, keeps=False).mini(1)
-    assert counted == [0, 0]
-
-
-def test_arrays_in_any_order_and_kinds_of_scenes_come_back_as_they_were(counted, monkeypatch, tmp_path):
-    clip = tiny_clip("footage 0")
-    turned = replace(clip, frames=tuple(np.asfortranarray(frame) for frame in clip.frames))
-    monkeypatch.setattr(rendering, "footage_clip", lambda index: turned)
-    for _ in range(2):
-        store = ClipStore(quiet=True, folder=tmp_path)
-        mini, footage = store.mini(1)[0], store.footage(1)[0]
-        assert (mini.video, footage.video) == ("mini-train 0", "footage 0")
-        assert all(np.array_equal(a, b) for a, b in zip(footage.frames, clip.frames, strict=True))
 
 
 # the paper's sizes

@@ -18,7 +18,6 @@ from vsreid_lite.files import PACKAGE, fingerprint
 from vsreid_lite.training.clips import Clip, footage_clip, mini_clip, read_clip, real_clips, write_clip
 from vsreid_lite.workers import MOST, each
 
-SOURCES = ("datasets/*.py", "flow/*.py", "training/clips.py", "frames.py", "geometry.py", "masks.py", "sequence.py")
 WORTH = 24  # clips that take longer to render than processes to start
 
 
@@ -86,6 +85,6 @@ def _file(folder: Path, kind: str, index: int) -> Path:
 
 @cache
 def _made_by() -> str:
-    """Changes with what a rendered clip depends on: the code of scenes and flow, and the libraries below it."""
-    code = (file for part in SOURCES for file in sorted(PACKAGE.glob(part)))
-    return " ".join((fingerprint(code), np.__version__, cv2.__version__, version("scikit-image"), platform.machine()))
+    """Changes with all code of the package, so that no clip is of an older one, and with the libraries that render."""
+    code = fingerprint(sorted(PACKAGE.rglob("*.py")))
+    return " ".join((code, np.__version__, cv2.__version__, version("scikit-image"), platform.machine()))
