@@ -20,7 +20,7 @@ def shifted(shape, dx, dy, seed=0):
     return [large[10:, 10:][:height, :width].copy(), large[10 + dy :, 10 + dx :][:height, :width].copy()]
 
 
-@pytest.mark.parametrize("preset", ["ultrafast", "fast", "medium", "tuned"])
+@pytest.mark.parametrize("preset", ["ultrafast", "fast", "medium", "tuned", "far"])
 @pytest.mark.parametrize("shape", [(64, 96), (61, 83)])
 def test_dis_finds_where_each_pixel_of_the_target_was_in_the_source(preset, shape):
     frames = shifted(shape, dx=2, dy=-1)

@@ -10,7 +10,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from vsreid_lite.flow.dis import PRESETS, TUNED, DisFlow
+from vsreid_lite.flow.dis import FAR, PRESETS, TUNED, DisFlow
 from vsreid_lite.flow.exact import ExactFlow
 from vsreid_lite.flow.files import FloFolder, read_flo, write_flo
 from vsreid_lite.flow.flownet2 import FILE, FlowNet2Flow
@@ -33,7 +33,7 @@ __all__ = [
     "write_flo",
 ]
 
-DIS = {"dis": TUNED, **{f"dis-{preset}": preset for preset in PRESETS}}
+DIS = {"dis": FAR, **{f"dis-{preset}": preset for preset in (TUNED, *PRESETS)}}
 RAFT = {"raft": "large", "raft-small": "small"}
 NAMES = (*DIS, *RAFT, "raft:FILE", "flownet2", "flownet2:FILE")
 CACHE_BYTES = 384 * 2**20  # about 120 flows of 480 x 854

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import cv2
+import numpy as np
 import torch
 from torch import Tensor
 
+from vsreid_lite.flow.far import match_far
 from vsreid_lite.masks import Frame
 
 PRESETS = {
@@ -15,7 +17,7 @@ PRESETS = {
     "fast": cv2.DISOPTICAL_FLOW_PRESET_FAST,
     "medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM,
 }
-TUNED = "tuned"
+TUNED, FAR = "tuned", "far"
 SMALL_FRAME = 200_000  # pixels: up to here flow is computed at the frame's own resolution, above at half of it
 SMALLEST = 32  # pixels a side; smaller frames are enlarged, DIS's patches and pyramid do not fit into them
 
@@ -23,17 +25,18 @@ SMALLEST = 32  # pixels a side; smaller frames are enlarged, DIS's patches and p
 class DisFlow:
     """Dense inverse search on grey frames. Same bits on every run of one machine with one number of threads.
 
-    preset: one of OpenCV's, or "tuned": its medium one without the normalisation of each patch's mean, which takes a
-    flat surface for any other, without the final smoothing across contours, and with smaller patches and, for small
-    frames, one finer level. Chosen on mini-val by the J of true masks warped to the next frame: 0.83, medium 0.77; on
-    DAVIS 2016 0.89 and 0.88, but 0.86 and 0.88 where each frame is a tenth brighter than the last: it trusts the light.
+    preset: one of OpenCV's, "tuned" or "far". Tuned is the medium one without the normalisation of each patch's mean,
+    which takes a flat surface for any other, without the final smoothing across contours, and with smaller patches and,
+    for small frames, one finer level; far is tuned, corrected where things move too far for it (`flow/far.py`). Both
+    were chosen on mini-val by the J of true masks warped to the next frame: medium 0.77, tuned 0.83, far 0.86; on DAVIS
+    2016 0.88, 0.89 and 0.89, where each frame is a tenth brighter than the last 0.88, 0.86 and 0.87.
     """
 
-    def __init__(self, preset: str = TUNED) -> None:
-        if preset not in (TUNED, *PRESETS):
-            raise ValueError(f"DIS preset {preset!r}: expected one of {', '.join((TUNED, *PRESETS))}")
-        self._dis = cv2.DISOpticalFlow.create(PRESETS["medium" if preset == TUNED else preset])
-        self._tuned = preset == TUNED
+    def __init__(self, preset: str = FAR) -> None:
+        if preset not in (FAR, TUNED, *PRESETS):
+            raise ValueError(f"DIS preset {preset!r}: expected one of {', '.join((FAR, TUNED, *PRESETS))}")
+        self._dis = cv2.DISOpticalFlow.create(PRESETS.get(preset, PRESETS["medium"]))
+        self._tuned, self._far = preset in (FAR, TUNED), preset == FAR
         if self._tuned:
             self._dis.setUseMeanNormalization(False)
             self._dis.setVariationalRefinementIterations(0)
@@ -42,11 +45,14 @@ class DisFlow:
     def __call__(self, frames: Sequence[Frame], target: int, source: int) -> Tensor:
         """(2, H, W), float32, pixels: for each pixel of frame `target`, where it was in frame `source`."""
         height, width = frames[target].shape[:2]
-        grey = [cv2.cvtColor(frames[i], cv2.COLOR_RGB2GRAY) for i in (target, source)]
+        pair = [np.asarray(frames[i]) for i in (target, source)]
         down, right = max(SMALLEST - height, 0), max(SMALLEST - width, 0)
         if down or right:
-            grey = [cv2.copyMakeBorder(image, 0, down, 0, right, cv2.BORDER_REPLICATE) for image in grey]
+            pair = [cv2.copyMakeBorder(image, 0, down, 0, right, cv2.BORDER_REPLICATE) for image in pair]
         if self._tuned:
             self._dis.setFinestScale(0 if height * width <= SMALL_FRAME else 1)
+        grey = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in pair]
         flow = self._dis.calc(grey[0], grey[1], None)
+        if self._far:
+            flow = match_far(flow, pair[0], pair[1])
         return torch.from_numpy(flow[:height, :width]).permute(2, 0, 1).contiguous()

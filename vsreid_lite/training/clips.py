@@ -20,7 +20,7 @@ from vsreid_lite.datasets.footage import footage_scene
 from vsreid_lite.datasets.mini import mini_scene
 from vsreid_lite.datasets.scenes import Scene
 from vsreid_lite.files import write_bytes
-from vsreid_lite.flow.dis import DisFlow
+from vsreid_lite.flow.dis import TUNED, DisFlow
 from vsreid_lite.geometry import Box
 from vsreid_lite.masks import Frame, Mask
 
@@ -157,7 +157,7 @@ def _real_clips(root: Path, name: str, count: int, pairs: int, height: int) -> I
 
 
 def _neighbour_flows(frames: tuple[Frame, ...]) -> tuple[Flow, ...]:
-    estimate = DisFlow()
+    estimate = DisFlow(TUNED)
     return tuple(estimate(frames, i, i ^ 1).numpy().astype(np.float16) for i in range(len(frames)))
 
 
