@@ -97,7 +97,10 @@ def _search(
 
 
 def _moved_difference(target: Frame, source: Frame, displacement: Displacement) -> NDArray:
-    """The difference (H, W) of each pixel from the one that a displacement leads to; 255 where it leads outside."""
+    """The difference (H, W) of each pixel from the one that a displacement leads to; 255 where it leads outside.
+
+    It does not lead outside everywhere: some block of the target was found by it.
+    """
     (height, width), (dx, dy) = target.shape[:2], displacement
     rows, columns = slice(max(-dy, 0), min(height - dy, height)), slice(max(-dx, 0), min(width - dx, width))
     moved = source[max(dy, 0) : height + min(dy, 0), max(dx, 0) : width + min(dx, 0)]
