@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import product
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,9 +16,9 @@ from numpy.typing import NDArray
 
 from vsreid_lite.masks import Frame
 
-PIXELS = 192 * 320  # of the largest frame that is searched; larger ones are made as small first
+PIXELS = 100_000  # of the largest frame that is searched; larger ones are halved until they have no more
 REACH = 3 / 16  # of the frame's width: as far as the search goes, in either direction
-WRONG = 8.0  # grey levels: from this difference on, flow may be wrong
+WRONG = 12.0  # grey levels: from this difference on, flow may be wrong
 BETTER = 0.8  # of that difference: what a displacement has to stay below
 RADIUS, STEP = 4, 4  # pixels: half a block, and the distance of blocks that may be searched for
 HALF_RADIUS = 2  # pixels: half a block at half the resolution, where the search is done
@@ -33,17 +34,18 @@ def match_far(flow: Flow, target: Frame, source: Frame) -> Flow:
     """A flow (H, W, 2) of the target towards the source, corrected where a displacement found by search fits better.
 
     Where the source, warped, does not look like the target (H, W, 3), blocks of the target are searched for in the
-    source, and each such pixel takes the displacement proposed most often that makes it look alike, if one does. The
-    displacements are whole pixels of frames of at most `PIXELS`. Frames are at least 16 pixels high and wide.
+    source. Of the displacements found most often, each such pixel takes the one by which it looks most alike, if that
+    is better. They are whole pixels of frames of at most `PIXELS`. Frames are at least 16 pixels high and wide.
     """
     height, width = target.shape[:2]
-    scale = min(1.0, (PIXELS / (height * width)) ** 0.5)
-    size = round(scale * width), round(scale * height)
-    small = [cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in (flow, target, source)]
-    chosen, displacements = _choose(small[0] * np.float32(scale), *small[1:])
+    small: list[NDArray[Any]] = [flow, target, source]
+    while small[0].shape[0] * small[0].shape[1] > PIXELS:
+        small = [cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) for image in small]
+    scale = np.array([small[0].shape[1] / width, small[0].shape[0] / height], np.float32)
+    chosen, displacements = _choose(small[0] * scale, small[1], small[2])
     chosen = cv2.resize(chosen, (width, height), interpolation=cv2.INTER_NEAREST)
     corrected, taken = flow.copy(), chosen > 0
-    corrected[taken] = displacements[chosen[taken]] / np.float32(scale)
+    corrected[taken] = displacements[chosen[taken]] / scale
     return corrected
 
 
