@@ -34,7 +34,8 @@ class Clip:
     """Frames (H, W, 3) of one video in pairs of neighbours (0 and 1, 2 and 3, …), and their labels (H, W).
 
     video: its name; a label of one video is one identity. strangers: for each frame the boxes of unlabelled bodies.
-    flows: for each frame the flow (2, H, W), float16, towards its neighbour; by default that of DIS.
+    flows: for each frame the flow (2, H, W), float16, towards its neighbour; by default `dis-tuned`, from which the
+    shipped weights learnt.
     """
 
     video: str
