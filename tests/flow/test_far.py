@@ -40,6 +40,8 @@ def distance(flow, truth, where):
         ((192, 320), 16, (60, 80), (45, -20)),
         ((192, 320), 13, (300, 10), (-58, 40)),
         ((480, 854), 40, (100, 200), (120, -60)),
+        ((401, 601), 40, (500, 120), (-90, 70)),
+        ((320, 192), 16, (60, 200), (-20, -50)),
         ((97, 131), 14, (20, 40), (22, 20)),
     ],
 )
@@ -85,14 +87,32 @@ def test_the_difference_of_a_displacement_is_that_of_each_pixel_from_where_it_le
             assert found[y, x] == pytest.approx(expected, abs=1e-4), (dx, dy, y, x)
 
 
-@pytest.mark.parametrize("shape", [(32, 32), (33, 47), (300, 32), (32, 2000)])
+@pytest.mark.parametrize("shape", [(32, 32), (33, 47), (300, 32), (32, 2000), (401, 601), (481, 855)])
 @pytest.mark.parametrize("grain", [1, 5])
 def test_frames_that_have_nothing_in_common_give_a_finite_flow_that_stays_in_reach(shape, grain):
     rng = np.random.default_rng(2)
     target, source = texture(rng, *shape, grain), texture(rng, *shape, grain)
     flow = match_far(np.zeros((*shape, 2), np.float32), target, source)
     assert flow.shape == (*shape, 2) and flow.dtype == np.float32
-    assert np.isfinite(flow).all() and np.abs(flow).max() <= far.REACH * shape[1] * 1.1 + far.CORRECTION + 2
+    assert np.isfinite(flow).all() and np.abs(flow).max() <= far.REACH * max(shape) + 4 * (far.CORRECTION + 1)
+
+
+def test_of_too_many_blocks_the_most_wrong_is_one():
+    error = np.full((192, 320), far.WRONG + 1, np.float32)
+    error[100, 200] = 250  # a centre: a multiple of four from the first one
+    chosen = far._blocks(error)
+    assert len(chosen) == far.BLOCKS and (100, 200) in chosen
+
+
+@pytest.mark.parametrize("shape", [(400, 600), (401, 601), (481, 853)])
+def test_corrections_lie_where_they_belong_also_in_reduced_frames(shape):
+    frames, place = moving_square(shape, 48, (200, 150), (80, 40))
+    flow = DisFlow()(frames, 1, 0)
+    found = (flow - torch.tensor([-80.0, -40.0])[:, None, None]).norm(dim=0).numpy() < 2
+    y, x = np.nonzero(found & (cv2.dilate(place.astype(np.uint8), np.ones((25, 25))) > 0))
+    middle = np.array([150 + 40 + 23.5, 200 + 80 + 23.5])
+    assert np.abs(np.array([y.mean(), x.mean()]) - middle).max() < 2
+    assert (found & place).sum() > 0.8 * place.sum()
 
 
 @pytest.mark.parametrize(("index", "gain"), [(4, 0.05), (5, 0.03), (11, 0.05)])

@@ -1,7 +1,7 @@
-"""What moved too far for a pyramid: blocks of the target are looked for in all the source, near and far.
+"""What moved too far for a pyramid: blocks of the target are searched for in the source, within reach.
 
-A coarse level does not show a small instance, so coarse-to-fine flow cannot follow it farther than its own size.
-Matches found by search are the usual remedy (Brox & Malik 2011, "Large displacement optical flow"), here of blocks.
+A coarse level does not show a small instance, so coarse-to-fine flow follows it about as far as it is large, and no
+farther. Matches are the usual remedy (Brox & Malik 2011, "Large displacement optical flow"); here they are of blocks.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from numpy.typing import NDArray
 
 from vsreid_lite.masks import Frame
 
-PIXELS = 100_000  # of the largest frame that is searched; larger ones are halved until they have no more
-REACH = 3 / 16  # of the frame's width: as far as the search goes, in either direction
+PIXELS = 100_000  # frames are halved until they have no more: 192 x 320 stays, 480 x 854 is searched at a quarter
+REACH = 3 / 16  # of the longer side: as far as the search goes, up, down, left and right
 WRONG = 12.0  # grey levels: from this difference on, flow may be wrong
 BETTER = 0.8  # of that difference: what a displacement has to stay below
-RADIUS, STEP = 4, 4  # pixels: half a block, and the distance of blocks that may be searched for
-HALF_RADIUS = 2  # pixels: half a block at half the resolution, where the search is done
+RADIUS, STEP = 4, 4  # pixels: blocks are 2 * 4 + 1 wide, their centres 4 apart
+HALF_RADIUS = 2  # pixels: the same at half the resolution, where the search is done
 CORRECTION = 2  # pixels, at the whole resolution: how far what was found there may be moved
 BLOCKS, DISPLACEMENTS = 100, 12  # most searches, and most displacements that they may propose
 WINDOW = 5  # pixels: the side of the square over which differences are averaged
 
 Flow = NDArray[np.float32]
-Displacement = tuple[int, int]
+Displacement = tuple[int, int]  # dx, dy: from a pixel of the target to one of the source
 
 
 def match_far(flow: Flow, target: Frame, source: Frame) -> Flow:
@@ -35,17 +35,22 @@ def match_far(flow: Flow, target: Frame, source: Frame) -> Flow:
 
     Where the source, warped, does not look like the target (H, W, 3), blocks of the target are searched for in the
     source. Of the displacements found most often, each such pixel takes the one by which it looks most alike, if that
-    is better. They are whole pixels of frames of at most `PIXELS`. Frames are at least 16 pixels high and wide.
+    is better. Displacements are whole pixels of the reduced frame, which has to be 16 pixels high and wide. They may all
+    be of one large body that turns or grows, and another body's is missed then.
     """
-    height, width = target.shape[:2]
-    small: list[NDArray[Any]] = [flow, target, source]
-    while small[0].shape[0] * small[0].shape[1] > PIXELS:
-        small = [cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) for image in small]
-    scale = np.array([small[0].shape[1] / width, small[0].shape[0] / height], np.float32)
-    chosen, displacements = _choose(small[0] * scale, small[1], small[2])
-    chosen = cv2.resize(chosen, (width, height), interpolation=cv2.INTER_NEAREST)
+    factor = 1  # of the frame, in the reduced one
+    reduced: list[NDArray[Any]] = [flow, target, source]
+    while reduced[0].shape[0] * reduced[0].shape[1] > PIXELS:
+        reduced = [cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) for image in reduced]
+        factor *= 2
+    chosen, displacements = _choose(np.float32(1 / factor) * reduced[0], reduced[1], reduced[2])
+    rows, columns = (
+        np.minimum(np.arange(whole) // factor, part - 1)
+        for whole, part in zip(target.shape[:2], chosen.shape, strict=True)
+    )
+    chosen = chosen[rows][:, columns]
     corrected, taken = flow.copy(), chosen > 0
-    corrected[taken] = displacements[chosen[taken]] / scale
+    corrected[taken] = displacements[chosen[taken]] * factor
     return corrected
 
 
@@ -61,17 +66,17 @@ def _choose(flow: Flow, target: Frame, source: Frame) -> tuple[NDArray[np.uint8]
 
 
 def _blocks(error: NDArray) -> list[tuple[int, int]]:
-    """The centres (y, x) of blocks to search for: of a grid, those where flow may be wrong, evenly by their error."""
+    """Centres (y, x) of blocks where flow may be wrong; of too many, evenly from the least wrong to the most wrong."""
     height, width = error.shape
     grid = product(range(RADIUS, height - RADIUS, STEP), range(RADIUS, width - RADIUS, STEP))
     wrong = sorted((centre for centre in grid if error[centre] > WRONG), key=lambda centre: error[centre])
-    return [wrong[i * len(wrong) // BLOCKS] for i in range(BLOCKS)] if len(wrong) > BLOCKS else wrong
+    return [wrong[(i + 1) * len(wrong) // BLOCKS - 1] for i in range(BLOCKS)] if len(wrong) > BLOCKS else wrong
 
 
 def _propose(target: Frame, source: Frame, blocks: list[tuple[int, int]]) -> list[Displacement]:
     """The displacements at which most blocks are found in the source, give or take a pixel; those with most first."""
     half = [cv2.resize(frame, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) for frame in (target, source)]
-    reach = round(REACH * target.shape[1])
+    reach = round(REACH * max(target.shape[:2]))
     votes: Counter[Displacement] = Counter()
     for y, x in blocks:
         dx, dy = _search(half[0], half[1], (y // 2, x // 2), (0, 0), HALF_RADIUS, reach // 2)
@@ -85,17 +90,20 @@ def _propose(target: Frame, source: Frame, blocks: list[tuple[int, int]]) -> lis
 
 
 def _search(
-    target: Frame, source: Frame, centre: tuple[int, int], around: Displacement, radius: int, reach: int
+    target: Frame, source: Frame, centre: tuple[int, int], guess: Displacement, radius: int, reach: int
 ) -> Displacement:
-    """Where the block of the target at `centre` (y, x) fits best in the source, up to `reach` pixels from `around`."""
+    """By which displacement, up to `reach` pixels from a guess, the block of the target at `centre` (y, x) fits best.
+
+    The block, and what the guess leads to, are moved inside of the frame where they leave it.
+    """
     last = target.shape[0] - radius - 1, target.shape[1] - radius - 1
     y, x = (min(max(centre[axis], radius), last[axis]) for axis in (0, 1))
-    row, column = min(max(y + around[1], radius), last[0]), min(max(x + around[0], radius), last[1])
-    top, left = max(row - radius - reach, 0), max(column - radius - reach, 0)
+    guessed_y, guessed_x = min(max(y + guess[1], radius), last[0]), min(max(x + guess[0], radius), last[1])
+    top, left = max(guessed_y - radius - reach, 0), max(guessed_x - radius - reach, 0)
     block = target[y - radius : y + radius + 1, x - radius : x + radius + 1]
-    window = source[top : row + radius + reach + 1, left : column + radius + reach + 1]
-    found = cv2.minMaxLoc(cv2.matchTemplate(window, block, cv2.TM_SQDIFF))[2]  # x, y
-    return left + found[0] + radius - x, top + found[1] + radius - y
+    window = source[top : guessed_y + radius + reach + 1, left : guessed_x + radius + reach + 1]
+    right, down = cv2.minMaxLoc(cv2.matchTemplate(window, block, cv2.TM_SQDIFF))[2]
+    return left + right + radius - x, top + down + radius - y
 
 
 def _moved_difference(target: Frame, source: Frame, displacement: Displacement) -> NDArray:
@@ -112,9 +120,11 @@ def _moved_difference(target: Frame, source: Frame, displacement: Displacement) 
 
 
 def _difference(one: Frame, other: Frame) -> NDArray:
-    """(H, W): the mean difference of the three channels, in grey levels."""
+    """(H, W): the mean difference of the channels, in grey levels."""
     difference = cv2.absdiff(one, other)
-    return cv2.reduce(difference.reshape(-1, 3), 1, cv2.REDUCE_AVG, dtype=cv2.CV_32F).reshape(difference.shape[:2])
+    height, width, channels = difference.shape
+    mean = cv2.reduce(difference.reshape(-1, channels), 1, cv2.REDUCE_AVG, dtype=cv2.CV_32F)
+    return mean.reshape(height, width)
 
 
 def _mean(difference: NDArray) -> NDArray:
