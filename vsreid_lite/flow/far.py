@@ -35,8 +35,8 @@ def match_far(flow: Flow, target: Frame, source: Frame) -> Flow:
 
     Where the source, warped, does not look like the target (H, W, 3), blocks of the target are searched for in the
     source. Of the displacements found most often, each such pixel takes the one by which it looks most alike, if that
-    is better. Displacements are whole pixels of the reduced frame, which has to be 16 pixels high and wide. They may all
-    be of one large body that turns or grows, and another body's is missed then.
+    is better. Displacements are whole pixels of the reduced frame, which has to be 16 pixels high and wide. They may
+    all be of one large body that turns or grows, and another body's is missed then.
     """
     factor = 1  # of the frame, in the reduced one
     reduced: list[NDArray[Any]] = [flow, target, source]
