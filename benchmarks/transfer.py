@@ -2,7 +2,7 @@
 
     .venv/bin/python benchmarks/transfer.py [--root DAVIS] [NAME-propagation.safetensors …]
 
-Four starts in each sequence of DAVIS 2016 below the root, without adaptation and without ReID, flow `dis-tuned`. Without
+Four starts in each sequence of DAVIS 2016 below the root, without adaptation and without ReID, by `dis-tuned`. Without
 files the shipped sets. "warp": the mask carried by the flow alone, no network.
 """
 
