@@ -27,7 +27,7 @@ from vsreid_lite.datasets.footage import footage_scene
 from vsreid_lite.datasets.mini import mini_scene
 from vsreid_lite.datasets.scenes import Body, Scene, Track
 from vsreid_lite.datasets.textures import Image
-from vsreid_lite.flow import get_flow
+from vsreid_lite.flow import DisFlow
 from vsreid_lite.models.mask_propagation import lite_streams
 from vsreid_lite.sequence import Sequence
 from vsreid_lite.training.branches import joint_loss
@@ -136,7 +136,7 @@ def _starts(root: Path) -> list[Start]:
     for name in tqdm(single_instance_sequences(root), desc="flows"):
         sequence = load_davis(root, 2016, name)
         for start in np.linspace(0, sequence.N - STEPS - 2, STARTS).astype(int).tolist():
-            flows = [get_flow("dis-tuned")(sequence.frames, i + 1, i) for i in range(start, start + STEPS)]
+            flows = [DisFlow()(sequence.frames, i + 1, i) for i in range(start, start + STEPS)]
             found.append((sequence, start, flows))
     return found
 

@@ -50,7 +50,7 @@ def test_a_square_that_moves_farther_than_its_side_is_followed(shape, side, star
     truth = (-float(step[0]), -float(step[1]))  # where it was, seen from where it is
     inner = cv2.erode(place.astype(np.uint8), np.ones((5, 5))) > 0
     assert (distance(DisFlow("tuned")(frames, 1, 0), truth, inner) < 3).float().mean() < 0.2
-    assert (distance(DisFlow()(frames, 1, 0), truth, inner) < 3).float().mean() > 0.8
+    assert (distance(DisFlow("far")(frames, 1, 0), truth, inner) < 3).float().mean() > 0.8
 
 
 def test_the_background_keeps_the_flow_that_it_had():
@@ -71,7 +71,7 @@ def test_a_flow_that_explains_the_target_is_left_as_it_is():
 def test_beyond_the_reach_nothing_is_found():
     step = round(far.REACH * 320) + 30
     frames, place = moving_square(step=(step, 0))
-    found = distance(DisFlow()(frames, 1, 0), (-float(step), 0.0), place)
+    found = distance(DisFlow("far")(frames, 1, 0), (-float(step), 0.0), place)
     assert (found < 3).float().mean() < 0.2
 
 
@@ -107,7 +107,7 @@ def test_of_too_many_blocks_the_most_wrong_is_one():
 @pytest.mark.parametrize("shape", [(400, 600), (401, 601), (481, 853)])
 def test_corrections_lie_where_they_belong_also_in_reduced_frames(shape):
     frames, place = moving_square(shape, 48, (200, 150), (80, 40))
-    flow = DisFlow()(frames, 1, 0)
+    flow = DisFlow("far")(frames, 1, 0)
     found = (flow - torch.tensor([-80.0, -40.0])[:, None, None]).norm(dim=0).numpy() < 2
     y, x = np.nonzero(found & (cv2.dilate(place.astype(np.uint8), np.ones((25, 25))) > 0))
     middle = np.array([150 + 40 + 23.5, 200 + 80 + 23.5])
@@ -119,17 +119,17 @@ def test_corrections_lie_where_they_belong_also_in_reduced_frames(shape):
 def test_true_masks_are_carried_farther(index, gain):
     """Exit-and-return, fast-motion and small-and-fast of mini-val: measured, 0.09, 0.06 and 0.11 better."""
     video = mini_sequence("val", index)
-    ours, tuned = (
+    near, far_too = (
         np.nanmean(one_step_scores(video, get_flow(name), {}, Config(device="cpu"), every=2)[WARPED])
-        for name in ("dis", "dis-tuned")
+        for name in ("dis", "dis-far")
     )
-    assert ours > tuned + gain
+    assert far_too > near + gain
 
 
 def test_the_error_inside_of_instances_falls():
     """Against the exact flow, eight pairs of mini-val: in instances from 4.0 to 2.5 pixels."""
     pairs = [flow_pair(mini_scene("val", index), t, t - 1) for index in (4, 5, 11, 23) for t in (7, 31)]
-    (_, tuned), (_, ours) = (
-        mean_errors([get_flow(name)(pair.frames, 0, 1) for pair in pairs], pairs) for name in ("dis-tuned", "dis")
+    (_, near), (_, far_too) = (
+        mean_errors([get_flow(name)(pair.frames, 0, 1) for pair in pairs], pairs) for name in ("dis", "dis-far")
     )
-    assert ours < 0.8 * tuned
+    assert far_too < 0.8 * near

@@ -32,7 +32,7 @@ class DisFlow:
     2016 0.88, 0.89 and 0.89, where each frame is a tenth brighter than the last 0.88, 0.86 and 0.87.
     """
 
-    def __init__(self, preset: str = FAR) -> None:
+    def __init__(self, preset: str = TUNED) -> None:
         if preset not in (FAR, TUNED, *PRESETS):
             raise ValueError(f"DIS preset {preset!r}: expected one of {', '.join((FAR, TUNED, *PRESETS))}")
         self._dis = cv2.DISOpticalFlow.create(PRESETS.get(preset, PRESETS["medium"]))

@@ -17,7 +17,7 @@ from vsreid_lite.visualization.patch_plots import plot_patches, trace_patches
 from vsreid_lite.visualization.warping_plots import plot_warped_map
 from vsreid_lite.visualization.widgets.shell import PictureBox, choice, instances, share, slider
 
-FLOWS = ("dis", "dis-tuned")
+FLOWS = ("dis", "dis-fast")
 
 
 def warped_maps(
@@ -25,8 +25,8 @@ def warped_maps(
 ) -> PictureBox:
     """`plot_warped_map` from each frame to the next, for every instance and several flows.
 
-    maps: P[i][k], such as `result.snapshots[0]`. flows: estimators by name; by default DIS, and without its search.
-    frame: j, at first. Raises ValueError for a sequence of one frame.
+    maps: P[i][k], such as `result.snapshots[0]`. flows: estimators by name; by default DIS and a faster DIS. frame: j,
+    at first. Raises ValueError for a sequence of one frame.
     """
     _check_pairs(sequence)
     estimators = flows or {name: get_flow(name) for name in FLOWS}
