@@ -5,10 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from vsreid_lite.config import Config
-from vsreid_lite.datasets.mini import mini_scene, mini_sequence
+from vsreid_lite.datasets.mini import mini_scene
 from vsreid_lite.evaluation.flow_comparison import flow_pair, mean_errors
-from vsreid_lite.evaluation.steps import WARPED, one_step_scores
 from vsreid_lite.flow import DisFlow, far, get_flow
 from vsreid_lite.flow.far import match_far
 
@@ -115,19 +113,8 @@ def test_corrections_lie_where_they_belong_also_in_reduced_frames(shape):
     assert (found & place).sum() > 0.8 * place.sum()
 
 
-@pytest.mark.parametrize(("index", "gain"), [(4, 0.05), (5, 0.03), (11, 0.05)])
-def test_true_masks_are_carried_farther(index, gain):
-    """Exit-and-return, fast-motion and small-and-fast of mini-val: measured, 0.09, 0.06 and 0.11 better."""
-    video = mini_sequence("val", index)
-    near, far_too = (
-        np.nanmean(one_step_scores(video, get_flow(name), {}, Config(device="cpu"), every=2)[WARPED])
-        for name in ("dis", "dis-far")
-    )
-    assert far_too > near + gain
-
-
 def test_the_error_inside_of_instances_falls():
-    """Against the exact flow, eight pairs of mini-val: in instances from 4.0 to 2.5 pixels."""
+    """Against the exact flow, eight pairs of mini-val: in instances from 4.0 to 2.6 pixels."""
     pairs = [flow_pair(mini_scene("val", index), t, t - 1) for index in (4, 5, 11, 23) for t in (7, 31)]
     (_, near), (_, far_too) = (
         mean_errors([get_flow(name)(pair.frames, 0, 1) for pair in pairs], pairs) for name in ("dis", "dis-far")
