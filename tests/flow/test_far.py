@@ -66,6 +66,17 @@ def test_a_flow_that_explains_the_target_is_left_as_it_is():
     assert np.array_equal(match_far(zero, frames[1], frames[0]), zero)
 
 
+def test_only_what_looks_clearly_wrong_is_corrected():
+    """All moves by 6 pixels; on the ramp of a grey level a pixel that is a difference of 6, on the square far more."""
+    ramp = np.tile(np.arange(20, 206, dtype=np.uint8), (120, 1))[..., None].repeat(3, 2)
+    scene = ramp.copy()
+    scene[40:70, 60:90] = texture(np.random.default_rng(3), 30, 30)
+    source, target = scene[:, 6:], scene[:, :-6]
+    flow = match_far(np.zeros((120, 180, 2), np.float32), np.ascontiguousarray(target), np.ascontiguousarray(source))
+    assert (flow[45:65, 65:85] == (-6, 0)).all(2).mean() > 0.9
+    assert not flow[:, :50].any() and not flow[:, 100:].any()
+
+
 def test_beyond_the_reach_nothing_is_found():
     step = round(far.REACH * 320) + 30
     frames, place = moving_square(step=(step, 0))
