@@ -67,7 +67,8 @@ def test_adaptation_keeps_to_its_time():
     sequence = mini_sequence("val", 0)
     hurried = replace(SHORT, steps=10_000, seconds=0.5)
     started = time.monotonic()
-    adapt(lite_streams(), sequence, hurried, PropagationConfig())
+    with pytest.warns(UserWarning, match=r"adapted with \d+ of \d+ steps"):
+        adapt(lite_streams(), sequence, hurried, PropagationConfig())
     assert time.monotonic() - started < 0.5 * sequence.K + 15  # the last step and the recompositions come on top
 
 

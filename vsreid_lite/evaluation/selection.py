@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -144,7 +143,7 @@ def _rehearsed(
 
 def _adapted(config: Config, indices: range, workers: int, chosen: Settings) -> list[Trial]:
     config = with_propagation(replace(config, reid=False, adapt=True), scales=(1.0,))
-    whole = replace(config.adaptation, seconds=math.inf)  # a busy machine chooses the same
+    whole = replace(config.adaptation, seconds=None)  # a busy machine chooses the same
     kinds = [{"steps": steps, "learning_rate": rate} for steps in STEPS for rate in LEARNING_RATES]
     jobs = [
         (replace(config, adaptation=replace(whole, **kind)), index)  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 import warnings
 
@@ -36,9 +37,9 @@ def adapt(
 ) -> TwoStreams:
     """A copy of `network` that knows this sequence's first frame; the network itself stays as it is.
 
-    Trains so many steps for each instance, or `config.seconds` for each if that is over first: both streams in every
-    third step, the RGB stream alone in the others. Batch normalisation keeps its statistics: one frame is no
-    population. The motions of the recompositions are those of DIS, whatever the flow of the run. Raises
+    Trains so many steps for each instance, or with a warning fewer if `config.seconds` for each are over first: both
+    streams in every third step, the RGB stream alone in the others. Batch normalisation keeps its statistics: one frame
+    is no population. The motions of the recompositions are those of DIS, whatever the flow of the run. Raises
     FloatingPointError with the step for a loss or a gradient that is not finite.
     """
     adapted = copy.deepcopy(network).eval().to(memory_format=torch.channels_last)  # a fifth faster on a CPU
@@ -64,7 +65,7 @@ def adapt(
     )
     image_only = TwoStreams(adapted.rgb)
     on_gpu = next(adapted.parameters()).is_cuda  # four samples are a quarter faster in float32 on a CPU
-    deadline = time.monotonic() + config.seconds * sequence.K
+    deadline = math.inf if config.seconds is None else time.monotonic() + config.seconds * sequence.K
     for step in tqdm(range(steps), desc=f"adapting to {sequence.name}", disable=not progress):
         loss = joint_loss(adapted if step % FLOW_EVERY == 0 else image_only, batches[step], mixed=on_gpu)
         optimiser.zero_grad(set_to_none=True)
@@ -74,7 +75,12 @@ def adapt(
             raise FloatingPointError(f"adapting to {sequence.name}: the gradient is {length.item()} at step {step}")
         optimiser.step()
         schedule.step()
-        if time.monotonic() > deadline:
+        if step + 1 < steps and time.monotonic() > deadline:
+            warnings.warn(
+                f"{sequence.name}: adapted with {step + 1} of {steps} steps, as {config.seconds:g} s for each instance "
+                "were over; an idle or faster machine may find better masks",
+                stacklevel=2,
+            )
             break
     return adapted
 
