@@ -26,7 +26,7 @@ from vsreid_lite.flow import FlowEstimator, get_flow
 from vsreid_lite.masks import Frame
 from vsreid_lite.sequence import Sequence
 
-FLOWS = ("dis", "dis-far", "dis-medium")
+FLOWS = ("dis", "dis-tuned", "dis-medium")
 
 
 def main() -> None:

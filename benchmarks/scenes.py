@@ -3,8 +3,9 @@
     .venv/bin/python benchmarks/scenes.py [--root DAVIS] [--seeds 2]
 
 For each variant and seed the RGB stream is trained on patches for 400 steps on 120 scenes in the style of footage, then
-it carries true masks of DAVIS 2016 for five frames, without adaptation. Scenes and frames are drawn alike for all
-variants but the last three: one has other frames, one other scenes, one another start. Ten minutes for each on a core.
+it carries true masks of DAVIS 2016 for five frames, without adaptation, flow `dis-tuned`. Scenes and frames are drawn
+alike for all variants but the last three: one has other frames, one other scenes, one another start. Ten minutes for
+each on a core.
 """
 
 import argparse
@@ -27,7 +28,7 @@ from vsreid_lite.datasets.footage import footage_scene
 from vsreid_lite.datasets.mini import mini_scene
 from vsreid_lite.datasets.scenes import Body, Scene, Track
 from vsreid_lite.datasets.textures import Image
-from vsreid_lite.flow import DisFlow
+from vsreid_lite.flow import get_flow
 from vsreid_lite.models.mask_propagation import lite_streams
 from vsreid_lite.sequence import Sequence
 from vsreid_lite.training.branches import joint_loss
@@ -136,7 +137,7 @@ def _starts(root: Path) -> list[Start]:
     for name in tqdm(single_instance_sequences(root), desc="flows"):
         sequence = load_davis(root, 2016, name)
         for start in np.linspace(0, sequence.N - STEPS - 2, STARTS).astype(int).tolist():
-            flows = [DisFlow()(sequence.frames, i + 1, i) for i in range(start, start + STEPS)]
+            flows = [get_flow("dis-tuned")(sequence.frames, i + 1, i) for i in range(start, start + STEPS)]
             found.append((sequence, start, flows))
     return found
 

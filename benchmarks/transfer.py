@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/transfer.py [--root DAVIS] [NAME-propagation.safetensors …]
 
-Four starts in each sequence of DAVIS 2016 below the root, without adaptation and without ReID, DIS flow. Without files
-the shipped sets. "warp": the mask carried by the flow alone, no network.
+Four starts in each sequence of DAVIS 2016 below the root, without adaptation and ReID, flow `dis-tuned`. Without
+files the shipped sets. "warp": the mask carried by the flow alone, no network.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from vsreid_lite.config import Config, PropagationConfig, with_propagation
 from vsreid_lite.datasets.composite import single_instance_sequences
 from vsreid_lite.datasets.davis import load_davis
 from vsreid_lite.evaluation.metrics import region
-from vsreid_lite.flow import DisFlow
+from vsreid_lite.flow import get_flow
 from vsreid_lite.geometry import warp
 from vsreid_lite.models import PropagationNetwork
 from vsreid_lite.models.loading import load_networks, weight_files
@@ -50,7 +50,7 @@ def main() -> None:
     for name in tqdm(single_instance_sequences(options.root), desc="sequences"):
         sequence = load_davis(options.root, 2016, name)
         for start in np.linspace(0, sequence.N - STEPS - 2, STARTS).astype(int):
-            flows = [DisFlow()(sequence.frames, i + 1, i) for i in range(start, start + STEPS)]
+            flows = [get_flow("dis-tuned")(sequence.frames, i + 1, i) for i in range(start, start + STEPS)]
             for contender, (network, config) in contenders.items():
                 scores[contender].append(rollout(sequence, int(start), flows, network, config))
     for contender, rows in scores.items():

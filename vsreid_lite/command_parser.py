@@ -34,7 +34,7 @@ def _segment(commands_of: Subparsers) -> None:
     parser.add_argument("--video", type=Path, help="also write an overlay video, .mp4")
     parser.add_argument("--json", type=Path, help="also write rounds, retrievals, checkpoints and times")
     parser.add_argument("--adapt", action="store_true", help="fine-tune N_mp on the first frame: for real video")
-    _add_preset_options(parser, "dis, dis-far, dis-medium, raft, flownet2:FILE, ..., or a folder")
+    _add_preset_options(parser, "dis, dis-tuned, dis-medium, raft, flownet2:FILE, ..., or a folder")
     parser.set_defaults(command=commands.segment_video)
 
 
@@ -64,7 +64,7 @@ def _ablation(commands_of: Subparsers) -> None:
         const="best",
         help="fine-tune N_mp on each first frame: best, in a sixth row; all, every row too, in a second table",
     )
-    _add_preset_options(parser, "dis, dis-far, dis-medium, raft, flownet2:FILE, ...")
+    _add_preset_options(parser, "dis, dis-tuned, dis-medium, raft, flownet2:FILE, ...")
     parser.set_defaults(command=commands.measure_ablation)
 
 

@@ -48,7 +48,7 @@ def test_a_square_that_moves_farther_than_its_side_is_followed(shape, side, star
     truth = (-float(step[0]), -float(step[1]))  # where it was, seen from where it is
     inner = cv2.erode(place.astype(np.uint8), np.ones((5, 5))) > 0
     assert (distance(DisFlow("tuned")(frames, 1, 0), truth, inner) < 3).float().mean() < 0.2
-    assert (distance(DisFlow("far")(frames, 1, 0), truth, inner) < 3).float().mean() > 0.8
+    assert (distance(DisFlow()(frames, 1, 0), truth, inner) < 3).float().mean() > 0.8
 
 
 def test_the_background_keeps_the_flow_that_it_had():
@@ -80,7 +80,7 @@ def test_only_what_looks_clearly_wrong_is_corrected():
 def test_beyond_the_reach_nothing_is_found():
     step = round(far.REACH * 320) + 30
     frames, place = moving_square(step=(step, 0))
-    found = distance(DisFlow("far")(frames, 1, 0), (-float(step), 0.0), place)
+    found = distance(DisFlow()(frames, 1, 0), (-float(step), 0.0), place)
     assert (found < 3).float().mean() < 0.2
 
 
@@ -115,19 +115,19 @@ def test_of_too_many_blocks_the_most_wrong_is_one():
 
 @pytest.mark.parametrize("shape", [(400, 600), (401, 601), (481, 853)])
 def test_corrections_lie_where_they_belong_also_in_reduced_frames(shape):
-    frames, place = moving_square(shape, 48, (200, 150), (80, 40))
-    flow = DisFlow("far")(frames, 1, 0)
+    frames, place = moving_square(shape, 64, (200, 150), (80, 40))
+    flow = DisFlow()(frames, 1, 0)
     found = (flow - torch.tensor([-80.0, -40.0])[:, None, None]).norm(dim=0).numpy() < 2
     y, x = np.nonzero(found & (cv2.dilate(place.astype(np.uint8), np.ones((25, 25))) > 0))
-    middle = np.array([150 + 40 + 23.5, 200 + 80 + 23.5])
+    middle = np.array([150 + 40 + 31.5, 200 + 80 + 31.5])
     assert np.abs(np.array([y.mean(), x.mean()]) - middle).max() < 2
-    assert (found & place).sum() > 0.8 * place.sum()
+    assert (found & place).sum() > 0.75 * place.sum()  # measured: 0.82 and more; its edges are missing
 
 
 def test_the_error_inside_of_instances_falls():
     """Against the exact flow, eight pairs of mini-val: in instances from 4.0 to 2.6 pixels."""
     pairs = [flow_pair(mini_scene("val", index), t, t - 1) for index in (4, 5, 11, 23) for t in (7, 31)]
-    (_, near), (_, far_too) = (
-        mean_errors([get_flow(name)(pair.frames, 0, 1) for pair in pairs], pairs) for name in ("dis", "dis-far")
+    (_, tuned), (_, searched) = (
+        mean_errors([get_flow(name)(pair.frames, 0, 1) for pair in pairs], pairs) for name in ("dis-tuned", "dis")
     )
-    assert far_too < 0.8 * near
+    assert searched < 0.8 * tuned

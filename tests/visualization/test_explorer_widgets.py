@@ -122,7 +122,7 @@ def test_every_control_and_button_has_a_name_and_a_hint(make):
 
 def test_warped_maps_offer_the_flows_they_are_given_or_two_of_dis():
     assert list(make_maps().controls["flow"].options) == ["random", "exact"]
-    assert list(warped_maps(SEQUENCE, MAPS).controls["flow"].options) == ["dis", "dis-fast"]
+    assert list(warped_maps(SEQUENCE, MAPS).controls["flow"].options) == ["dis", "dis-tuned"]
     assert "2.8 px" in _set(make_maps(), flow="exact").text.value  # the exact flow is 2, 2
 
 

@@ -101,7 +101,7 @@ def browse(video):
 def warp_all(video, maps):
     scene = mini_scene("test", list(CHALLENGES).index(NAME))
     return warped_maps(
-        video, maps, {"dis": get_flow("dis"), "dis-fast": get_flow("dis-fast"), "exact": ExactFlow(scene)}
+        video, maps, {"dis": get_flow("dis"), "dis-tuned": get_flow("dis-tuned"), "exact": ExactFlow(scene)}
     )
 
 

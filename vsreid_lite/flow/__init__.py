@@ -33,7 +33,7 @@ __all__ = [
     "write_flo",
 ]
 
-DIS = {"dis": TUNED, **{f"dis-{preset}": preset for preset in (FAR, *PRESETS)}}
+DIS = {"dis": FAR, **{f"dis-{preset}": preset for preset in (TUNED, *PRESETS)}}
 RAFT = {"raft": "large", "raft-small": "small"}
 NAMES = (*DIS, *RAFT, "raft:FILE", "flownet2", "flownet2:FILE")
 CACHE_BYTES = 384 * 2**20  # about 120 flows of 480 x 854

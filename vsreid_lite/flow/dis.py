@@ -28,11 +28,11 @@ class DisFlow:
     preset: one of OpenCV's, "tuned" or "far". Tuned is the medium one without the normalisation of each patch's mean,
     which takes a flat surface for any other, without the final smoothing across contours, and with smaller patches and,
     for small frames, one finer level; far is tuned, corrected where things move too far for it (`flow/far.py`). Both
-    were chosen on mini-val by the J of true masks warped to the next frame: medium 0.770, tuned 0.832, far 0.866; on
-    DAVIS 2016 0.876, 0.887, 0.890; where each frame is a tenth brighter than the last 0.876, 0.862, 0.865.
+    were chosen on mini-val by the J of true masks warped to the next frame: medium 0.770, tuned 0.832, far 0.862; on
+    DAVIS 2016 0.876, 0.887, 0.889; where each frame is a tenth brighter than the last 0.876, 0.862, 0.864.
     """
 
-    def __init__(self, preset: str = TUNED) -> None:
+    def __init__(self, preset: str = FAR) -> None:
         if preset not in (FAR, TUNED, *PRESETS):
             raise ValueError(f"DIS preset {preset!r}: expected one of {', '.join((FAR, TUNED, *PRESETS))}")
         self._dis = cv2.DISOpticalFlow.create(PRESETS.get(preset, PRESETS["medium"]))

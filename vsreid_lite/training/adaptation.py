@@ -39,7 +39,7 @@ def adapt(
 
     Trains so many steps for each instance, or with a warning fewer if `config.seconds` for each are over first: both
     streams in every third step, the RGB stream alone in the others. Batch normalisation keeps its statistics: one frame
-    is no population. The motions of the recompositions are those of DIS, whatever the flow of the run. Raises
+    is no population. The motions of the recompositions are those of `dis-tuned`, whatever the flow of the run. Raises
     FloatingPointError with the step for a loss or a gradient that is not finite.
     """
     adapted = copy.deepcopy(network).eval().to(memory_format=torch.channels_last)  # a fifth faster on a CPU

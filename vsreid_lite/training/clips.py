@@ -20,7 +20,7 @@ from vsreid_lite.datasets.footage import footage_scene
 from vsreid_lite.datasets.mini import mini_scene
 from vsreid_lite.datasets.scenes import Scene
 from vsreid_lite.files import write_bytes
-from vsreid_lite.flow.dis import DisFlow
+from vsreid_lite.flow.dis import TUNED, DisFlow
 from vsreid_lite.geometry import Box
 from vsreid_lite.masks import Frame, Mask
 
@@ -34,7 +34,8 @@ class Clip:
     """Frames (H, W, 3) of one video in pairs of neighbours (0 and 1, 2 and 3, …), and their labels (H, W).
 
     video: its name; a label of one video is one identity. strangers: for each frame the boxes of unlabelled bodies.
-    flows: for each frame the flow (2, H, W), float16, towards its neighbour; by default that of DIS.
+    flows: for each frame the flow (2, H, W), float16, towards its neighbour; by default that of `dis-tuned`, from
+    which the shipped weights learnt.
     """
 
     video: str
@@ -157,7 +158,7 @@ def _real_clips(root: Path, name: str, count: int, pairs: int, height: int) -> I
 
 
 def _neighbour_flows(frames: tuple[Frame, ...]) -> tuple[Flow, ...]:
-    estimate = DisFlow()
+    estimate = DisFlow(TUNED)
     return tuple(estimate(frames, i, i ^ 1).numpy().astype(np.float16) for i in range(len(frames)))
 
 

@@ -17,7 +17,7 @@ from vsreid_lite.visualization.patch_plots import plot_patches, trace_patches
 from vsreid_lite.visualization.warping_plots import plot_warped_map
 from vsreid_lite.visualization.widgets.shell import PictureBox, choice, instances, share, slider
 
-FLOWS = ("dis", "dis-fast")
+FLOWS = ("dis", "dis-tuned")
 
 
 def warped_maps(
@@ -25,8 +25,8 @@ def warped_maps(
 ) -> PictureBox:
     """`plot_warped_map` from each frame to the next, for every instance and several flows.
 
-    maps: P[i][k], such as `result.snapshots[0]`. flows: estimators by name; by default DIS and a faster DIS. frame: j,
-    at first. Raises ValueError for a sequence of one frame.
+    maps: P[i][k], such as `result.snapshots[0]`. flows: estimators by name; by default `dis`, and `dis-tuned`, which
+    does not search. frame: j, at first. Raises ValueError for a sequence of one frame.
     """
     _check_pairs(sequence)
     estimators = flows or {name: get_flow(name) for name in FLOWS}
