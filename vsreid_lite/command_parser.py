@@ -52,7 +52,7 @@ def _ablation(commands_of: Subparsers) -> None:
     parser.add_argument("--root", type=Path, help="folder of the DAVIS data set; mini needs none")
     parser.add_argument("--sequences", type=_names, default=(), metavar="A,B", help="only these")
     parser.add_argument(
-        "--scenes", type=_scenes, metavar="A:B", help="mini: scenes A to B - 1, rendered; new from 12 on"
+        "--scenes", type=_scenes, metavar="A:B", help="mini: scenes A to B - 1, rendered; those from 48 on are unused"
     )
     parser.add_argument("--rows", type=_numbers, default=(), metavar="1,2", help="only these rows of Table 1")
     parser.add_argument("--output", type=Path, help="folder for the results (default: below runs, named after the run)")
@@ -62,7 +62,8 @@ def _ablation(commands_of: Subparsers) -> None:
         nargs="?",
         choices=("best", "all"),
         const="best",
-        help="fine-tune N_mp on each first frame: best, in a sixth row; all, every row too, in a second table",
+        help="fine-tune N_mp on each first frame, without a time limit: best, in a sixth row; all, every row too, in a "
+        "second table",
     )
     _add_preset_options(parser, "dis, dis-tuned, dis-medium, raft, flownet2:FILE, ...")
     parser.set_defaults(command=commands.measure_ablation)

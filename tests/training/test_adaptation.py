@@ -2,6 +2,7 @@
 
 import copy
 import time
+import warnings
 from dataclasses import replace
 
 import cv2
@@ -70,6 +71,12 @@ def test_adaptation_keeps_to_its_time():
     with pytest.warns(UserWarning, match=r"adapted with \d+ of \d+ steps"):
         adapt(lite_streams(), sequence, hurried, PropagationConfig())
     assert time.monotonic() - started < 0.5 * sequence.K + 15  # the last step and the recompositions come on top
+
+
+def test_without_a_limit_nothing_is_cut_short():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        adapt(lite_streams(), mini_sequence("val", 0), replace(SHORT, steps=1, seconds=None), PropagationConfig())
 
 
 class Counted(torch.nn.Module):
