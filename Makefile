@@ -65,7 +65,7 @@ figures: $(STAMP)
 	.venv/bin/python notebooks/refresh.py 00_start_here
 
 # Side by side, a thread each. The runs are in build/site/runs, what is stored in notebooks/ stays as it is.
-site reproduce: export OMP_NUM_THREADS := 1
+site reproduce figures: export OMP_NUM_THREADS := 1
 site: $(STAMP)
 	.venv/bin/python -m vsreid_lite.pages
 
