@@ -52,7 +52,7 @@ def _ablation(commands_of: Subparsers) -> None:
     parser.add_argument("--root", type=Path, help="folder of the DAVIS data set; mini needs none")
     parser.add_argument("--sequences", type=_names, default=(), metavar="A,B", help="only these")
     parser.add_argument(
-        "--scenes", type=_scenes, metavar="A:B", help="mini: scenes A to B - 1, rendered; those from 48 on are unused"
+        "--scenes", type=_scenes, metavar="A:B", help="mini: scenes A to B - 1, rendered; the test split ends at 12"
     )
     parser.add_argument("--rows", type=_numbers, default=(), metavar="1,2", help="only these rows of Table 1")
     parser.add_argument("--output", type=Path, help="folder for the results (default: below runs, named after the run)")

@@ -136,7 +136,7 @@ def test_corrections_lie_where_they_belong_also_in_reduced_frames(shape):
     y, x = np.nonzero(found & (cv2.dilate(place.astype(np.uint8), np.ones((25, 25))) > 0))
     middle = np.array([150 + 40 + 31.5, 200 + 80 + 31.5])
     assert np.abs(np.array([y.mean(), x.mean()]) - middle).max() < 2
-    assert (found & place).sum() > 0.75 * place.sum()  # measured: 0.82 and more; its edges are missing
+    assert (found & place).sum() > 0.8 * place.sum()  # measured: 0.84 and more, of a side of 48 pixels 0.73
 
 
 def test_the_error_inside_of_instances_falls():

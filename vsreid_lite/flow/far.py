@@ -19,7 +19,7 @@ from vsreid_lite.masks import Frame
 PIXELS = 100_000  # frames are halved until they have no more: 192 x 320 stays, 480 x 854 is searched at a quarter
 REACH = 3 / 16  # of the longer side: as far as the search goes, up, down, left and right
 WRONG = 12.0  # grey levels: from this difference on, flow may be wrong
-BETTER = 0.65  # of that difference: what a displacement has to stay below
+BETTER = 0.65  # of the difference that there is: what a displacement may leave, or it is not taken
 RADIUS, STEP = 4, 4  # pixels: blocks are 2 * 4 + 1 wide, their centres 4 apart
 HALF_RADIUS = 2  # pixels: the same at half the resolution, where the search is done
 CORRECTION = 2  # pixels, at the whole resolution: how far what was found there may be moved

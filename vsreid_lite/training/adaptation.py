@@ -47,13 +47,7 @@ def adapt(
     if areas.max() < SMALLEST_TO_LEARN:
         warnings.warn(f"{sequence.name}: {int(areas.max())} pixels are too small to adapt to", stacklevel=2)
         return adapted
-    labels = np.where(np.isin(sequence.first_mask, sequence.labels), sequence.first_mask, 0).astype(np.uint8)
-    frame, labels = no_larger_than_needed(np.asarray(sequence.frames[0]), labels, propagation)
-    original = Clip("first frame", (frame, frame), (labels, labels), ((), ()))
-    moved = recompose(frame, labels, max(1, config.recompositions // 2), seed)
-    clips = [original, moved, moved, moved]
-    mixture = Mixture(neighbour=0.2, recovery=0.1, hard=config.hard_guides, warped=0.5)
-    batches = PropagationBatches(clips, config.batch, propagation, seed, mixture, SMALLEST_TO_LEARN)
+    batches = _batches(sequence, config, propagation, seed)
     steps, learning_rate = config.pace
     steps *= sequence.K
     optimiser = torch.optim.AdamW(adapted.parameters(), learning_rate, weight_decay=0.0)
@@ -83,6 +77,19 @@ def adapt(
             )
             break
     return adapted
+
+
+def _batches(
+    sequence: Sequence, config: AdaptationConfig, propagation: PropagationConfig, seed: int
+) -> PropagationBatches:
+    """Of the first frame, and three times as often of its recompositions."""
+    labels = np.where(np.isin(sequence.first_mask, sequence.labels), sequence.first_mask, 0).astype(np.uint8)
+    frame, labels = no_larger_than_needed(np.asarray(sequence.frames[0]), labels, propagation)
+    original = Clip("first frame", (frame, frame), (labels, labels), ((), ()))
+    moved = recompose(frame, labels, max(1, config.recompositions // 2), seed)
+    mixture = Mixture(neighbour=0.2, recovery=0.1, hard=config.hard_guides, warped=0.5)
+    clips = [original, moved, moved, moved]
+    return PropagationBatches(clips, config.batch, propagation, seed, mixture, SMALLEST_TO_LEARN)
 
 
 def no_larger_than_needed(frame: Frame, labels: Mask, propagation: PropagationConfig) -> tuple[Frame, Mask]:
