@@ -66,9 +66,12 @@ BAD_PREDICTION = {
     "missing truth": (lambda root: shutil.rmtree(root / "truth"), "truth: there is no such folder"),
     "missing prediction": (lambda root: shutil.rmtree(root / "predicted"), "clip: there is no such folder"),
     "no sequence": (lambda root: shutil.rmtree(root / "truth" / "clip"), "truth: expected one folder"),
-    "missing frame": (lambda root: (root / "predicted/clip/00001.png").unlink(), "00001.png: there is no such frame"),
-    "truncated mask": (lambda root: truncate(root / "predicted/clip/00002.png"), "00002.png: cannot be read"),
-    "truncated truth": (lambda root: truncate(root / "truth/clip/00001.png"), "00001.png: cannot be read"),
+    "missing frame": (
+        lambda root: (root / "predicted/clip/00001.png").unlink(),
+        "00001.png: expected an image file, found nothing",
+    ),
+    "truncated mask": (lambda root: truncate(root / "predicted/clip/00002.png"), "00002.png: unreadable or truncated"),
+    "truncated truth": (lambda root: truncate(root / "truth/clip/00001.png"), "00001.png: unreadable or truncated"),
     "another size": (
         lambda root: write_mask(root / "predicted/clip/00001.png", tiny_mask()[:30]),
         "predicted/clip/00001.png: expected 63 x 41",

@@ -119,7 +119,7 @@ class TestFrames:
         with pytest.warns(UserWarning, match="missing from the numbering: 002, 004 to 006$"):
             load_frames(tmp_path)
 
-    @pytest.mark.parametrize("names", [["5", "6"], ["00", "05", "10"], ["a", "b"], ["cat1", "dog4"], ["0"]])
+    @pytest.mark.parametrize("names", [["5", "6"], ["00", "05", "10"], ["a", "b"], ["a1b4", "a3b1"], ["0"]])
     def test_numbering_without_a_gap_is_silent(self, tmp_path, names):
         write_frames(tmp_path, [f"{name}.png" for name in names])
         with warnings.catch_warnings():
@@ -158,7 +158,145 @@ class TestFrames:
             load_frames(tmp_path / "0.png")
 
 
+def square(folder, name, side=5):
+    Image.fromarray(np.zeros((side, side, 3), np.uint8)).save(folder / name)
+
+
+class TestOtherFilesAmongTheFrames:
+    """What lies beside a numbered series is left out with one line; where the series is not plain, it is refused."""
+
+    SERIES = ("00000.png", "00001.png", "00002.png", "00003.png")
+
+    @pytest.mark.parametrize(
+        "name", ["mask.png", "cover.png", "a.png", "0_mask.png", "thumb.jpg", "00002.jpg", "z.TIF"]
+    )
+    @pytest.mark.parametrize("shape", [SHAPE, (5, 5)])
+    def test_another_kind_of_name_or_format_is_left_out(self, tmp_path, name, shape):
+        write_frames(tmp_path, [name], shape)
+        write_frames(tmp_path, self.SERIES)
+        with pytest.warns(UserWarning, match=f"left out {name}: the frames are 00000.png to 00003.png") as caught:
+            assert [path.name for path in frame_files(tmp_path)] == list(self.SERIES)
+        assert len(caught) == 1
+
+    @pytest.mark.parametrize("name", ["mask.png", "00004.png", "00000.jpg", "cover.png"])
+    def test_the_first_mask_is_no_frame(self, tmp_path, name):
+        write_frames(tmp_path, self.SERIES)
+        path = tmp_path / name
+        Image.fromarray(mask(1) * 255).save(path, format="PNG")
+        with pytest.warns(UserWarning, match=f"{name} is the first mask, and no frame") as caught:
+            sequence = load_sequence(tmp_path, path)
+        assert sequence.N == 4 and len(caught) == 1
+
+    def test_a_first_mask_in_place_of_a_frame_leaves_a_gap(self, tmp_path):
+        write_frames(tmp_path, self.SERIES)
+        write_mask(tmp_path / "00001.png", mask(1))
+        with pytest.warns(UserWarning) as caught:
+            assert load_sequence(tmp_path, tmp_path / "00001.png").N == 3
+        assert [str(warning.message).partition(": ")[2] for warning in caught] == [
+            "00001.png is the first mask, and no frame",
+            "frames are missing from the numbering: 00001",
+        ]
+
+    @pytest.mark.parametrize(
+        "names",
+        [
+            ("0.jpg", "1.jpg", "0.png", "1.png"),
+            ("0.png", "mask.png"),
+            ("a1.png", "a2.png", "b1.png", "b2.png"),
+            ("frame_0.png", "frame_1.png", "frame_0_mask.png", "frame_1_mask.png"),
+            ("a.png", "b.jpg"),
+            ("0.png", "1.png", "a.png", "b.png", "c.png"),
+        ],
+    )
+    def test_what_cannot_be_decided_is_refused(self, tmp_path, names):
+        write_frames(tmp_path, names)
+        with pytest.raises(ValueError, match="expected frames of one kind, found .*; keep masks and other pictures in"):
+            frame_files(tmp_path)
+
+    @pytest.mark.parametrize("names", [("00000.jpg", "00000.jpeg"), ("0.JPG", "1.jpg", "1.jpeg"), ("1.tif", "1.tiff")])
+    def test_two_frames_of_one_mask_are_refused(self, tmp_path, names):
+        write_frames(tmp_path, names)
+        with pytest.raises(ValueError, match=r"would have one mask, 0*\d\.png; keep one of the two"):
+            frame_files(tmp_path)
+
+    def test_the_size_that_most_frames_have_is_expected(self, tmp_path):
+        write_frames(tmp_path, self.SERIES)
+        square(tmp_path, "00000.png")
+        with pytest.raises(ValueError, match=r"00000\.png: expected 13 x 9 pixels .* as 00001\.png, found 5 x 5"):
+            load_frames(tmp_path)
+
+    @pytest.mark.parametrize("ending", ["webp", "tif", "tiff", "bmp", "BMP"])
+    def test_other_formats_are_read(self, tmp_path, ending):
+        write_frames(tmp_path, [f"{i}.{ending}" for i in range(3)])
+        assert [int(image[0, 0, 0]) for image in load_frames(tmp_path)] == [0, 10, 20]
+
+    @pytest.mark.parametrize("ending", ["heic", "gif", "dng", "txt"])
+    def test_a_folder_without_frames_says_what_is_there(self, tmp_path, ending):
+        for i in range(3):
+            (tmp_path / f"{i}.{ending}").touch()
+        with pytest.raises(FileNotFoundError, match=rf"expected frames \(.*\), found 3 \.{ending} files"):
+            frame_files(tmp_path)
+
+    def test_pictures_of_a_kind_that_is_not_read_are_pointed_out(self, tmp_path):
+        write_frames(tmp_path, self.SERIES)
+        (tmp_path / "00004.HEIC").touch()
+        with pytest.warns(UserWarning, match=r"left out 00004\.HEIC: frames are read from \.jpg, "):
+            assert len(frame_files(tmp_path)) == 4
+
+
+class TestAnnotationsOfEitherConvention:
+    @staticmethod
+    def load(tmp_path, first, truth, **options):
+        """A sequence of as many frames as there are true masks, None where one is missing."""
+        folder = write_frames(tmp_path / "dog", [f"{i}.jpg" for i in range(len(truth))])
+        (tmp_path / "truth").mkdir()
+        for i, labels in enumerate(truth):
+            if labels is not None:
+                Image.fromarray(labels).save(tmp_path / "truth" / f"{i}.PNG")
+        if first.max() == 255:
+            Image.fromarray(first).save(tmp_path / "first.png")
+        else:
+            write_mask(tmp_path / "first.png", first)
+        return load_sequence(folder, tmp_path / "first.png", tmp_path / "truth", **options)
+
+    @pytest.mark.parametrize("label", [1, 7])
+    def test_0_and_255_show_the_instance_of_the_first_mask(self, tmp_path, label):
+        sequence = self.load(tmp_path, mask(label), [mask(255), mask(), mask(0, 255)])
+        for found, expected in zip(sequence.annotations, [mask(label), mask(), mask(0, label)], strict=True):
+            np.testing.assert_array_equal(found, expected)
+
+    def test_the_first_frame_that_is_not_empty_decides(self, tmp_path):
+        sequence = self.load(tmp_path, mask(1), [None, mask(), mask(1, 255), mask(0, 255)])
+        np.testing.assert_array_equal(sequence.annotations[2], mask(1))
+        assert not sequence.annotations[3].any()
+
+    def test_labels_beside_a_first_mask_of_0_and_255_are_labels(self, tmp_path):
+        sequence = self.load(tmp_path, mask(255), [mask(1), mask(1, 255)])
+        np.testing.assert_array_equal(sequence.annotations[1], mask(1))
+
+    @pytest.mark.parametrize(
+        ("first", "truth", "message"),
+        [
+            (mask(1, 2), mask(255), "which holds instances 1, 2, found 0 and 255"),
+            (mask(255), mask(1, 2), "which holds 0 and 255, found instances 1, 2"),
+            (mask(255), mask(7), "which holds 0 and 255, found instances 7"),
+        ],
+    )
+    def test_what_cannot_be_matched_is_refused_unless_the_year_is_said(self, tmp_path, first, truth, message):
+        with pytest.raises(ValueError, match=rf"0\.PNG: .* {message}; with year 2016"):
+            self.load(tmp_path, first, [truth, truth])
+        (tmp_path / "again").mkdir()
+        sequence = self.load(tmp_path / "again", first, [truth, truth], year=2016)
+        assert sequence.labels == (1,)
+        np.testing.assert_array_equal(sequence.annotations[1], truth > 0)
+
+
 class TestLoadSequence:
+    def test_a_mask_that_is_wrong_is_told_before_the_video_is_read(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("vsreid_lite.sequence.read_frames", None)
+        with pytest.raises(FileNotFoundError, match="expected an image file"):
+            load_sequence(tmp_path / "video.mp4", tmp_path / "gone.png")
+
     def test_a_folder_and_an_indexed_mask(self, tmp_path):
         folder = write_frames(tmp_path / "dog", ["007.jpg", "008.jpg"])
         write_mask(tmp_path / "mask.png", mask(4, 9))

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,6 +49,17 @@ def write_text(path: Path | str, text: str) -> None:
 def write_json(path: Path | str, data: object) -> None:
     """Write `data` atomically as indented JSON. Raises OSError as `atomic_path`, ValueError for NaN or infinity."""
     write_text(path, json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def natural_key(path: Path) -> tuple[list[tuple[int, str]], str]:
+    """To sort files by: numbers in their names count as numbers, so that "2.jpg" comes before "10.jpg"."""
+    parts = [part for part in re.split(r"(\d+)", path.stem) if part]
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts], path.name
+
+
+def visible_files(folder: Path) -> list[Path]:
+    """What lies in a folder, in natural order, without hidden entries and those that macOS puts into archives."""
+    return sorted((p for p in folder.iterdir() if p.name[0] != "." and p.name != "__MACOSX"), key=natural_key)
 
 
 def fingerprint(files: Iterable[Path]) -> str:

@@ -1,12 +1,20 @@
-"""Label masks as indexed PNGs: read exactly, refused when they are no labels, written with the DAVIS palette."""
+"""Label masks as PNGs: read exactly, in one of two conventions, refused when they hold no labels; and written.
+
+DAVIS 2017: 0 is the background, 1, 2, ... are the instances, 255 is void. DAVIS 2016: one instance, 255 by convention.
+A file of 0 and 255 alone is of 2016 (`year_of`); no other is, unless the caller says so.
+"""
 
 from __future__ import annotations
 
+import struct
+import warnings
+import zlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from vsreid_lite.files import atomic_path
 
@@ -15,6 +23,7 @@ Mask = NDArray[np.uint8]  # (H, W), labels, 0 is the background
 
 WHITE = 255  # the instance in a mask of 0 and 255 (DAVIS 2016), void beside other labels (DAVIS 2017)
 HOW_TO_SAVE = "save it as an 8-bit indexed PNG (0 background, 1, 2, ... the instances), or as grey with 0 and 255 only"
+MOST_OF_THE_BORDER = 0.9  # of the frame's border: an instance that covers more is probably the background
 HOW_TO_DRAW = f"draw with a hard brush (no anti-aliasing), and {HOW_TO_SAVE}"
 
 
@@ -36,57 +45,112 @@ def size_text(shape: tuple[int, ...]) -> str:
 
 
 def open_image(path: Path | str) -> Image.Image:
-    """The decoded image. Raises FileNotFoundError, or ValueError for one that is unreadable or truncated."""
+    """The decoded picture, turned upright where its EXIF orientation says so.
+
+    Raises FileNotFoundError, or ValueError for a file that is unreadable or truncated, or holds several pictures.
+    """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: expected an image file, found {'a folder' if path.is_dir() else 'nothing'}")
     try:
         with Image.open(path) as image:
+            pictures = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # an MPO is a photo with previews
             image.load()
-            return image
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            ImageOps.exif_transpose(image, in_place=True)
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        EOFError,
+        struct.error,
+        zlib.error,
+        Image.DecompressionBombError,
+    ) as error:
         raise ValueError(f"{path}: unreadable or truncated image ({error}); copy or export the file again") from error
+    if pictures > 1:
+        raise ValueError(f"{path}: expected one picture, found {pictures} in one file; save each as a file of its own")
+    return image
 
 
-def read_mask(path: Path | str, shape: tuple[int, ...] | None = None) -> Mask:
-    """The labels of a mask exactly as they are stored: (H, W), uint8; 255 stays 255, a 1-bit mask gives 0 and 1.
+def read_labels(path: Path | str, shape: tuple[int, ...] | None = None) -> Mask:
+    """The labels of a PNG exactly as they are stored: (H, W), uint8; 255 stays 255, a 1-bit mask gives 0 and 1.
 
-    shape: the (H, W, ...) that the mask must have. Raises FileNotFoundError, and ValueError for an RGB, anti-aliased,
-    16-bit, unreadable or wrong-size mask, and for one that is not a PNG.
+    A colour image whose channels are equal counts as grey. A palette is never applied.
+
+    Args:
+        path: the file.
+        shape: the (H, W, ...) that the mask must have; any when not given.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no PNG, unreadable, in colours, of 16 bits, or of another size.
     """
     return _labels(open_image(path), Path(path), shape)
 
 
-def read_first_mask(path: Path | str, shape: tuple[int, ...] | None = None) -> tuple[Mask, bool]:
-    """A first mask as one draws it: its labels (H, W) without void, and whether 255 was its one instance (now 1).
+def read_mask(path: Path | str, shape: tuple[int, ...] | None = None) -> Mask:
+    """As `read_labels`, for a mask that a person may have drawn.
 
-    Refuses soft edges and an empty mask too. Labels with the DAVIS palette are taken as they are.
+    Also refuses a palette whose background is not label 0, and soft edges of a grey mask that is white inside.
     """
-    image = open_image(path)
-    labels = _labels(image, Path(path), shape)
-    if not np.array_equal(_colours(image)[:2], PALETTE[:2]):
-        _refuse_soft_edges(labels, Path(path))
-    single = bool(np.any(labels == WHITE)) and not np.any((labels != 0) & (labels != WHITE))
-    labels = single_instance(labels) if single else without_void(labels)
+    return _read_drawn(Path(path), shape)[0]
+
+
+@dataclass(frozen=True, eq=False)
+class FirstMask:
+    """What the mask of a first frame holds.
+
+    labels: (H, W), uint8, without void. year: 2016 where one instance was drawn as 255 (it has label 1 here), else
+    2017. palette: (n, 3), uint8, the colours to write other masks with; None where the file gives its labels none.
+    """
+
+    labels: Mask
+    year: int
+    palette: NDArray[np.uint8] | None
+
+
+def read_first_mask(path: Path | str, shape: tuple[int, ...] | None = None, year: int | None = None) -> FirstMask:
+    """The mask of a first frame, as one draws it. Warns of an instance that covers nearly the whole border.
+
+    Args:
+        path: a PNG, as `read_mask` takes it.
+        shape: the (H, W, ...) that the mask must have; any when not given.
+        year: the convention, 2016 or 2017; by the file (`year_of`) when not given.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: as `read_mask`; and for soft edges, and a mask without instance.
+    """
+    path = Path(path)
+    stored, colours = _read_drawn(path, shape)
+    if not np.array_equal(colours[:2], PALETTE[:2]):
+        _refuse_soft_edges(stored, path)
+    year = year or year_of(stored)
+    labels = to_instances(stored, year)
     if not labels.any():
         raise ValueError(f"{path}: expected at least one instance, found background only; {HOW_TO_SAVE}")
-    return labels, single
+    _warn_of_background(labels, path)
+    return FirstMask(labels, year, colours if len(colours) and year != 2016 else None)
 
 
-def single_instance(labels: Mask) -> Mask:
+def year_of(labels: NDArray[np.integer]) -> int:
+    """The convention of stored labels: 2016 where there is 255 and nothing else beside the background, else 2017."""
+    return 2016 if np.any(labels == WHITE) and not np.any((labels != 0) & (labels != WHITE)) else 2017
+
+
+def to_instances(labels: NDArray[np.integer], year: int) -> Mask:
+    """Stored labels (H, W) as the instances that they mean: `single_instance` in 2016, `without_void` in 2017."""
+    return single_instance(labels) if year == 2016 else without_void(labels)
+
+
+def single_instance(labels: NDArray[np.integer]) -> Mask:
     """DAVIS 2016: whatever is not background is instance 1."""
     return (labels != 0).astype(np.uint8)
 
 
-def without_void(labels: Mask) -> Mask:
+def without_void(labels: NDArray[np.integer]) -> Mask:
     """DAVIS 2017: void (255) becomes background, as in the official evaluation."""
     return np.where(labels == WHITE, 0, labels).astype(np.uint8)
-
-
-def read_palette(path: Path | str) -> NDArray[np.uint8] | None:
-    """The colours of an indexed PNG, (n, 3) uint8, to write other masks with; None for a mask without a palette."""
-    colours = _colours(open_image(path))
-    return colours if len(colours) else None
 
 
 def write_mask(path: Path | str, labels: Mask, palette: NDArray[np.uint8] | None = None) -> None:
@@ -107,40 +171,61 @@ def write_mask(path: Path | str, labels: Mask, palette: NDArray[np.uint8] | None
         image.save(temporary, format="PNG")
 
 
-def overlay(frame: Frame, labels: Mask, opacity: float = 0.5) -> Frame:
-    """The frame (H, W, 3) with each instance tinted in its colour of the DAVIS palette; (H, W, 3), uint8."""
-    tinted = np.rint(frame * (1 - opacity) + PALETTE[labels] * opacity).astype(np.uint8)
+def overlay(frame: Frame, labels: Mask, opacity: float = 0.5, palette: NDArray[np.uint8] | None = None) -> Frame:
+    """The frame (H, W, 3) with each instance tinted in its colour; (H, W, 3), uint8.
+
+    palette: (n, 3), uint8, the colour of each label; labels beyond it, or all without one, have that of DAVIS.
+    """
+    colours = PALETTE.copy()
+    if palette is not None:
+        colours[: len(palette)] = palette
+    tinted = np.rint(frame * (1 - opacity) + colours[labels] * opacity).astype(np.uint8)
     return np.where(labels[..., None] > 0, tinted, frame)
 
 
 def _labels(image: Image.Image, path: Path, shape: tuple[int, ...] | None) -> Mask:
     if image.format != "PNG":
         raise ValueError(f"{path}: expected a PNG mask, found {image.format}, which may not keep labels; {HOW_TO_SAVE}")
-    if image.mode not in ("P", "L", "1"):
+    labels = _single_channel(image)
+    if labels is None:
         raise ValueError(f"{path}: expected an 8-bit indexed or grey mask, found mode {image.mode}; {HOW_TO_SAVE}")
-    labels = np.asarray(image, dtype=np.uint8)
     if shape is not None and labels.shape != tuple(shape[:2]):
         raise ValueError(
             f"{path}: expected a mask of {size_text(shape)} as the frames, found {size_text(labels.shape)}; "
             "draw it on the frame itself, or resize it with nearest-neighbour sampling"
         )
-    values = np.unique(labels)
-    if image.mode == "L" and WHITE in values and np.any((values > 0) & (values < WHITE)):
-        between = ", ".join(str(v) for v in values[(values > 0) & (values < WHITE)][:5])
-        raise ValueError(
-            f"{path}: expected a grey mask of 0 and 255 only, found {len(values)} values ({between}, ...), "
-            f"as a soft brush or a smooth resize leaves them; {HOW_TO_DRAW}"
-        )
-    _refuse_moved_background(image, values, path)
     return labels
 
 
-def _refuse_moved_background(image: Image.Image, values: NDArray[np.uint8], path: Path) -> None:
+def _single_channel(image: Image.Image) -> Mask | None:
+    """(H, W), uint8; also of a colour image whose channels are equal, and 0 where it is transparent. None for others."""
+    if image.mode not in ("P", "L", "1", "LA", "RGB", "RGBA"):
+        return None
+    pixels = np.asarray(image, dtype=np.uint8)
+    if pixels.ndim == 2:
+        return pixels
+    if image.mode != "RGB":
+        pixels, alpha = pixels[..., :-1], pixels[..., -1]
+        if np.any((alpha > 0) & (alpha < 255)) or np.any(pixels[alpha == 0]):
+            return None
+    return pixels[..., 0] if np.array_equal(pixels, np.broadcast_to(pixels[..., :1], pixels.shape)) else None
+
+
+def _read_drawn(path: Path, shape: tuple[int, ...] | None) -> tuple[Mask, NDArray[np.uint8]]:
+    """The stored labels (H, W) of a mask, and the colours of its palette (n, 3), none for a grey one."""
+    image = open_image(path)
+    labels, colours = _labels(image, path, shape), _colours(image)
+    _refuse_moved_background(colours, labels, path)
+    if len(colours) == 0 and WHITE in labels:
+        _refuse_soft_edges(labels, path)
+    return labels, colours
+
+
+def _refuse_moved_background(colours: NDArray[np.uint8], labels: Mask, path: Path) -> None:
     """Image editors may sort a palette anew; then black, the background, is no longer label 0."""
-    colours = _colours(image)
     if len(colours) == 0 or colours[0].sum() == 0:
         return
-    black = [int(v) for v in values if v < len(colours) and colours[v].sum() == 0]
+    black = [int(v) for v in np.unique(labels) if v < len(colours) and colours[v].sum() == 0]
     if black:
         raise ValueError(
             f"{path}: expected black, the background, at label 0 of the palette, found it at label {black[0]} and "
@@ -149,9 +234,13 @@ def _refuse_moved_background(image: Image.Image, values: NDArray[np.uint8], path
 
 
 def _refuse_soft_edges(labels: Mask, path: Path) -> None:
-    """Labels that lie nearly everywhere between two other labels are shades of an anti-aliased edge."""
-    instances = np.unique(labels[labels > 0])
-    if len(instances) < 2:
+    """Labels that lie nearly everywhere between two other labels are shades of an anti-aliased edge.
+
+    255 is none: it is the inside of a soft white instance, or void.
+    """
+    found = np.unique(labels[labels > 0])
+    instances = found[found < WHITE]
+    if len(found) < 2:
         return
     between = _between_two_others(labels)
     shades = [int(v) for v in instances if between[labels == v].mean() > 0.8]
@@ -159,6 +248,18 @@ def _refuse_soft_edges(labels: Mask, path: Path) -> None:
         raise ValueError(
             f"{path}: expected one label for each instance, found soft edges: labels "
             f"{', '.join(map(str, shades[:5]))} only lie between others; {HOW_TO_DRAW}"
+        )
+
+
+def _warn_of_background(labels: Mask, path: Path) -> None:
+    border = np.concatenate([labels[0], labels[-1], labels[1:-1, 0], labels[1:-1, -1]])
+    counts = np.bincount(border, minlength=1)
+    label, share = int(counts.argmax()), float(counts.max() / len(border))
+    if label and share > MOST_OF_THE_BORDER:
+        warnings.warn(
+            f"{path}: instance {label} covers {share:.0%} of the frame's border, as a background does; the background "
+            "is label 0",
+            stacklevel=3,
         )
 
 

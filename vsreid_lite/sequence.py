@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-import re
-import warnings
+from collections import Counter
 from collections.abc import Sequence as Ordered
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from PIL import ImageOps
-from torch import Tensor
 
+from vsreid_lite.files import visible_files
+from vsreid_lite.frame_folders import KINDS, frame_files
 from vsreid_lite.masks import (
+    FirstMask,
     Frame,
     Mask,
     open_image,
     read_first_mask,
     read_mask,
-    single_instance,
     size_text,
-    without_void,
+    to_instances,
+    year_of,
 )
 from vsreid_lite.video import read_video
 
-FRAME_SUFFIXES = (".jpg", ".jpeg", ".png")
+if TYPE_CHECKING:
+    from torch import Tensor
+
 EIGHT_BIT = ("RGB", "RGBA", "RGBX", "L", "LA", "P", "PA", "1", "CMYK", "YCbCr")  # modes that turn into RGB without loss
 
 
@@ -88,6 +90,8 @@ class Sequence:
 
     def first_probabilities(self) -> Tensor:
         """P_{1,k} of every instance: (K, H, W), float32, 0 or 1."""
+        import torch  # takes seconds; a sequence is read and checked without it
+
         labels = np.asarray(self.labels, dtype=np.uint8)[:, None, None]
         return torch.from_numpy((self.first_mask[None] == labels).astype(np.float32))
 
@@ -130,102 +134,116 @@ def _labels_of(mask: Mask) -> tuple[int, ...]:
     return tuple(int(label) for label in np.unique(mask) if label)
 
 
-def load_sequence(source: Path | str, first_mask: Path | str, annotations: Path | str | None = None) -> Sequence:
+def load_sequence(
+    source: Path | str, first_mask: Path | str, annotations: Path | str | None = None, year: int | None = None
+) -> Sequence:
     """The sequence of a folder of frames or a video file, and the PNG mask of its first frame.
 
-    first_mask: 8-bit indexed, or grey with 0 and 255 (one instance, label 1); beside other labels 255 is void.
-    annotations: a folder of true masks named as the frames; frames without one get None.
-    Raises FileNotFoundError and ValueError with the file, what was expected and what was found.
+    Args:
+        source: the folder or the file. The first mask may lie among the frames, and is none of them.
+        first_mask: 8-bit indexed, or grey: labels 1, 2, ... of the instances, where 255 is void; or 0 and 255 alone,
+            one instance, which has label 1 here.
+        annotations: a folder of true masks named as the frames; frames without one get None. Of 0 and 255 alone they
+            show the one instance of the first mask.
+        year: 2016 takes whatever is not background as one instance, 2017 takes 255 as void; by the files when not
+            given, for the first mask and the annotations alone.
+
+    Raises:
+        FileNotFoundError, ValueError: with the file, what was expected and what was found.
     """
     source = Path(source)
-    frames, names = read_frames(source)
-    mask, single = read_first_mask(first_mask, frames[0].shape)
-    truth = None if annotations is None else _read_annotations(Path(annotations), names, frames[0].shape, single)
-    return Sequence(source.resolve().stem, frames, mask, annotations=truth, frame_names=names)
+    mask = read_first_mask(first_mask, year=year)  # a mask that is wrong is told before the video is read
+    frames, names = read_frames(source, first_mask)
+    check_size(first_mask, mask, frames[0].shape)
+    truth = None if annotations is None else _read_annotations(Path(annotations), names, mask, year)
+    return Sequence(source.resolve().stem, frames, mask.labels, annotations=truth, frame_names=names)
+
+
+def check_size(path: Path | str, mask: FirstMask, shape: tuple[int, ...]) -> None:
+    """That a first mask has the size (H, W, ...) of the frames. Raises ValueError."""
+    if mask.labels.shape != tuple(shape[:2]):
+        raise ValueError(
+            f"{path}: expected a mask of {size_text(shape)} as the frames, found {size_text(mask.labels.shape)}; "
+            "draw it on the frame itself, or resize it with nearest-neighbour sampling"
+        )
 
 
 def load_frames(source: Path | str) -> list[Frame]:
-    """The frames of a folder of JPEG or PNG images, in natural order, or of a video: N times (H, W, 3), uint8, RGB.
+    """The frames of a folder of images, in natural order, or of a video: N times (H, W, 3), uint8, RGB.
 
-    Warns of gaps in the numbering. Raises FileNotFoundError, and ValueError for an unreadable or truncated image, for
-    frames of different sizes and for a damaged video.
+    Raises as `frame_files` and `read_video`; ValueError for an unreadable or truncated image and for frames of
+    different sizes.
     """
     return read_frames(Path(source))[0]
 
 
-def frame_files(folder: Path | str) -> list[Path]:
-    """The frames of a folder in natural order ("2.jpg" before "10.jpg"). Warns of gaps in the numbering.
+def read_frames(source: Path, first_mask: Path | str | None = None) -> tuple[list[Frame], list[str]]:
+    """As `load_frames`, with the name of each frame: the stem of its file, or its number in the video.
 
-    Raises FileNotFoundError for a missing or empty folder, ValueError for one that mixes JPEG and PNG images.
+    first_mask: a file that is no frame, should it lie among them.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise FileNotFoundError(f"{folder}: expected a folder of frames (.jpg or .png) or a video file, found nothing")
-    files = [p for p in folder.iterdir() if p.suffix.lower() in FRAME_SUFFIXES and not p.name.startswith(".")]
-    if not files:
-        raise FileNotFoundError(f"{folder}: expected frames (.jpg or .png), found none")
-    if len({path.suffix.lower() == ".png" for path in files}) == 2:
-        raise ValueError(
-            f"{folder}: expected frames of one kind, found .jpg and .png files; keep masks in another folder"
-        )
-    files.sort(key=lambda path: (_natural(path.stem), path.name))
-    _warn_of_gaps(folder, [path.stem for path in files])
-    return files
-
-
-def read_frames(source: Path) -> tuple[list[Frame], list[str]]:
-    """As `load_frames`, with the name of each frame: the stem of its file, or its number in the video."""
     if source.is_file():
-        if source.suffix.lower() in FRAME_SUFFIXES:
+        if source.suffix.lower() in KINDS:
             raise ValueError(f"{source}: expected a folder of frames or a video file, found one image; give its folder")
         frames = read_video(source)
         return frames, [f"{i:05d}" for i in range(len(frames))]
-    files = frame_files(source)
-    frames = [_read_frame(path) for path in files]
-    for path, frame in zip(files, frames, strict=True):
-        if frame.shape != frames[0].shape:
+    files = frame_files(source, first_mask)
+    frames = [read_frame(path) for path in files]
+    shapes = [frame.shape for frame in frames]
+    usual = Counter(shapes).most_common(1)[0][0]
+    for path, shape in zip(files, shapes, strict=True):
+        if shape != usual:
             raise ValueError(
-                f"{path}: expected {size_text(frames[0].shape)} as {files[0].name}, "
-                f"found {size_text(frame.shape)}; all frames must have one size"
+                f"{path}: expected {size_text(usual)} as {files[shapes.index(usual)].name}, "
+                f"found {size_text(shape)}; all frames must have one size"
             )
     return frames, [path.stem for path in files]
 
 
-def _read_frame(path: Path) -> Frame:
+def read_frame(path: Path) -> Frame:
+    """One frame, (H, W, 3), uint8, RGB. Raises as `open_image`, and ValueError for one that is not of 8 bits."""
     image = open_image(path)
     if image.mode not in EIGHT_BIT:
         raise ValueError(f"{path}: expected an 8-bit colour image, found mode {image.mode}; convert it to 8-bit RGB")
-    return np.array(ImageOps.exif_transpose(image).convert("RGB"))
+    return np.array(image.convert("RGB"))
 
 
-def _read_annotations(folder: Path, names: list[str], shape: tuple[int, ...], single: bool) -> list[Mask | None]:
+def annotation_files(folder: Path, names: Ordered[str]) -> list[Path | None]:
+    """The true mask of each frame, by its name and whatever the case of its ending; None where there is none."""
+    files = visible_files(folder) if folder.is_dir() else []
+    masks = {path.stem: path for path in files if path.suffix.lower() == ".png"}
+    return [masks.get(name) for name in names]
+
+
+def _read_annotations(folder: Path, names: list[str], first: FirstMask, year: int | None) -> list[Mask | None]:
+    """The true masks in the labels of the first mask."""
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: expected a folder of annotations (.png), found nothing")
-    paths = [folder / f"{name}.png" for name in names]
-    if not any(path.is_file() for path in paths):
-        raise FileNotFoundError(
-            f"{folder}: expected annotations named as the frames ({paths[0].name}, ...), found none"
+    paths = annotation_files(folder, names)
+    if not any(paths):
+        raise FileNotFoundError(f"{folder}: expected annotations named as the frames ({names[0]}.png, ...), found none")
+    stored = [None if path is None else read_mask(path, first.labels.shape) for path in paths]
+    start = next((i for i, labels in enumerate(stored) if labels is not None and labels.any()), None)
+    if start is None:
+        return stored
+    labels, path = stored[start], paths[start]
+    assert labels is not None and path is not None
+    year = year or year_of(labels)
+    masks = [None if labels is None else to_instances(labels, year) for labels in stored]
+    label = _label_of_the_instance(path, first, year, labels)
+    return masks if label is None else [None if mask is None else mask * np.uint8(label) for mask in masks]
+
+
+def _label_of_the_instance(path: Path, first: FirstMask, year: int, stored: Mask) -> int | None:
+    """The label that instance 1 of annotations of 0 and 255 has in the first mask; None where labels are labels."""
+    drawn, annotated = _labels_of(first.labels), _labels_of(to_instances(stored, year))
+    if year == 2016 and len(drawn) == 1:
+        return drawn[0]
+    if year == 2016 or (first.year == 2016 and annotated != drawn):
+        ours = "0 and 255" if first.year == 2016 else f"instances {', '.join(map(str, drawn))}"
+        theirs = "0 and 255" if year == 2016 else f"instances {', '.join(map(str, annotated))}"
+        raise ValueError(
+            f"{path}: expected the instances of the first mask, which holds {ours}, found {theirs}; with year 2016 all "
+            "instances of both are one"
         )
-    clean = single_instance if single else without_void
-    return [clean(read_mask(path, shape)) if path.is_file() else None for path in paths]
-
-
-def _natural(stem: str) -> list[tuple[int, str]]:
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", stem) if part]
-
-
-def _warn_of_gaps(folder: Path, stems: list[str]) -> None:
-    """Every step above one is a gap, unless all are alike (every fifth frame, say)."""
-    matches = [re.fullmatch(r"(.*?)(\d+)", stem) for stem in stems]
-    found = [(match[1], match[2]) for match in matches if match]
-    if len(found) < len(stems) or len({prefix for prefix, _ in found}) > 1:
-        return
-    numbers = [int(digits) for _, digits in found]
-    if len(numbers) > 2 and len(set(np.diff(numbers))) == 1:
-        return
-    width = len(found[0][1])
-    pairs = [(a + 1, b - 1) for a, b in zip(numbers, numbers[1:], strict=False) if b > a + 1]
-    gaps = [f"{a:0{width}d}" if a == b else f"{a:0{width}d} to {b:0{width}d}" for a, b in pairs]
-    if gaps:
-        listed = ", ".join(gaps[:5]) + (f" and {len(gaps) - 5} more" if len(gaps) > 5 else "")
-        warnings.warn(f"{folder}: frames are missing from the numbering: {listed}", stacklevel=2)
+    return None

@@ -105,17 +105,24 @@ def test_a_missing_mini_split_says_where_it_comes_from(tmp_path, monkeypatch):
         open_benchmark("mini")
 
 
-def test_a_sequence_without_all_its_true_masks_is_refused_before_anything_runs(root):
-    lost = root / MASKS / "bees" / "00002.png"
-    lost.unlink()
-    with pytest.raises(FileNotFoundError, match="00002.png: expected a true mask for each of 4 frames, found 3"):
+def test_a_sequence_is_scored_by_the_true_masks_that_it_has_and_that_is_said(root):
+    masks = root / MASKS / "bees"
+    (masks / "00002.png").unlink()
+    (masks / "00001.png").rename(masks / "00001.PNG")
+    with pytest.warns(UserWarning, match="1 sequence with true masks for some frames only.*: bees 3 of 4"):
+        assert [m is None for m in open_benchmark("davis-2017", root).load("bees").annotations] == [0, 0, 1, 0]
+    (masks / "00001.PNG").unlink()
+    with pytest.raises(ValueError, match="bees: expected true masks of at least 3 frames, .* found 2; without"):
+        open_benchmark("davis-2017", root)
+    (masks / "00000.png").unlink()
+    with pytest.raises(FileNotFoundError, match="00000.png: expected the mask of the first frame"):
         open_benchmark("davis-2017", root)
     assert open_benchmark("davis-2017", root, ("apes",)).names == ("apes",)
 
 
 def test_a_sequence_of_two_frames_cannot_be_scored(tmp_path):
     write_benchmark([tiny_sequence("short", frames=2)], tmp_path, "val")
-    with pytest.raises(ValueError, match="short: expected at least 3 frames"):
+    with pytest.raises(ValueError, match="short: expected true masks of at least 3 frames"):
         open_benchmark("davis-2017", tmp_path)
 
 

@@ -88,6 +88,15 @@ def test_the_lists_of_the_first_release_hold_paths(tmp_path):
     assert list_sequences(root, 2016) == ["bear"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "  \n\n", "\r"])
+def test_lists_of_any_editor_are_read(tmp_path, encoding, end):
+    names = ["my dog", "café", "b b c"]
+    root = write_davis(tmp_path, {name: [labels(1)] for name in names})
+    (root / "ImageSets/2017/val.txt").write_bytes("".join(name + end for name in names).encode(encoding))
+    assert list_sequences(root, 2017) == names
+
+
 def test_missing_sequences_are_named_and_the_others_offered(tmp_path):
     root = write_davis(tmp_path, {"cows": [labels(1)]}, listed=["bear", "cows", "dog"])
     with pytest.warns(UserWarning, match="2 of 3 sequences are left out.*: bear, dog"):

@@ -8,7 +8,7 @@ from PIL import Image
 
 from tests.evaluation.samples import frames, write
 from vsreid_lite.evaluation import evaluate, score_sequence
-from vsreid_lite.evaluation.labels import read_labels
+from vsreid_lite.masks import read_labels, write_mask
 
 
 @pytest.fixture
@@ -29,12 +29,15 @@ def test_a_larger_label_is_refused_with_its_file(folders):
 
 def test_missing_files_and_folders_are_named(folders):
     (folders[1] / "a" / "00001.png").unlink()
-    with pytest.raises(FileNotFoundError, match=r"predicted/a/00001\.png: there is no such frame"):
+    with pytest.raises(FileNotFoundError, match=r"predicted/a/00001\.png: expected an image file, found nothing"):
         evaluate(*folders)
     with pytest.raises(FileNotFoundError, match="nowhere: there is no such folder"):
         evaluate(folders[0] / "nowhere", folders[1])
-    with pytest.raises(FileNotFoundError, match="nowhere/a: there is no such folder"):
+    with pytest.raises(FileNotFoundError, match="nowhere: there is no such folder"):
         evaluate(folders[0], folders[1] / "nowhere")
+    (folders[1] / "a").rename(folders[1] / "b")
+    with pytest.raises(FileNotFoundError, match="predicted/a: there is no such folder"):
+        evaluate(*folders)
     with pytest.raises(ValueError, match="a: expected one folder of indexed PNGs for each sequence, found none"):
         evaluate(folders[0] / "a", folders[1])
     with pytest.raises(ValueError, match="the prediction has no sequence a, only b"):
@@ -46,7 +49,8 @@ def test_too_few_frames(folders):
         (folders[0] / "a" / unwanted).unlink()
     with pytest.raises(ValueError, match="truth/a: expected at least 3 frames, .* found 2"):
         evaluate(*folders)
-    (folders[0] / "b").mkdir()
+    for folder in folders:
+        (folder / "b").mkdir()
     with pytest.raises(ValueError, match="truth/b: expected the indexed PNGs of one sequence, found none"):
         evaluate(write(folders[0], {"a": frames(1, 1, 1)}), folders[1])
     with pytest.raises(ValueError, match="sequence a: expected 4 predicted frames, found 3"):
@@ -60,10 +64,10 @@ def test_a_wrong_size_is_named(folders, side):
         evaluate(*folders)
 
 
-@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "I;16"])
-def test_an_image_without_labels_is_refused(folders, mode):
-    Image.new(mode, (20, 20)).save(folders[1] / "a" / "00001.png")
-    with pytest.raises(ValueError, match=rf"a/00001\.png: .*expected an indexed or 8-bit grey PNG, .* mode {mode}"):
+@pytest.mark.parametrize(("mode", "value"), [("RGB", (9, 0, 0)), ("RGBA", (1, 1, 1, 9)), ("LA", (1, 9)), ("I;16", 1)])
+def test_an_image_without_labels_is_refused(folders, mode, value):
+    Image.new(mode, (20, 20), value).save(folders[1] / "a" / "00001.png")
+    with pytest.raises(ValueError, match=rf"a/00001\.png: expected an 8-bit indexed or grey mask, found mode {mode}"):
         evaluate(*folders)
 
 
@@ -77,23 +81,23 @@ def test_a_truncated_file_is_refused_at_any_length(tmp_path):
         try:
             np.testing.assert_array_equal(read_labels(path), labels)  # only the end mark is missing
         except ValueError as error:
-            assert str(error).startswith(f"{path}: cannot be read as a label image")
+            assert str(error).startswith(f"{path}: unreadable or truncated image")
             refused += 1
     assert refused > 0.9 * len(whole) / 7
 
 
-def test_a_first_frame_without_instance_is_refused(tmp_path):
+def test_a_first_frame_without_instance_is_refused():
     empty, davis2016 = frames(0, 1, 1), frames(1, 1, 1, label=255)
     with pytest.raises(ValueError, match="sequence a, frame 0: the first true frame shows no instance$"):
         evaluate({"a": empty}, {"a": empty})
-    with pytest.raises(ValueError, match=r"a/00000\.png: .* no instance, and 255 is void \(DAVIS 2016"):
-        evaluate(write(tmp_path, {"a": davis2016}), tmp_path)
+    with pytest.raises(ValueError, match=r"frame 0: .* no instance, and 255 is void \(in DAVIS 2016 it is"):
+        evaluate({"a": davis2016}, {"a": davis2016}, year=2017)
 
 
 def test_arrays_that_hold_no_labels_are_refused():
     with pytest.raises(ValueError, match=r"sequence a: expected integer labels \(N, H, W\), found float64"):
         evaluate({"a": frames(1, 1, 1).astype(float)}, {"a": frames(1, 1, 1)})
-    with pytest.raises(ValueError, match="sequence a: expected equal numbers of frames, at least 3, found 3, 4"):
+    with pytest.raises(ValueError, match="sequence a: expected equal numbers of frames, found 3, 4"):
         score_sequence("a", frames(1, 1, 1), frames(1, 1, 1, 1))
     with pytest.raises(ValueError, match=r"sequence a, frame 1: expected shape \(20, 20\), found \(20, 10\)"):
         score_sequence("a", frames(1, 1, 1), frames(1, 1, 1)[:, :, :10])
@@ -112,5 +116,100 @@ def test_frames_are_taken_in_natural_order(tmp_path):
         (tmp_path / "a" / f"{old}.png").rename(tmp_path / "a" / f"{new}.png")
     (tmp_path / "a" / "9.png").unlink()
     (tmp_path / "empty" / "a").mkdir(parents=True)
-    with pytest.raises(FileNotFoundError, match="10.png"):
-        evaluate(tmp_path, tmp_path / "empty")
+    warning = "8.png and 11.png do not count, .* official program sorts names as text and leaves 10.png and 8.png out"
+    with pytest.raises(FileNotFoundError, match="10.png"), pytest.warns(UserWarning, match=warning):
+        evaluate(tmp_path, tmp_path / "empty", ["a"])
+
+
+def save(folder, labels, kind, name="{:05d}.png"):
+    """Masks as one program or another stores them."""
+    folder.mkdir(parents=True)
+    for i, frame in enumerate(labels):
+        image = Image.fromarray(frame)
+        if kind == "P":
+            write_mask(folder / name.format(i), frame)
+        else:
+            image.convert(kind, dither=Image.Dither.NONE).save(folder / name.format(i))
+
+
+@pytest.mark.parametrize("true_kind", ["P", "L", "RGB"])
+@pytest.mark.parametrize("kind", ["P", "L", "RGBA", "1"])
+@pytest.mark.parametrize(("true_value", "value"), [(255, 255), (255, 1), (1, 255), (1, 1)])
+def test_one_instance_as_255_or_as_1_scores_the_same_on_either_side(tmp_path, true_kind, kind, true_value, value):
+    truth, predicted = frames(1, 1, 0, 1, 1), frames(1, 1, 1, 1, 1)
+    predicted[:, 5:8] = 0
+    expected = evaluate({"a": truth}, {"a": predicted}).to_json()
+    value = 255 if kind == "1" else value
+    save(tmp_path / "truth" / "a", truth * np.uint8(true_value), true_kind)
+    save(tmp_path / "predicted" / "a", predicted * np.uint8(value), kind)
+    assert evaluate(tmp_path / "truth", tmp_path / "predicted").to_json() == expected
+
+
+def test_the_first_true_frame_decides_what_255_means_in_the_others():
+    truth, predicted = frames(1, 1, 1, 1), frames(1, 1, 1, 1)
+    truth[1] = np.where(truth[1] == 1, 255, 0)  # nothing but void: the instance is hidden
+    assert evaluate({"a": truth}, {"a": predicted}).instances["a_1"].J.tolist() == [0, 1]
+
+
+def test_year_2016_unites_the_instances_of_both_sides():
+    truth = np.stack([frames(1, 1, 1)[0] + 2 * np.roll(frames(1, 1, 1)[0], 7, 1)] * 3)
+    scores = evaluate({"a": truth}, {"a": (truth > 0) * np.uint8(255)}, year=2016)
+    assert list(scores.instances) == ["a_1"] and scores.global_mean == 1
+    with pytest.raises(ValueError, match="expected labels 0 to 2, as in the first true frame, found 255"):
+        evaluate({"a": truth}, {"a": (truth > 0) * np.uint8(255)})
+
+
+def test_soft_edges_in_the_truth_are_no_instances(folders):
+    soft = np.repeat(np.arange(0, 256, 15, dtype=np.uint8), 20).reshape(-1, 20)
+    for i in range(4):
+        Image.fromarray(np.vstack([soft, soft[:2]])).save(folders[0] / "a" / f"{i:05d}.png")
+    with pytest.raises(ValueError, match=r"truth/a/00000\.png: .*soft edges"):
+        evaluate(*folders)
+
+
+def test_only_the_annotated_frames_count_and_that_is_said(tmp_path):
+    truth, predicted = frames(1, 1, 1, 0, 1, 1), frames(1, 0, 1, 1, 0, 1)
+    annotated = [truth[0], None, truth[2], truth[3], None, truth[5]]
+    with pytest.warns(UserWarning, match="sequence a: 4 of 6 frames have a true mask; these count"):
+        sparse = score_sequence("a", annotated, predicted)
+    assert sparse["a_1"].J.tolist() == [1, 0] and sparse["a_1"].visible.tolist() == [True, False]
+    save(tmp_path / "predicted" / "a", predicted, "P")
+    save(tmp_path / "truth" / "a", truth, "P")
+    for i in (1, 4):
+        (tmp_path / "truth" / "a" / f"{i:05d}.png").unlink()
+    with pytest.warns(UserWarning, match="truth: true masks for some predicted frames only: a 4 of 6; these count"):
+        assert evaluate(tmp_path / "truth", tmp_path / "predicted").instances["a_1"].J.tolist() == [1, 0]
+
+
+def test_too_few_annotated_frames_are_refused():
+    truth = frames(1, 1, 1, 1)
+    with pytest.raises(ValueError, match="sequence a: expected true masks of at least 3 frames, .* found 2"):
+        score_sequence("a", [truth[0], None, None, truth[3]], truth)
+
+
+def test_some_sequences_can_be_scored_alone(tmp_path):
+    labels = frames(1, 1, 1)
+    truth = write(tmp_path / "truth", {"a": labels, "b": labels, "c": labels})
+    predicted = write(tmp_path / "predicted", {"a": labels, "b": labels * 0})
+    assert list(evaluate(truth, predicted, ["b", "a", "b"]).instances) == ["b_1", "a_1"]
+    with pytest.raises(FileNotFoundError, match=r"predicted/c: .* 1 of 3 sequences have no .* --sequences a,b$"):
+        evaluate(truth, predicted)
+    with pytest.raises(ValueError, match="truth: no sequence d; there are a, b, c"):
+        evaluate(truth, predicted, ["d"])
+    with pytest.raises(ValueError, match="truth: the prediction is the reference"):
+        evaluate(truth, tmp_path / "predicted" / ".." / "truth")
+
+
+def test_what_archives_of_macos_add_and_upper_case_endings_change_nothing(folders):
+    expected = evaluate(*folders).to_json()
+    for folder in folders:
+        (folder / "__MACOSX" / "a").mkdir(parents=True)
+        (folder / ".cache").mkdir()
+        (folder / "a" / "._00000.png").write_bytes(b"\x00\x05\x16\x07")
+    for path in (folders[1] / "a").glob("0*.png"):
+        path.rename(path.with_suffix(".PNG"))
+    (folders[0] / "a" / "00001.png").rename(folders[0] / "a" / "00001.PNG")
+    assert evaluate(*folders).to_json() == expected
+    (folders[1] / "a" / "00001.png").write_bytes((folders[1] / "a" / "00001.PNG").read_bytes())
+    with pytest.raises(ValueError, match="a/00001.*: expected one mask for a frame, found 00001"):
+        evaluate(*folders)

@@ -14,7 +14,10 @@ from vsreid_lite.datasets.composite import CompositeSequence, composite_sequence
 from vsreid_lite.datasets.davis import FRAMES, MASKS, davis_folders, list_sequences, load_davis
 from vsreid_lite.datasets.frozen import MINI, write_benchmark
 from vsreid_lite.datasets.mini import mini_sequence
-from vsreid_lite.sequence import Sequence, frame_files
+from vsreid_lite.files import visible_files
+from vsreid_lite.frame_folders import frame_files
+from vsreid_lite.sequence import Sequence, annotation_files
+from vsreid_lite.wording import counted
 
 DATASETS = ("mini", "composite", "davis-2016", "davis-2017")
 FEWEST_FRAMES = 3  # the first and the last do not count
@@ -72,8 +75,7 @@ def open_benchmark(dataset: str, root: Path | None = None, names: Ordered[str] =
     split, listed = ("named", tuple(dict.fromkeys(names))) if names else _split(dataset, root, known)
     benchmark = Benchmark(dataset, root, listed, split)
     if dataset != "composite":
-        for name in benchmark.names:
-            _check_annotations(root, _year(dataset), name)
+        _check_annotations(root, _year(dataset), benchmark.names)
     return benchmark
 
 
@@ -125,25 +127,35 @@ def _split(dataset: str, root: Path, known: list[str]) -> tuple[str, tuple[str, 
     return split, tuple(list_sequences(root, _year(dataset), split))
 
 
-def _check_annotations(root: Path, year: int, name: str) -> None:
-    """Before a long run: whether there is a true mask for every frame, and enough frames to score."""
-    folder = next(folder for folder in davis_folders(root, year) if (folder / FRAMES / name).is_dir())
-    frames = frame_files(folder / FRAMES / name)
-    missing = [mask for mask in (folder / MASKS / name / f"{frame.stem}.png" for frame in frames) if not mask.is_file()]
-    if missing:
-        raise FileNotFoundError(
-            f"{missing[0]}: expected a true mask for each of {len(frames)} frames, found {len(frames) - len(missing)}; "
-            "without the truth a sequence can be segmented (`vsreid segment`), but not scored"
-        )
-    if len(frames) < FEWEST_FRAMES:
-        raise ValueError(
-            f"{folder / FRAMES / name}: expected at least {FEWEST_FRAMES} frames, as the first and last do not count, "
-            f"found {len(frames)}"
+def _check_annotations(root: Path, year: int, names: Ordered[str]) -> None:
+    """Before a long run: whether each sequence has a first mask and enough true masks; says which have not all."""
+    sparse = {}
+    for name in names:
+        folder = next(folder for folder in davis_folders(root, year) if (folder / FRAMES / name).is_dir())
+        frames, masks = frame_files(folder / FRAMES / name), folder / MASKS / name
+        annotated = [path is not None for path in annotation_files(masks, [frame.stem for frame in frames])]
+        if not annotated[0]:
+            raise FileNotFoundError(
+                f"{masks / frames[0].stem}.png: expected the mask of the first frame, found nothing"
+            )
+        if sum(annotated) < FEWEST_FRAMES:
+            raise ValueError(
+                f"{masks}: expected true masks of at least {FEWEST_FRAMES} frames, as the first and last do not count, "
+                f"found {sum(annotated)}; without the truth a sequence can be segmented (`vsreid segment`), but not "
+                "scored"
+            )
+        if not all(annotated):
+            sparse[name] = f"{name} {sum(annotated)} of {len(frames)}"
+    if sparse:
+        warnings.warn(
+            f"{root}: {counted(len(sparse), 'sequence')} with true masks for some frames only, which are those that "
+            f"count: {', '.join([*sparse.values()][:5])}{', ...' if len(sparse) > 5 else ''}",
+            stacklevel=3,
         )
 
 
 def _inside(folder: Path) -> list[Path]:
-    return [path for path in folder.iterdir() if not path.name.startswith(".")] if folder.is_dir() else []
+    return visible_files(folder) if folder.is_dir() else []
 
 
 @lru_cache(maxsize=1)

@@ -6,14 +6,13 @@ In both layouts frames are `JPEGImages/480p/<sequence>/` and masks `Annotations/
 
 from __future__ import annotations
 
+import re
 import warnings
 from pathlib import Path, PurePosixPath
 
-import numpy as np
-
 from vsreid_lite.datasets.download import download
-from vsreid_lite.masks import Mask, open_image, read_mask, single_instance, size_text, without_void
-from vsreid_lite.sequence import Sequence, read_frames
+from vsreid_lite.masks import Mask, read_labels, to_instances
+from vsreid_lite.sequence import Sequence, annotation_files, read_frames
 
 __all__ = ["davis_folders", "download", "list_sequences", "load_davis"]
 
@@ -53,7 +52,7 @@ def list_sequences(root: Path | str, year: int, split: str = "val") -> list[str]
     if path is None:
         other = sorted({p.stem for candidate in lists for p in candidate.parent.glob("*.txt")})
         raise FileNotFoundError(f"{lists[0]}: expected the list of split {split}, found {other or 'no list at all'}")
-    names = _names(path)
+    names = read_split(path)
     there = [name for name in names if any((folder / FRAMES / name).is_dir() for folder in folders)]
     missing = [name for name in names if name not in there]
     if not there:
@@ -83,34 +82,24 @@ def load_davis(root: Path | str, year: int, sequence: str) -> Sequence:
             f"there are {', '.join(there)}"
         )
     frames, names = read_frames(folder / FRAMES / sequence)
-    paths = [folder / MASKS / sequence / f"{name}.png" for name in names]
-    if not paths[0].is_file():
-        raise FileNotFoundError(f"{paths[0]}: expected the mask of the first frame, found nothing")
-    read = _read_2016 if year == 2016 else _read_2017
-    annotations = [read(path, frames[0].shape) if path.is_file() else None for path in paths]
+    paths = annotation_files(folder / MASKS / sequence, names)
+    annotations = [None if path is None else _read_annotation(path, frames[0].shape, year) for path in paths]
     first = annotations[0]
-    assert first is not None
+    if first is None:
+        path = folder / MASKS / sequence / f"{names[0]}.png"
+        raise FileNotFoundError(f"{path}: expected the mask of the first frame, found nothing")
     if not first.any():
         raise ValueError(f"{paths[0]}: expected an instance in the mask of the first frame, found background only")
     return Sequence(sequence, frames, first, annotations=annotations, frame_names=names)
 
 
-def _names(path: Path) -> list[str]:
-    """One name a line; in the first release, the paths of a frame and its mask."""
-    lines = [line.split()[0] for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    return list(dict.fromkeys(PurePosixPath(line).parent.name if "/" in line else line for line in lines))
+def read_split(path: Path) -> list[str]:
+    """The sequences of a list, one a line; in DAVIS's first release, a line has the paths of a frame and its mask."""
+    lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    frames = [re.match(r"\S*JPEGImages/\S*", line) for line in lines]
+    names = [PurePosixPath(frame[0]).parent.name if frame else line for frame, line in zip(frames, lines, strict=True)]
+    return list(dict.fromkeys(name for name in names if name))
 
 
-def _read_2016(path: Path, shape: tuple[int, ...]) -> Mask:
-    """Some masks of the first release are RGB or RGBA with equal channels: the first one is the mask."""
-    image = open_image(path)
-    stored = np.asarray(image.getchannel(0) if image.mode in ("RGB", "RGBA") else image, dtype=np.uint8)
-    if stored.shape != tuple(shape[:2]):
-        raise ValueError(
-            f"{path}: expected a mask of {size_text(shape)} as the frames, found {size_text(stored.shape)}"
-        )
-    return single_instance(stored)
-
-
-def _read_2017(path: Path, shape: tuple[int, ...]) -> Mask:
-    return without_void(read_mask(path, shape))
+def _read_annotation(path: Path, shape: tuple[int, ...], year: int) -> Mask:
+    return to_instances(read_labels(path, shape), year)

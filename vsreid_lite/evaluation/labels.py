@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
-import struct
-import zlib
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+
+from vsreid_lite.files import visible_files
+from vsreid_lite.masks import read_labels, read_mask, single_instance, year_of
 
 Labels = NDArray[np.integer]  # (H, W): 0 background, k for instance k from 1, 255 void (in the truth only)
 Source = str | Path | Mapping[str, NDArray[np.integer]]
-LABEL_MODES = ("P", "L", "1")
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,13 +22,14 @@ class LabelFrames:
     """The N label maps of one sequence, each read from its file when it is asked for.
 
     contents: a file or the labels (H, W) for each frame. shape: (H, W) that each must have. names: of the frames, as
-    "00003". where: what to call each frame in an error.
+    "00003". where: what to call each frame in an error. united: whether all that is not background is instance 1.
     """
 
     contents: Sequence[Path | Labels]
     shape: tuple[int, ...]
     names: list[str]
     where: list[str]
+    united: bool = False
 
     def __len__(self) -> int:
         """N."""
@@ -41,7 +41,16 @@ class LabelFrames:
         labels = read_labels(content) if isinstance(content, Path) else content
         if labels.shape != self.shape:
             raise ValueError(f"{self.where[i]}: expected {_size(self.shape)}, found {_size(labels.shape)}")
-        return labels
+        return single_instance(labels) if self.united else labels
+
+
+@dataclass(frozen=True, eq=False)
+class OneInstance(LabelFrames):
+    """As `LabelFrames`, of a prediction of one instance: a frame of 0 and 255 alone shows it as 255."""
+
+    def __getitem__(self, i: int) -> Labels:
+        labels = super().__getitem__(i)
+        return single_instance(labels) if year_of(labels) == 2016 else labels
 
 
 def sequence_names(source: Source) -> list[str]:
@@ -49,26 +58,34 @@ def sequence_names(source: Source) -> list[str]:
     if isinstance(source, Mapping):
         names = sorted(source)
     else:
-        names = sorted(path.name for path in existing_folder(source).iterdir() if path.is_dir() and path.name[0] != ".")
+        names = sorted(path.name for path in visible_files(existing_folder(source)) if path.is_dir())
     if not names:
         raise ValueError(f"{_describe(source)}: expected one folder of indexed PNGs for each sequence, found none")
     return names
 
 
-def load_truth(source: Source, name: str) -> LabelFrames:
-    """All frames of one sequence of the reference, in natural order; at least 3, as the first and last do not count."""
+def load_truth(source: Source, name: str, year: int | None = None) -> LabelFrames:
+    """All frames of one sequence of the reference, in natural order; at least 3, as the first and last do not count.
+
+    year: 2016 unites all instances, 2017 takes 255 as void; when not given, the first frame that is not empty decides
+    (`masks.year_of`). Raises as `LabelFrames`, and as `read_mask` for that frame.
+    """
     if isinstance(source, Mapping):
         truth, what = _from_array(source[name], name), f"sequence {name}"
     else:
         truth, what = _from_folder(existing_folder(Path(source) / name)), str(Path(source) / name)
     if len(truth) < 3:
         raise ValueError(f"{what}: expected at least 3 frames, as the first and last do not count, found {len(truth)}")
-    return truth
+    start = next((i for i in range(len(truth)) if truth[i].any()), 0)
+    if not isinstance(source, Mapping):
+        read_mask(truth.where[start])  # refuses soft edges, whose shades would be instances
+    return replace(truth, united=(year or year_of(truth[start])) == 2016)
 
 
-def load_prediction(source: Source, name: str, truth: LabelFrames) -> LabelFrames:
+def load_prediction(source: Source, name: str, truth: LabelFrames, year: int | None, K: int) -> LabelFrames:
     """The frames predicted for one sequence of the reference; those of a folder by the file names of the reference.
 
+    year: as for `load_truth`; when not given, a frame of 0 and 255 alone shows the instance, if the truth has K = 1.
     Raises FileNotFoundError for a missing folder, ValueError for a missing sequence or another number of frames.
     """
     if isinstance(source, Mapping):
@@ -77,26 +94,18 @@ def load_prediction(source: Source, name: str, truth: LabelFrames) -> LabelFrame
         predicted = _from_array(source[name], name)
         if len(predicted) != len(truth):
             raise ValueError(f"sequence {name}: expected {len(truth)} predicted frames, found {len(predicted)}")
-        return replace(predicted, shape=truth.shape)
-    folder = existing_folder(Path(source) / name)
-    files = [folder / f"{frame}.png" for frame in truth.names]
-    return LabelFrames(files, truth.shape, *_names(files))
+    else:
+        folder = existing_folder(Path(source) / name)
+        there = _by_stem(folder)
+        files = [there.get(frame, folder / f"{frame}.png") for frame in truth.names]
+        predicted = LabelFrames(files, truth.shape, truth.names, [str(file) for file in files])
+    kind = OneInstance if year is None and K == 1 else LabelFrames
+    return kind(predicted.contents, truth.shape, predicted.names, predicted.where, united=year == 2016)
 
 
-def read_labels(path: Path) -> NDArray[np.uint8]:
-    """Labels (H, W) of an indexed (or 8-bit grey) PNG, exactly as stored: a palette is never applied.
-
-    Raises FileNotFoundError, or ValueError for a file that is damaged or no label image.
-    """
-    try:
-        with Image.open(path) as image:
-            if image.mode not in LABEL_MODES:
-                raise ValueError(f"expected an indexed or 8-bit grey PNG, found an image of mode {image.mode}")
-            return np.asarray(image, dtype=np.uint8)
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"{path}: there is no such frame") from error
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error) as error:
-        raise ValueError(f"{path}: cannot be read as a label image ({error})") from error
+def count_frames(folder: Path) -> int:
+    """The number of PNGs in a folder."""
+    return len(_by_stem(folder))
 
 
 def existing_folder(path: str | Path) -> Path:
@@ -107,16 +116,29 @@ def existing_folder(path: str | Path) -> Path:
     return folder
 
 
+def _by_stem(folder: Path) -> dict[str, Path]:
+    """The PNGs of a folder in natural order, by the names of their frames. Raises ValueError for two of one name."""
+    files = [path for path in visible_files(folder) if path.suffix.lower() == ".png"]
+    found = {path.stem: path for path in files}
+    if len(found) < len(files):
+        twice = next(path for path in files if found[path.stem] != path)
+        raise ValueError(f"{twice}: expected one mask for a frame, found {found[twice.stem].name} beside it")
+    return found
+
+
 def _from_folder(folder: Path) -> LabelFrames:
-    files = sorted((path for path in folder.glob("*.png") if path.name[0] != "."), key=_natural)
+    files = list(_by_stem(folder).values())
     if not files:
         raise ValueError(f"{folder}: expected the indexed PNGs of one sequence, found none")
+    by_text = sorted(files)
+    if (by_text[0], by_text[-1]) != (files[0], files[-1]):
+        warnings.warn(
+            f"{folder}: {files[0].name} and {files[-1].name} do not count, the first and the last by number; the "
+            f"official program sorts names as text and leaves {by_text[0].name} and {by_text[-1].name} out",
+            stacklevel=4,
+        )
     first = read_labels(files[0])
-    return LabelFrames([first, *files[1:]], first.shape, *_names(files))
-
-
-def _names(files: list[Path]) -> tuple[list[str], list[str]]:
-    return [path.stem for path in files], [str(path) for path in files]
+    return LabelFrames([first, *files[1:]], first.shape, [path.stem for path in files], [str(path) for path in files])
 
 
 def _from_array(labels: NDArray[np.integer], name: str) -> LabelFrames:
@@ -127,10 +149,6 @@ def _from_array(labels: NDArray[np.integer], name: str) -> LabelFrames:
     return LabelFrames(
         list(labels), labels.shape[1:], names, [f"sequence {name}, frame {i}" for i in range(len(labels))]
     )
-
-
-def _natural(path: Path) -> list[str | int]:
-    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path.stem)]
 
 
 def _describe(source: Source) -> str:

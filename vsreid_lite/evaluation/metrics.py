@@ -3,50 +3,101 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vsreid_lite.evaluation.labels import LabelFrames, Labels, Source, load_prediction, load_truth, sequence_names
+from vsreid_lite.evaluation.labels import (
+    LabelFrames,
+    Labels,
+    Source,
+    count_frames,
+    existing_folder,
+    load_prediction,
+    load_truth,
+    sequence_names,
+)
 from vsreid_lite.evaluation.scores import InstanceScores, Scores, Values
 
 Mask = NDArray[np.bool_]  # (H, W)
 Masks = NDArray[np.bool_]  # (N, H, W)
-Frames = Sequence[Labels] | NDArray[np.integer] | LabelFrames
+Frames = Sequence[Labels | None] | Sequence[Labels] | NDArray[np.integer] | LabelFrames
 VOID = 255
 BOUNDARY_TOLERANCE = 0.008  # of the image's diagonal
 
 
-def evaluate(reference: Source, predicted: Source) -> Scores:
-    """The semi-supervised DAVIS 2017 scores of a prediction, equal to those of the official program.
+def evaluate(reference: Source, predicted: Source, sequences: Sequence[str] = (), year: int | None = None) -> Scores:
+    """The semi-supervised DAVIS 2017 scores of a prediction, as the official program computes them.
 
-    reference, predicted: folders of sequence folders of indexed PNGs, or dicts from sequence name to labels (N, H, W).
-    Every sequence of the reference is scored. Its first and last frame do not count and need no prediction; 255 in the
-    truth is void and counts as background; the number of instances is the largest label of the first true frame, and a
-    label missing from the prediction counts as empty.
+    The first and last frame of a sequence do not count and need no prediction; 255 in the truth is void and counts as
+    background; the number of instances is the largest label of the first true frame, and a label missing from the
+    prediction counts as empty. Where the truth has masks for some frames only, these are the sequence, with a warning.
 
-    Raises FileNotFoundError for a missing folder or frame, ValueError for a damaged file, a size that differs, a true
-    first frame without instance, or a predicted label that the truth has not; each names the file.
+    Two things differ from the official program. Frames are in natural order ("2.png" before "10.png"), where it sorts
+    names as text; this matters for names without leading zeros, and is warned of. And masks of 0 and 255 alone, which
+    it refuses, are taken as those of one instance (DAVIS 2016).
+
+    Args:
+        reference: a folder of sequence folders of indexed PNGs, or a dict from sequence name to labels (N, H, W).
+        predicted: the same; it may hold more sequences and frames.
+        sequences: the names of those that are scored; all of the reference when none is given.
+        year: 2016 unites the instances of both sides, 2017 always takes 255 as void; by the files when not given.
+
+    Raises:
+        FileNotFoundError: a folder or frame is missing.
+        ValueError: a file is damaged, a size differs, a true first frame shows no instance, the prediction has a label
+            that the truth has not, both sides are one folder, or a name of `sequences` is unknown. Each names the file.
     """
+    names = _chosen(reference, predicted, sequences)
     instances: dict[str, InstanceScores] = {}
-    for name in sequence_names(reference):
-        truth = load_truth(reference, name)
-        prediction = load_prediction(predicted, name, truth)
+    sparse = {}
+    for name in names:
+        truth = load_truth(reference, name, year)
         try:
             K = number_of_instances(truth[0])
         except ValueError as error:
             raise ValueError(f"{truth.where[0]}: {error}") from error
+        prediction = load_prediction(predicted, name, truth, year, K)
+        if not isinstance(predicted, Mapping) and (more := count_frames(Path(predicted, name))) > len(truth):
+            sparse[name] = f"{name} {len(truth)} of {more}"
         instances |= score_sequence(name, truth, prediction, K, prediction.where)
+    if sparse:
+        listed = ", ".join([*sparse.values()][:5]) + (", ..." if len(sparse) > 5 else "")
+        warnings.warn(f"{reference}: true masks for some predicted frames only: {listed}; these count", stacklevel=2)
     return Scores(instances)
+
+
+def _chosen(reference: Source, predicted: Source, sequences: Sequence[str]) -> list[str]:
+    """The sequences to score, all of which must be on both sides."""
+    if isinstance(reference, Mapping) or isinstance(predicted, Mapping):
+        there = sequence_names(reference)
+    else:
+        there = sequence_names(reference)
+        if existing_folder(predicted).samefile(reference):
+            raise ValueError(f"{predicted}: the prediction is the reference; give the folder of predicted masks")
+    if unknown := [name for name in sequences if name not in there]:
+        raise ValueError(f"{reference}: no sequence {', '.join(unknown)}; there are {', '.join(there)}")
+    names = list(dict.fromkeys(sequences)) or there
+    if not isinstance(predicted, Mapping):
+        missing = [name for name in names if not Path(predicted, name).is_dir()]
+        if missing and len(missing) < len(names):
+            others = ",".join(name for name in names if name not in missing)
+            raise FileNotFoundError(
+                f"{Path(predicted, missing[0])}: there is no such folder; {len(missing)} of {len(names)} sequences have "
+                f"no prediction: score the others alone with --sequences {others if len(others) < 200 else 'A,B,...'}"
+            )
+    return names
 
 
 def number_of_instances(first: Labels) -> int:
     """The largest label of the first true frame (H, W), void left out. Raises ValueError when there is none."""
     K = int(np.max(first, initial=0, where=first != VOID))
     if K == 0:
-        hint = ", and 255 is void (DAVIS 2016 marks its instance so: relabel it to 1)" if np.any(first == VOID) else ""
+        hint = ", and 255 is void (in DAVIS 2016 it is the instance: year 2016)" if np.any(first == VOID) else ""
         raise ValueError(f"the first true frame shows no instance{hint}")
     return K
 
@@ -56,24 +107,38 @@ def score_sequence(
 ) -> dict[str, InstanceScores]:
     """The scores of one sequence, keyed "<name>_<k>", k from 1 to K.
 
-    truth, predicted: labels (H, W) of all N >= 3 frames, or arrays (N, H, W); the first and the last frame do not count
-    and their predictions are not looked at. K: number of instances, that of the first true frame when not given. where:
-    what to call each predicted frame in an error.
-    Raises ValueError for numbers of frames or sizes that differ and for a predicted label above K.
+    Args:
+        name: of the sequence.
+        truth: labels (H, W) of all N frames, or an array (N, H, W). Where some are None, the annotated frames are the
+            sequence, with a warning; at least 3. The first and the last do not count.
+        predicted: as many labels (H, W); those of frames that do not count are not looked at.
+        K: the number of instances; that of the first true frame when not given.
+        where: what to call each predicted frame in an error.
+
+    Raises:
+        ValueError: numbers of frames or sizes differ, or a predicted label is above K.
     """
     N = len(truth)
-    if N < 3 or len(predicted) != N:
-        raise ValueError(f"sequence {name}: expected equal numbers of frames, at least 3, found {N}, {len(predicted)}")
-    K = number_of_instances(truth[0]) if K is None else K
+    if len(predicted) != N:
+        raise ValueError(f"sequence {name}: expected equal numbers of frames, found {N}, {len(predicted)}")
+    annotated = [i for i in range(N) if isinstance(truth, LabelFrames) or truth[i] is not None]
+    if len(annotated) < 3:
+        raise ValueError(
+            f"sequence {name}: expected true masks of at least 3 frames, as the first and last do not count, found "
+            f"{len(annotated)}"
+        )
+    if len(annotated) < N:
+        warnings.warn(f"sequence {name}: {len(annotated)} of {N} frames have a true mask; these count", stacklevel=2)
+    K = number_of_instances(truth[annotated[0]]) if K is None else K
     where = [f"sequence {name}, frame {i}" for i in range(N)] if where is None else where
-    visible = np.empty((K, N), dtype=bool)
-    values = np.zeros((K, N, 2))
-    for i in range(N):
+    visible = np.empty((K, len(annotated)), dtype=bool)
+    values = np.zeros((K, len(annotated), 2))
+    for at, i in enumerate(annotated):
         true_masks = _masks(truth[i], K)
-        visible[:, i] = [mask.any() for mask in true_masks]
-        if 0 < i < N - 1:
+        visible[:, at] = [mask.any() for mask in true_masks]
+        if 0 < at < len(annotated) - 1:
             predicted_masks = _masks(_checked(predicted[i], true_masks[0].shape, K, where[i]), K)
-            values[:, i] = [score_frame(*pair) for pair in zip(true_masks, predicted_masks, strict=True)]
+            values[:, at] = [score_frame(*pair) for pair in zip(true_masks, predicted_masks, strict=True)]
     return {f"{name}_{k + 1}": _instance(values[k, 1:-1], visible[k]) for k in range(K)}
 
 
