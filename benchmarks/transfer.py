@@ -21,7 +21,8 @@ from vsreid_lite.evaluation.metrics import region
 from vsreid_lite.flow import get_flow
 from vsreid_lite.geometry import warp
 from vsreid_lite.models import PropagationNetwork
-from vsreid_lite.models.loading import load_networks, weight_files
+from vsreid_lite.models.loading import load_networks
+from vsreid_lite.models.weight_files import weight_files
 from vsreid_lite.propagation import propagate_mask
 from vsreid_lite.sequence import Sequence
 

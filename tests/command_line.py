@@ -18,8 +18,9 @@ from vsreid_lite import api
 from vsreid_lite.cli import main
 from vsreid_lite.geometry import Box
 from vsreid_lite.masks import write_mask
-from vsreid_lite.models import Networks, loading, weights
-from vsreid_lite.models.weights import Provenance, save_weights
+from vsreid_lite.models import Networks
+from vsreid_lite.models.provenance import Provenance
+from vsreid_lite.models.weights import save_weights
 from vsreid_lite.sequence import Sequence
 
 SHAPE = (41, 63)  # odd on purpose
@@ -43,8 +44,8 @@ def ship_stubs(monkeypatch, folder: Path, seen: tuple[str, ...] = ()) -> Path:
     for part in ("baseline", "box", "propagation", "detector", "identification"):
         provenance = Provenance(part, "none", "none", 0, 0, sequences=seen)
         save_weights(folder / f"lite-{part}.safetensors", nn.Linear(1, 1), provenance)
-    monkeypatch.setattr(weights, "SHIPPED", folder)
-    monkeypatch.setattr(loading, "SHIPPED", folder)
+    monkeypatch.setattr("vsreid_lite.models.provenance.SHIPPED", folder)
+    monkeypatch.setattr("vsreid_lite.models.weight_files.SHIPPED", folder)
     monkeypatch.setattr(api, "load_networks", stub_networks)
     return folder
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from vsreid_lite import doctor
-from vsreid_lite.models import loading, weights
+from vsreid_lite.models.provenance import SHIPPED
 
 SHARED_DAVIS = Path(__file__).resolve().parents[2] / "shared" / "data" / "davis2016"
 
@@ -24,9 +24,9 @@ def davis_root() -> Path:
 @pytest.fixture
 def weight_folder(tmp_path, monkeypatch):
     """A copy of the shipped weights that may be spoilt."""
-    folder = shutil.copytree(weights.SHIPPED, tmp_path / "weights")
-    monkeypatch.setattr(weights, "SHIPPED", folder)
-    monkeypatch.setattr(loading, "SHIPPED", folder)
+    folder = shutil.copytree(SHIPPED, tmp_path / "weights")
+    monkeypatch.setattr("vsreid_lite.models.provenance.SHIPPED", folder)
+    monkeypatch.setattr("vsreid_lite.models.weight_files.SHIPPED", folder)
     return folder
 
 

@@ -68,7 +68,7 @@ BAD_PREDICTION = {
     "no sequence": (lambda root: shutil.rmtree(root / "truth" / "clip"), "truth: expected one folder"),
     "missing frame": (
         lambda root: (root / "predicted/clip/00001.png").unlink(),
-        "00001.png: expected an image file, found nothing",
+        "00001.png: expected an image file",
     ),
     "truncated mask": (lambda root: truncate(root / "predicted/clip/00002.png"), "00002.png: unreadable or truncated"),
     "truncated truth": (lambda root: truncate(root / "truth/clip/00001.png"), "00001.png: unreadable or truncated"),

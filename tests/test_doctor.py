@@ -13,7 +13,7 @@ from vsreid_lite import __version__, doctor, machine
 from vsreid_lite.cli import main
 from vsreid_lite.config import Config
 from vsreid_lite.datasets import frozen, mini
-from vsreid_lite.models import loading
+from vsreid_lite.models.weight_files import weight_files
 
 ROOT = Path(__file__).parents[1]
 
@@ -28,7 +28,7 @@ def test_it_knows_where_mini_is_and_how_large():
 
 
 def test_it_knows_the_weight_files_of_the_default_configuration():
-    part, _ = loading.weight_files("lite").of_streams(Config().propagation)
+    part, _ = weight_files("lite").of_streams(Config().propagation)
     assert doctor._default_parts() == (part, "detector", "identification")
 
 

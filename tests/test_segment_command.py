@@ -237,7 +237,7 @@ def test_without_pyav_an_overlay_is_refused_before_the_run(clip, tmp_path, capfd
 )
 def test_networks_that_are_not_there_are_named(clip, tmp_path, capfd, monkeypatch, options, line):
     monkeypatch.undo()
-    monkeypatch.setattr("vsreid_lite.models.loading.SHIPPED", tmp_path)
+    monkeypatch.setattr("vsreid_lite.models.weight_files.SHIPPED", tmp_path)
     assert line in refused(capfd, *clip, "--output", tmp_path / "out", *options)
     assert not (tmp_path / "out").exists()
 

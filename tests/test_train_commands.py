@@ -19,7 +19,8 @@ from vsreid_lite.cli import main
 from vsreid_lite.datasets.frozen import write_benchmark
 from vsreid_lite.evaluation.scores import InstanceScores, Scores
 from vsreid_lite.evaluation.selection import Selection, Trial
-from vsreid_lite.models.weights import Provenance, read_provenance, save_weights
+from vsreid_lite.models.provenance import Provenance, read_provenance
+from vsreid_lite.models.weights import save_weights
 from vsreid_lite.training.catalogue import STAGE_MINUTES, STAGE_NAMES, list_stages
 from vsreid_lite.training.log import append_to_log
 from vsreid_lite.training.processes import Team
@@ -276,7 +277,7 @@ def selected(monkeypatch, tmp_path):
         return Selection([Trial(chosen, scores)], chosen)
 
     monkeypatch.setattr("vsreid_lite.evaluation.selection.select_settings", select)
-    monkeypatch.setattr("vsreid_lite.models.loading.SHIPPED", tmp_path)
+    monkeypatch.setattr("vsreid_lite.models.weight_files.SHIPPED", tmp_path)
     provenance = Provenance("two streams", "none", "none", 0, 1, settings={"rho_reid": 0.1, "adaptation": {"steps": 9}})
     save_weights(tmp_path / "lite-propagation.safetensors", torch.nn.Linear(1, 1), provenance)
     return asked

@@ -95,7 +95,8 @@ def _davis() -> Finding:
 def _weights() -> Iterator[Finding]:
     """Every file of the shipped sets, and whether the default networks load from theirs."""
     try:
-        from vsreid_lite.models.loading import WEIGHT_SETS, load_networks, weight_files
+        from vsreid_lite.models.loading import load_networks
+        from vsreid_lite.models.weight_files import WEIGHT_SETS, weight_files
     except Exception as error:
         yield Finding("weights", False, f"cannot be read before the packages above work ({one_line(error)})")
         return
@@ -118,7 +119,7 @@ def _default_parts() -> tuple[str, ...]:
 
 
 def _weight_file(name: str, file: Path | None, needed: bool) -> Finding:
-    from vsreid_lite.models.weights import read_provenance
+    from vsreid_lite.models.provenance import read_provenance
 
     if file is None:
         return Finding(f"weights {name}", False, f"no file; {_again(name)}", needed)
@@ -236,7 +237,7 @@ def _data_problem(dataset: str, root: str, sequence: str | None) -> str:
 
 
 def _weights_problem(weights: str) -> str:
-    from vsreid_lite.models.loading import weight_files
+    from vsreid_lite.models.weight_files import weight_files
 
     try:
         files = weight_files(weights)

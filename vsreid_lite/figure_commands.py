@@ -13,7 +13,8 @@ def draw_figures(options: argparse.Namespace) -> None:
         from tqdm.auto import tqdm
 
         from vsreid_lite.config import Config
-        from vsreid_lite.models.loading import choose_device, weight_files
+        from vsreid_lite.models.loading import choose_device
+        from vsreid_lite.models.weight_files import weight_files
         from vsreid_lite.outputs import check_file
         from vsreid_lite.visualization.files import write_both
         from vsreid_lite.visualization.paper.gallery import DRAWINGS, Gallery

@@ -142,4 +142,4 @@ def _listed(paths: list[Path]) -> str:
 
 
 def _warn(text: str) -> None:
-    warnings.warn(text, stacklevel=4)
+    warnings.warn(text, stacklevel=1)  # one place, so that a text is said once however often a folder is listed

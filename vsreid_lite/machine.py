@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import os
 import platform
@@ -39,6 +40,7 @@ OPTIONAL = {
     "davis2017": "the official evaluation, which tests compare with: environment.yml has its address",
 }
 INSTALL = "run `make setup`, or `conda env create -f environment.yml`"
+DRIVERS = ("libcuda.so.1", "nvcuda.dll", "libamdhip64.so", "amdhip64.dll")  # of which torch needs one for a GPU
 LEAST_PYTHON = (3, 11)
 LEAST_MEMORY = 2.0  # GB
 
@@ -138,6 +140,32 @@ def gigabytes() -> float | None:
     except (AttributeError, OSError, ValueError):  # not this system; no container; "max"
         pass
     return min(found) / 1e9 if found else None
+
+
+def device_index(name: str) -> int | None:
+    """The number of the GPU that a device name asks for; None for "auto" and "cpu". Raises ValueError for no name."""
+    if not re.fullmatch(r"auto|cpu|cuda(:(0|[1-9][0-9]*))?", name):
+        raise ValueError(f"device {name!r}: expected auto, cpu, cuda or cuda:N")
+    return int(name.partition(":")[2] or 0) if name.startswith("cuda") else None
+
+
+def check_device(name: str) -> None:
+    """In a moment, without torch: that a device name is one, and that there is a driver where it asks for a GPU."""
+    if device_index(name) is not None and not any(map(_loads, DRIVERS)):
+        raise ValueError(no_gpu(name, 0))
+
+
+def no_gpu(name: str, count: int) -> str:
+    """What to say where the GPU of a device name is not among those there are."""
+    return f"device {name!r}: expected a CUDA GPU, found {count}; use --device cpu or auto"
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
 
 
 def gpu() -> Finding:

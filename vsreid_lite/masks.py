@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
+from PIL.Image import DecompressionBombError
 
 from vsreid_lite.files import atomic_path
 
@@ -57,15 +58,7 @@ def open_image(path: Path | str) -> Image.Image:
             pictures = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # an MPO is a photo with previews
             image.load()
             ImageOps.exif_transpose(image, in_place=True)
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        EOFError,
-        struct.error,
-        zlib.error,
-        Image.DecompressionBombError,
-    ) as error:
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, DecompressionBombError) as error:
         raise ValueError(f"{path}: unreadable or truncated image ({error}); copy or export the file again") from error
     if pictures > 1:
         raise ValueError(f"{path}: expected one picture, found {pictures} in one file; save each as a file of its own")
@@ -198,7 +191,7 @@ def _labels(image: Image.Image, path: Path, shape: tuple[int, ...] | None) -> Ma
 
 
 def _single_channel(image: Image.Image) -> Mask | None:
-    """(H, W), uint8; also of a colour image whose channels are equal, and 0 where it is transparent. None for others."""
+    """(H, W), uint8; also of a colour image whose channels are equal, and 0 where it is transparent; else None."""
     if image.mode not in ("P", "L", "1", "LA", "RGB", "RGBA"):
         return None
     pixels = np.asarray(image, dtype=np.uint8)

@@ -137,7 +137,8 @@ def choose_settings(options: argparse.Namespace) -> None:
     with uninterrupted():
         from vsreid_lite.config import Config
         from vsreid_lite.evaluation.selection import format_selection, select_settings
-        from vsreid_lite.models.weights import read_provenance, store_settings
+        from vsreid_lite.models.provenance import read_provenance
+        from vsreid_lite.models.weights import store_settings
         from vsreid_lite.outputs import check_file
         from vsreid_lite.workers import default_workers
 
@@ -159,7 +160,7 @@ def choose_settings(options: argparse.Namespace) -> None:
 
 def _propagation_file(weights: str) -> Path:
     """The N_mp file of a choice of weights, which the settings are stored with. Raises FileNotFoundError."""
-    from vsreid_lite.models.loading import weight_files
+    from vsreid_lite.models.weight_files import weight_files
 
     file = weight_files(weights).propagation
     if file is None:

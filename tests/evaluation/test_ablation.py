@@ -23,7 +23,8 @@ from vsreid_lite.evaluation.scores import Scores
 from vsreid_lite.masks import write_mask
 from vsreid_lite.models import Networks
 from vsreid_lite.models.mask_propagation import lite_streams
-from vsreid_lite.models.weights import Provenance, save_weights
+from vsreid_lite.models.provenance import Provenance
+from vsreid_lite.models.weights import save_weights
 
 KEYS = {"name", "J-mean", "F-mean", "global-mean", "boost", "interval", "note", "seconds", "seen-in-training"}
 CONFIG = replace(LITE, device="cpu")

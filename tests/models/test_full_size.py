@@ -13,7 +13,8 @@ from vsreid_lite.models.detector import COCO, PERSON, PaperDetector
 from vsreid_lite.models.hub import hub_weights
 from vsreid_lite.models.loading import load_networks
 from vsreid_lite.models.mask_propagation import TwoStreams
-from vsreid_lite.models.weights import Provenance, save_weights
+from vsreid_lite.models.provenance import Provenance
+from vsreid_lite.models.weights import save_weights
 
 
 class Small(torch.nn.Module):

@@ -6,7 +6,6 @@ import torch
 from torch import nn
 
 from vsreid_lite.config import LITE, PAPER, with_propagation
-from vsreid_lite.models import loading, weights
 from vsreid_lite.models.loading import (
     LiteDetector,
     LiteIdentification,
@@ -14,10 +13,11 @@ from vsreid_lite.models.loading import (
     lite_streams,
     load_networks,
     network_files,
-    weight_files,
 )
 from vsreid_lite.models.mask_propagation import TwoStreams
-from vsreid_lite.models.weights import Provenance, find_provenance, save_weights
+from vsreid_lite.models.provenance import Provenance, find_provenance
+from vsreid_lite.models.weight_files import weight_files
+from vsreid_lite.models.weights import save_weights
 
 FIRST_LAYERS = {"rgb.backbone.norm", "flow.backbone.norm"}  # what stands between them and their norm is the guide
 PARTS = {
@@ -45,8 +45,8 @@ def untrained(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def shipped(untrained, monkeypatch):
-    monkeypatch.setattr(loading, "SHIPPED", untrained)
-    monkeypatch.setattr(weights, "SHIPPED", untrained)
+    monkeypatch.setattr("vsreid_lite.models.weight_files.SHIPPED", untrained)
+    monkeypatch.setattr("vsreid_lite.models.provenance.SHIPPED", untrained)
     return untrained
 
 
@@ -139,8 +139,8 @@ def test_the_number_of_proposals_reaches_the_detector():
 
 
 def test_a_missing_shipped_file_is_named(shipped, tmp_path, monkeypatch):
-    monkeypatch.setattr(loading, "SHIPPED", tmp_path)
-    monkeypatch.setattr(weights, "SHIPPED", tmp_path)
+    monkeypatch.setattr("vsreid_lite.models.weight_files.SHIPPED", tmp_path)
+    monkeypatch.setattr("vsreid_lite.models.provenance.SHIPPED", tmp_path)
     with pytest.raises(FileNotFoundError, match=r"weights lite: no \w+ file; make it: vsreid train lite-\w+"):
         load_networks(replace(LITE, device="cpu"))
 

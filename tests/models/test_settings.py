@@ -12,9 +12,9 @@ from torch import nn
 from tests.command_line import half_written
 from vsreid_lite import api
 from vsreid_lite.config import AUTHORS, PAPER, AdaptationConfig, Config, ReidConfig
-from vsreid_lite.models import loading
 from vsreid_lite.models.loading import settled
-from vsreid_lite.models.weights import Provenance, load_weights, read_provenance, save_weights, store_settings
+from vsreid_lite.models.provenance import Provenance, read_provenance
+from vsreid_lite.models.weights import load_weights, save_weights, store_settings
 
 CHOSEN = {
     "rho_reid": 0.62,
@@ -28,7 +28,7 @@ PROVENANCE = Provenance("two streams", "some scenes", "vsreid train x", 3, 17, s
 @pytest.fixture
 def shipped(tmp_path, monkeypatch):
     """A set of weights of one file, lite-propagation, in place of the shipped ones."""
-    monkeypatch.setattr(loading, "SHIPPED", tmp_path)
+    monkeypatch.setattr("vsreid_lite.models.weight_files.SHIPPED", tmp_path)
     save_weights(tmp_path / "lite-propagation.safetensors", nn.Linear(2, 2), PROVENANCE)
     return tmp_path / "lite-propagation.safetensors"
 

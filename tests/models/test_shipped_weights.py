@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from vsreid_lite.geometry import Box
-from vsreid_lite.models.weights import SHIPPED, load_weights, read_provenance
+from vsreid_lite.models.provenance import SHIPPED, read_provenance
+from vsreid_lite.models.weights import load_weights
 from vsreid_lite.training.stages import NETWORKS, Request, is_finished
 
 PINNED = json.loads((Path(__file__).parents[1] / "golden" / "weights.json").read_text())

@@ -10,7 +10,8 @@ from torch import nn
 
 from tests.command_line import half_written
 from vsreid_lite import __version__
-from vsreid_lite.models.weights import Provenance, load_weights, read_provenance, save_weights
+from vsreid_lite.models.provenance import Provenance, read_provenance
+from vsreid_lite.models.weights import load_weights, save_weights
 
 PROVENANCE = Provenance("propagation", "some scenes", "vsreid train x", 3, 17, sequences=("dog", "cows"))
 

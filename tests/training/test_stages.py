@@ -14,12 +14,13 @@ from vsreid_lite.config import PAPER, with_propagation
 from vsreid_lite.models import full_size, resnet
 from vsreid_lite.models.detector import PaperDetector
 from vsreid_lite.models.efficientnet import Backbone
-from vsreid_lite.models.hub import hub_file
 from vsreid_lite.models.identification import PaperIdentification
 from vsreid_lite.models.loading import load_networks
 from vsreid_lite.models.mask_propagation import Stream, TwoStreams
+from vsreid_lite.models.provenance import read_provenance
 from vsreid_lite.models.resnet import ResNetStream
-from vsreid_lite.models.weights import load_weights, read_provenance, save_weights
+from vsreid_lite.models.weight_files import hub_file
+from vsreid_lite.models.weights import load_weights, save_weights
 from vsreid_lite.training import detection_samples, stages
 from vsreid_lite.training.log import read_log
 from vsreid_lite.training.loop import Plan

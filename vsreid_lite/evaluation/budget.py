@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vsreid_lite.evaluation.ladder import Row
 from vsreid_lite.models.loading import network_files
-from vsreid_lite.models.weights import Provenance, find_provenance
+from vsreid_lite.models.provenance import Provenance, find_provenance
 
 
 def training_budget(rows: list[Row]) -> list[dict[str, object]]:

@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
@@ -25,7 +26,8 @@ from vsreid_lite.evaluation.scores import InstanceScores, Scores, Values
 
 Mask = NDArray[np.bool_]  # (H, W)
 Masks = NDArray[np.bool_]  # (N, H, W)
-Frames = Sequence[Labels | None] | Sequence[Labels] | NDArray[np.integer] | LabelFrames
+Frames = Sequence[Labels] | NDArray[np.integer] | LabelFrames
+Truth = Frames | Sequence[Labels | None]
 VOID = 255
 BOUNDARY_TOLERANCE = 0.008  # of the image's diagonal
 
@@ -73,22 +75,20 @@ def evaluate(reference: Source, predicted: Source, sequences: Sequence[str] = ()
 
 def _chosen(reference: Source, predicted: Source, sequences: Sequence[str]) -> list[str]:
     """The sequences to score, all of which must be on both sides."""
-    if isinstance(reference, Mapping) or isinstance(predicted, Mapping):
-        there = sequence_names(reference)
-    else:
-        there = sequence_names(reference)
-        if existing_folder(predicted).samefile(reference):
-            raise ValueError(f"{predicted}: the prediction is the reference; give the folder of predicted masks")
+    there = sequence_names(reference)
+    folders = not isinstance(reference, Mapping) and not isinstance(predicted, Mapping)
+    if folders and existing_folder(predicted).samefile(reference):  # type: ignore[arg-type]
+        raise ValueError(f"{predicted}: the prediction is the reference; give the folder of predicted masks")
     if unknown := [name for name in sequences if name not in there]:
         raise ValueError(f"{reference}: no sequence {', '.join(unknown)}; there are {', '.join(there)}")
     names = list(dict.fromkeys(sequences)) or there
     if not isinstance(predicted, Mapping):
         missing = [name for name in names if not Path(predicted, name).is_dir()]
         if missing and len(missing) < len(names):
-            others = ",".join(name for name in names if name not in missing)
+            others = ",".join(name for name in names if name not in missing)[:200]
             raise FileNotFoundError(
-                f"{Path(predicted, missing[0])}: there is no such folder; {len(missing)} of {len(names)} sequences have "
-                f"no prediction: score the others alone with --sequences {others if len(others) < 200 else 'A,B,...'}"
+                f"{Path(predicted, missing[0])}: there is no such folder; {len(missing)} of {len(names)} sequences "
+                f"have no prediction: score the others alone with --sequences {others}"
             )
     return names
 
@@ -103,7 +103,7 @@ def number_of_instances(first: Labels) -> int:
 
 
 def score_sequence(
-    name: str, truth: Frames, predicted: Frames, K: int | None = None, where: Sequence[str] | None = None
+    name: str, truth: Truth, predicted: Frames, K: int | None = None, where: Sequence[str] | None = None
 ) -> dict[str, InstanceScores]:
     """The scores of one sequence, keyed "<name>_<k>", k from 1 to K.
 
@@ -121,14 +121,8 @@ def score_sequence(
     N = len(truth)
     if len(predicted) != N:
         raise ValueError(f"sequence {name}: expected equal numbers of frames, found {N}, {len(predicted)}")
-    annotated = [i for i in range(N) if isinstance(truth, LabelFrames) or truth[i] is not None]
-    if len(annotated) < 3:
-        raise ValueError(
-            f"sequence {name}: expected true masks of at least 3 frames, as the first and last do not count, found "
-            f"{len(annotated)}"
-        )
-    if len(annotated) < N:
-        warnings.warn(f"sequence {name}: {len(annotated)} of {N} frames have a true mask; these count", stacklevel=2)
+    annotated = _annotated(name, truth)
+    truth = cast("Frames", truth)
     K = number_of_instances(truth[annotated[0]]) if K is None else K
     where = [f"sequence {name}, frame {i}" for i in range(N)] if where is None else where
     visible = np.empty((K, len(annotated)), dtype=bool)
@@ -140,6 +134,23 @@ def score_sequence(
             predicted_masks = _masks(_checked(predicted[i], true_masks[0].shape, K, where[i]), K)
             values[:, at] = [score_frame(*pair) for pair in zip(true_masks, predicted_masks, strict=True)]
     return {f"{name}_{k + 1}": _instance(values[k, 1:-1], visible[k]) for k in range(K)}
+
+
+def _annotated(name: str, truth: Truth) -> list[int]:
+    """The frames that have a true mask; says so where others have none."""
+    found = list(range(len(truth)))
+    if not isinstance(truth, LabelFrames):
+        found = [i for i in found if truth[i] is not None]
+    if len(found) < 3:
+        raise ValueError(
+            f"sequence {name}: expected true masks of at least 3 frames, as the first and last do not count, found "
+            f"{len(found)}"
+        )
+    if len(found) < len(truth):
+        warnings.warn(
+            f"sequence {name}: {len(found)} of {len(truth)} frames have a true mask; these count", stacklevel=3
+        )
+    return found
 
 
 def score_instance(truth: Masks, predicted: Masks) -> tuple[Values, Values]:

@@ -15,7 +15,7 @@ from vsreid_lite.evaluation.budget import training_budget
 from vsreid_lite.evaluation.ladder import PRINTED, Row
 from vsreid_lite.evaluation.paper import arithmetic, entries, gain, table1
 from vsreid_lite.evaluation.scores import InstanceScores, Scores
-from vsreid_lite.models.full_size import UNTRAINED
+from vsreid_lite.models.weight_files import UNTRAINED
 
 FEWEST = 3  # instances for an interval
 SCORES = ("J-mean", "F-mean", "J", "F", "global-mean", "global-mean-interval", "J-after-reappearance", "seconds") + (

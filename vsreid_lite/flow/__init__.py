@@ -17,7 +17,7 @@ from vsreid_lite.flow.flownet2 import FILE, FlowNet2Flow
 from vsreid_lite.flow.raft import SIZES, RaftFlow
 from vsreid_lite.geometry import Reach, flow_reach
 from vsreid_lite.masks import Frame
-from vsreid_lite.models.hub import hub_file
+from vsreid_lite.models.weight_files import hub_file
 
 __all__ = [
     "CachedFlow",

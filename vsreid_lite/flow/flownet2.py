@@ -12,7 +12,7 @@ from vsreid_lite.flow.networks import random_weights, to_tensor
 from vsreid_lite.geometry import resize
 from vsreid_lite.masks import Frame
 from vsreid_lite.models.flownet2 import MULTIPLE, FlowNet2, load_flownet2
-from vsreid_lite.models.hub import hub_file
+from vsreid_lite.models.weight_files import hub_file
 
 FILE = "FlowNet2_checkpoint.pth.tar"  # the name under which the common PyTorch checkpoint goes round
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
-from vsreid_lite.geometry import Box
-from vsreid_lite.masks import Frame
+    from vsreid_lite.geometry import Box
+    from vsreid_lite.masks import Frame
 
 
 class PropagationNetwork(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import nn
@@ -13,16 +13,10 @@ from vsreid_lite.models import Networks, PropagationNetwork, Search
 from vsreid_lite.models.authors import MP2S, load_authors_checkpoint
 from vsreid_lite.models.checkpoints import load_tensors, read_checkpoint
 from vsreid_lite.models.detector import PERSON, PaperDetector
-from vsreid_lite.models.hub import hub_file
 from vsreid_lite.models.identification import PaperIdentification
 from vsreid_lite.models.mask_propagation import TwoStreams
 from vsreid_lite.models.resnet import paper_streams
-
-if TYPE_CHECKING:
-    from vsreid_lite.models.loading import WeightFiles
-
-UNTRAINED = "random"  # as `Config.weights`: the networks' sizes and speed, and nothing else
-AUTHORS_FILE = "MP2S.pth.tar"  # the release's name for its N_mp
+from vsreid_lite.models.weight_files import UNTRAINED, WeightFiles, no_identification
 
 
 def load_full_size(config: Config, files: WeightFiles, device: torch.device) -> Networks:
@@ -36,25 +30,6 @@ def load_full_size(config: Config, files: WeightFiles, device: torch.device) -> 
             torch.manual_seed(config.seed)
             return _networks(config, files, device)
     return _networks(config, files, device)
-
-
-def propagation_file(config: Config) -> Path:
-    """N_mp's file that the preset "paper" or "authors" is given; of "authors", also that in torch's hub folder.
-
-    Raises FileNotFoundError where it is not there, or none is given.
-    """
-    path = Path(config.weights) if config.weights else hub_file(AUTHORS_FILE)
-    if config.preset == "paper" and not config.weights:
-        raise FileNotFoundError(_wanted("paper", "N_mp", "weights (--weights)", "a file of its ResNet-101 streams"))
-    if not config.weights and not path.is_file():
-        raise FileNotFoundError(
-            _wanted("authors", "N_mp", "weights (--weights)", f"the release's {AUTHORS_FILE}, or put it at {path}")
-        )
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{path}: expected a checkpoint (.pth, .pth.tar, .pt or .safetensors), found no such file"
-        )
-    return path
 
 
 def _networks(config: Config, files: WeightFiles, device: torch.device) -> Networks:
@@ -113,18 +88,10 @@ def _identification(config: Config, file: Path | None) -> PaperIdentification:
     if file is None:
         if config.weights == UNTRAINED:
             return PaperIdentification()
-        what = "a file of the Identification Net"
-        raise FileNotFoundError(_wanted(config.preset, "N_reid", "identification_weights (--identification)", what))
+        raise FileNotFoundError(no_identification(config))
     with torch.device("meta"):
         network = PaperIdentification()
     return _filled(network, file)
-
-
-def _wanted(preset: str, network: str, option: str, what: str) -> str:
-    return (
-        f"preset {preset}: no weights of its {network} ship with this package; set {option} to {what}, or weights to "
-        f"{UNTRAINED!r} for untrained networks, which show speed and nothing else"
-    )
 
 
 Network = TypeVar("Network", bound=nn.Module)

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pooch
-import torch
 from torch import nn
 
 from vsreid_lite.datasets.download import fetch
 from vsreid_lite.files import writable_folder
 from vsreid_lite.models.checkpoints import load_tensors, read_checkpoint
-
-
-def hub_file(url: str) -> Path:
-    """Where the file of `url` lies in torch's hub folder (the environment's TORCH_HOME moves it), there or not."""
-    return Path(torch.hub.get_dir(), "checkpoints", Path(urlsplit(url).path).name)
+from vsreid_lite.models.weight_files import hub_file
 
 
 def hub_weights(url: str) -> Path:

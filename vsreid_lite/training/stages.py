@@ -17,8 +17,9 @@ from vsreid_lite.models.checkpoints import misfits, read_checkpoint
 from vsreid_lite.models.detector import LiteDetector, PaperDetector
 from vsreid_lite.models.identification import LiteIdentification, OIMLoss, PaperIdentification
 from vsreid_lite.models.mask_propagation import TwoStreams, lite_streams
+from vsreid_lite.models.provenance import SHIPPED, Provenance, read_provenance
 from vsreid_lite.models.resnet import paper_streams
-from vsreid_lite.models.weights import SHIPPED, Provenance, load_weights, read_provenance, save_weights
+from vsreid_lite.models.weights import load_weights, save_weights
 from vsreid_lite.training.branches import flow_loss, joint_loss
 from vsreid_lite.training.clips import Clip
 from vsreid_lite.training.detection_samples import Detection, DetectionBatches, IdentityBatches, RegionBatches, Regions
