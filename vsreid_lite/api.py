@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection
 from dataclasses import replace
 
@@ -33,16 +34,23 @@ def segment(
     The rest as `vsreid_lite.vsreid.segment`, which also takes networks and flow of one's own.
     """
     flow = get_flow(config.flow, sequence.frame_names, choose_device(config.device))  # refused before any adaptation
+    started = time.perf_counter()
     networks, config = prepare(sequence, config, progress)
-    return vsreid.segment(sequence, networks, config, flow, keep_maps=keep_maps, record=record, progress=progress)
+    adapting = time.perf_counter() - started if config.adapt else 0.0
+    result = vsreid.segment(sequence, networks, config, flow, keep_maps=keep_maps, record=record, progress=progress)
+    result.seconds["adaptation"] = adapting
+    result.seconds["total"] += adapting
+    return result
 
 
 def prepare(sequence: Sequence, config: Config, progress: bool = False) -> tuple[Networks, Config]:
     """The networks of `config`, and `config` with the settings stored with their weights (`settled`).
 
-    With `config.adapt`, N_mp is adapted to the first frame of `sequence`, and a retrieval must improve on its maps: by
-    `AdaptationConfig.improvement`, unless `ReidConfig` says by how much.
+    With `config.adapt`, N_mp is adapted to the first frame of `sequence`, unless that is the only one; and a retrieval
+    must improve on its maps: by `AdaptationConfig.improvement`, unless `ReidConfig` says by how much.
     """
+    if sequence.N == 1:  # its mask is given: nothing is predicted
+        config = replace(config, adapt=False)
     networks, config = load_networks(config), settled(config)
     if not config.adapt:
         return networks, config

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 import warnings
@@ -18,6 +19,7 @@ INTERRUPTED, BAD_INPUT = 1, 2
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return the exit code: 0, 1 for an interrupted run, 2 for bad input."""
+    _print_any_name()
     try:
         with uninterrupted():
             parser = build_parser()
@@ -36,6 +38,14 @@ def main(arguments: list[str] | None = None) -> int:
     if text:
         print(f"vsreid: {text}", file=sys.stderr)
     return code
+
+
+def _print_any_name() -> None:
+    """A file name with bytes or letters that the terminal does not know is printed as well as it can be."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            utf8 = stream.encoding.lower().replace("-", "") == "utf8"
+            stream.reconfigure(errors="surrogateescape" if utf8 else "backslashreplace")
 
 
 def explain(error: BaseException) -> tuple[int, str] | None:

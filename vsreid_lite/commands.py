@@ -9,14 +9,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vsreid_lite.config import PRESETS, Config
+from vsreid_lite.config import PRESETS, Config, check_flow_name
 from vsreid_lite.files import writable_folder, write_json, write_text
 from vsreid_lite.interrupts import uninterrupted
 from vsreid_lite.wording import counted
 
 if TYPE_CHECKING:
+    from numpy import uint8
+    from numpy.typing import NDArray
+
     from vsreid_lite.datasets.benchmarks import Benchmark
     from vsreid_lite.sequence import Sequence
+
+    Palette = NDArray[uint8]
+
+SPLIT_FOLDERS = ("2017", "2016", "480p")  # of ImageSets
 
 # Each command imports what it needs: torch takes seconds. Ctrl-C waits for that, since libraries that are cut in two
 # while they load print tracebacks of their own.
@@ -24,29 +31,25 @@ if TYPE_CHECKING:
 
 def segment_video(options: argparse.Namespace) -> None:
     """`vsreid segment`: masks of a folder of frames or a video, from the mask of the first frame."""
-    with uninterrupted():
-        from vsreid_lite.api import load_sequence, segment
-        from vsreid_lite.masks import read_first_mask, read_palette
-        from vsreid_lite.outputs import write_masks
-        from vsreid_lite.video import frame_rate, write_overlay_video
-
-    _check_segment_outputs(options)
-    sequence = load_sequence(options.input, options.first_mask)
-    _check_masks(options, sequence)
-    fps = frame_rate(options.input)
-    single = read_first_mask(options.first_mask)[1]  # its instance moves from 255 to 1, the colour of 1 means nothing
-    palette = None if single else read_palette(options.first_mask)
+    config = _checked_config(options)
+    sequence, palette, fps = _checked_video(options)
     size = f"{sequence.shape[1]} x {sequence.shape[0]}"
     print(f"{sequence.name}: {counted(sequence.N, 'frame')}, {counted(sequence.K, 'instance')}, {size}")
-    result = segment(sequence, _preset_config(options), progress=True)
+    with uninterrupted():
+        from vsreid_lite.api import segment
+        from vsreid_lite.outputs import write_masks
+        from vsreid_lite.video import write_overlay_video
+
+    result = segment(sequence, config, progress=True)
     write_masks(options.output, sequence.frame_names, result.masks, palette)
     if options.video:
-        write_overlay_video(options.video, sequence.frames, result.masks, fps)
+        write_overlay_video(options.video, sequence.frames, result.masks, fps, palette)
     if options.json:
         write_json(options.json, result.to_json())
-    seconds = result.seconds["total"]
+    seconds, adapting = result.seconds["total"], result.seconds["adaptation"]
+    parts = f" (adaptation {adapting:.1f} s)" if adapting else ""
     rounds = counted(len(result.rounds), "round")
-    print(f"{rounds}, {seconds:.1f} s, {sequence.N / seconds:.1f} frames/s: {options.output}")
+    print(f"{rounds}, {seconds:.1f} s{parts}, {sequence.N / seconds:.1f} frames/s: {options.output}")
 
 
 def evaluate_folders(options: argparse.Namespace) -> None:
@@ -56,8 +59,9 @@ def evaluate_folders(options: argparse.Namespace) -> None:
         from vsreid_lite.outputs import check_file
 
     if options.json:
-        check_file(options.json)
-    scores = evaluate(options.reference, options.predicted)
+        check_file(options.json, _pictures(options.reference, options.predicted))
+    sequences = _split(options) if options.split else options.sequences
+    scores = evaluate(options.reference, options.predicted, sequences, options.year)
     if options.json:
         write_json(options.json, scores.to_json())
     width = max(len(name) for name in ("instance", *scores.instances))
@@ -73,23 +77,21 @@ def evaluate_folders(options: argparse.Namespace) -> None:
 
 def measure_ablation(options: argparse.Namespace) -> None:
     """`vsreid ablation`: the rows of Table 1 on a benchmark beside the paper's; printed, and written in four forms."""
+    config = _checked_config(options)
+    output = options.output or Path("runs") / _run_name(options, config)
+    files = [output / name for name in ("results.json", "table1.md", "table1.csv", "table1.png")]
+    benchmark = _checked_benchmark(options, output, files)
     with uninterrupted():
         from vsreid_lite.evaluation.ablation import run_ablation, seen_sequences
         from vsreid_lite.evaluation.ladder import adapted, ladder
         from vsreid_lite.evaluation.report import format_csv, format_markdown, format_table
-        from vsreid_lite.outputs import check_file, check_folder, write_figure
+        from vsreid_lite.outputs import write_figure
         from vsreid_lite.visualization.ablation_plots import plot_ablation
         from vsreid_lite.workers import default_workers
 
-    config = _preset_config(options)
-    output = options.output or Path("runs") / _run_name(options, config)
-    check_folder(output / "parts")
-    files = [output / name for name in ("results.json", "table1.md", "table1.csv", "table1.png")]
-    for file in files:
-        check_file(file)
     rows = ladder(config, options.rows)
     _check_flow(config)
-    benchmark = _benchmark(options, output)
+    benchmark = benchmark or _scenes(options, output)
     seen = seen_sequences(benchmark, config)
     if seen:
         learnt = ", ".join(sorted({source for sources in seen.values() for source in sources}))
@@ -112,14 +114,13 @@ def render_benchmark(options: argparse.Namespace) -> None:
         from vsreid_lite.datasets.composite import composite_sequences
         from vsreid_lite.datasets.frozen import write_benchmark
         from vsreid_lite.datasets.mini import CHALLENGES, mini_sequence
-        from vsreid_lite.outputs import check_folder
+        from vsreid_lite.outputs import check_folder, check_outputs
 
+    check_outputs([], options.output, [] if options.root is None else [options.root])
     check_folder(options.output / "ImageSets" / "2017")
     if options.dataset == "composite":
         if options.root is None:
             raise ValueError("vsreid render composite needs --root, a DAVIS root to cut instances from")
-        if options.output.resolve() == options.root.resolve():
-            raise ValueError(f"{options.output}: the output is the input; give another, inputs stay untouched")
         count = {"count": options.count} if options.count else {}
         sequences: Iterable[Sequence] = composite_sequences(options.root, options.seed, options.split, **count)
     else:
@@ -174,14 +175,24 @@ def _check_flow(config: Config) -> None:
         raise ValueError(f"--flow {config.flow}: a folder holds the flow of one video; an ablation takes an estimator")
 
 
-def _benchmark(options: argparse.Namespace, output: Path) -> Benchmark:
-    """The benchmark of an ablation: one that is there, or mini scenes that are rendered for it."""
-    from vsreid_lite.datasets.benchmarks import open_benchmark, open_scenes
+def _checked_benchmark(options: argparse.Namespace, output: Path, files: list[Path]) -> Benchmark | None:
+    """The benchmark of an ablation, and that its results can be written beside it; None for scenes to be rendered."""
+    with uninterrupted():
+        from vsreid_lite.datasets.benchmarks import open_benchmark
+        from vsreid_lite.outputs import check_folder, check_outputs
 
-    if not options.scenes:
-        return open_benchmark(options.dataset, options.root, options.sequences)
-    if options.dataset != "mini" or options.root:
+    if options.scenes and (options.dataset != "mini" or options.root):
         raise ValueError("--scenes renders scenes of mini: it goes with --dataset mini and without --root")
+    given = [] if options.root is None else [options.root]
+    check_outputs(files, output, [*given, *_pictures(*given), *_named_files(options)])
+    check_folder(output / "parts")
+    return None if options.scenes else open_benchmark(options.dataset, options.root, options.sequences)
+
+
+def _scenes(options: argparse.Namespace, output: Path) -> Benchmark:
+    """Scenes of mini that are rendered for an ablation."""
+    from vsreid_lite.datasets.benchmarks import open_scenes
+
     folder = output / f"scenes-{options.scenes.start}-{options.scenes.stop}"
     return open_scenes(options.scenes, folder, options.sequences)
 
@@ -200,29 +211,83 @@ def _preset_config(options: argparse.Namespace) -> Config:
     )
 
 
-def _check_segment_outputs(options: argparse.Namespace) -> None:
-    from vsreid_lite.outputs import check_file, check_folder, check_video
+def _checked_config(options: argparse.Namespace) -> Config:
+    """`_preset_config`, whose device, flow and weights are there: a moment's work, before torch is loaded."""
+    with uninterrupted():
+        from vsreid_lite.machine import check_device
+        from vsreid_lite.models.weight_files import check_weights
 
-    inputs = [options.input, options.first_mask]
-    if options.output.resolve() == options.input.resolve():
-        raise ValueError(f"{options.output}: the output folder is the input; give another, inputs stay untouched")
-    check_folder(options.output)
+    config = _preset_config(options)
+    check_device(config.device)
+    check_flow_name(config.flow)
+    check_weights(config)
+    return config
+
+
+def _checked_video(options: argparse.Namespace) -> tuple[Sequence, Palette | None, float]:
+    """The video of `vsreid segment`, the colours of its masks and its frames per second; outputs are checked before."""
+    with uninterrupted():
+        from vsreid_lite.frame_folders import frame_files
+        from vsreid_lite.masks import read_first_mask
+        from vsreid_lite.outputs import check_video
+        from vsreid_lite.sequence import check_size, load_sequence, read_frame
+        from vsreid_lite.video import frame_rate
+
     if options.video:
-        check_video(options.video, inputs)
-    if options.json:
-        check_file(options.json, inputs)
+        check_video(options.video)
+    first = read_first_mask(options.first_mask, year=options.year)
+    if not options.input.is_file():  # a folder: everything can be known before it is read
+        frames = frame_files(options.input, options.first_mask)
+        _check_segment_outputs(options, [path.stem for path in frames], frames)
+        check_size(options.first_mask, first, read_frame(frames[0]).shape)
+    fps = frame_rate(options.input)
+    sequence = load_sequence(options.input, options.first_mask, year=options.year)
+    _check_segment_outputs(options, sequence.frame_names)
+    return sequence, first.palette, fps
 
 
-def _check_masks(options: argparse.Namespace, sequence: Sequence) -> None:
-    """That the masks spare the first mask, and lie beside no masks of another run."""
-    from vsreid_lite.outputs import check_file
+def _check_segment_outputs(options: argparse.Namespace, names: Iterable[str], frames: Iterable[Path] = ()) -> None:
+    """That all can be written and spares the inputs; masks of another run in the output folder are pointed out."""
+    from vsreid_lite.outputs import check_outputs
 
-    masks = [options.output / f"{name}.png" for name in sequence.frame_names]
-    for mask in masks:
-        check_file(mask, [options.first_mask])
+    masks = [options.output / f"{name}.png" for name in names]
+    files = [file for file in (options.video, options.json) if file is not None]
+    inputs = [options.input, options.first_mask, *frames, *_named_files(options)]
+    check_outputs([*masks, *files], options.output, inputs)
     others = sorted({path.name for path in options.output.glob("*.png")} - {mask.name for mask in masks})
     if others:
         warnings.warn(
             f"{options.output}: holds {len(others)} other PNG files ({others[0]}, ...), perhaps masks of another run",
             stacklevel=1,
         )
+
+
+def _named_files(options: argparse.Namespace) -> list[Path]:
+    """The weights and flow files that the options of a preset name."""
+    flow = options.flow or ""
+    names = [options.weights, options.detector, options.identification, flow, flow.partition(":")[2]]
+    paths = [Path(name) for name in names if name]
+    return [file for path in paths for file in (path.glob("*flo") if path.is_dir() else [path])]
+
+
+def _pictures(*folders: Path) -> Iterable[Path]:
+    """Every picture below folders, one after the other: nothing is listed unless it is asked for."""
+    from vsreid_lite.frame_folders import KINDS
+
+    return (path for folder in folders for path in folder.rglob("*") if path.suffix.lower() in KINDS)
+
+
+def _split(options: argparse.Namespace) -> list[str]:
+    """The sequences of `vsreid evaluate --split`: of a list, by its file or by its name in a DAVIS root."""
+    from vsreid_lite.datasets.davis import read_split
+
+    truth = options.reference.resolve()
+    lists = [folder / "ImageSets" for folder in (truth, *list(truth.parents)[:3])]
+    files = [Path(options.split)] + [one / year / f"{options.split}.txt" for one in lists for year in SPLIT_FOLDERS]
+    path = next((file for file in files if file.is_file()), None)
+    if path is None:
+        raise FileNotFoundError(
+            f"--split {options.split}: expected a file with a sequence a line, or a list of that name in ImageSets of "
+            f"the DAVIS root above {options.reference}, found neither"
+        )
+    return read_split(path)

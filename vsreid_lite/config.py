@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,27 @@ class Config:
     matching: ReidConfig = field(default_factory=ReidConfig)
     recovery: RecoveryConfig = field(default_factory=RecoveryConfig)
     adaptation: AdaptationConfig = field(default_factory=AdaptationConfig)
+
+
+FLOWS = (
+    "dis",
+    "dis-tuned",
+    "dis-ultrafast",
+    "dis-fast",
+    "dis-medium",
+    "raft",
+    "raft-small",
+    "raft:FILE",
+    "flownet2",
+    "flownet2:FILE",
+)
+
+
+def check_flow_name(name: str) -> None:
+    """That `Config.flow` is one of `FLOWS`, or a folder of .flo and .rflo files. Raises ValueError."""
+    kind, _, file = name.partition(":")
+    if name not in FLOWS and not (file and f"{kind}:FILE" in FLOWS) and not Path(name).is_dir():
+        raise ValueError(f"flow {name!r}: expected one of {', '.join(FLOWS)}, or a folder of .flo files")
 
 
 LITE = Config()

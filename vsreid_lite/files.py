@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +24,8 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     Raises OSError with one line that names `path` for what the system refuses (rights, full disk, a folder there).
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    name = f"{path.name[:40]}.{zlib.crc32(os.fsencode(path.name)):08x}"  # a name may be as long as the system allows
+    temporary = path.with_name(f".{name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -42,8 +44,11 @@ def write_bytes(path: Path | str, data: bytes) -> None:
 
 
 def write_text(path: Path | str, text: str) -> None:
-    """Write `text` atomically as UTF-8 with plain line feeds. Raises OSError as `atomic_path` does."""
-    write_bytes(path, text.encode("utf-8"))
+    """Write `text` atomically as UTF-8 with plain line feeds. Raises OSError as `atomic_path` does.
+
+    Bytes of a file name that are no UTF-8 become escapes, which JSON reads back as they were.
+    """
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def write_json(path: Path | str, data: object) -> None:

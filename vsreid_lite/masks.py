@@ -252,7 +252,7 @@ def _warn_of_background(labels: Mask, path: Path) -> None:
         warnings.warn(
             f"{path}: instance {label} covers {share:.0%} of the frame's border, as a background does; the background "
             "is label 0",
-            stacklevel=3,
+            stacklevel=1,  # one place, so that it is said once however often the mask is read
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,23 +32,79 @@ def check_folder(path: Path) -> None:
         raise OSError(f"cannot write into the folder {path}{place}: {error.strerror or error}; {ADVICE}") from error
 
 
-def check_file(path: Path, inputs: Sequence[Path] = ()) -> None:
+def check_file(path: Path, inputs: Iterable[Path] = ()) -> None:
     """That a file can be written at `path`, and that it is none of `inputs`. Raises OSError or ValueError naming it."""
-    if path.exists() and not path.is_file():
-        raise ValueError(f"{path}: expected a file to write, found {'a folder' if path.is_dir() else 'a device'}")
-    for source in inputs:
-        if path.exists() and source.exists() and path.samefile(source):
-            raise ValueError(f"{path}: the output is the input {source}; give another, inputs stay untouched")
-    check_folder(path.parent)
+    check_outputs([path], inputs=inputs)
 
 
-def check_video(path: Path, inputs: Sequence[Path] = ()) -> None:
-    """As `check_file`, for an overlay video: an .mp4, and PyAV to write it with."""
+def check_outputs(files: Sequence[Path], folder: Path | None = None, inputs: Iterable[Path] = ()) -> None:
+    """That all outputs of a command can be written, and that none is or lies over an input or another output.
+
+    Args:
+        files: to write; an older one may be there.
+        folder: to write into; it may hold some of `files`.
+        inputs: files and folders that are read. Links are followed on both sides.
+
+    Raises:
+        OSError: a name is too long, or a folder cannot be written.
+        ValueError: a folder or device is where a file is wanted, or an output is an input or another output.
+    """
+    for path in files:
+        if _exists(path) and not path.is_file():
+            raise ValueError(f"{path}: expected a file to write, found {'a folder' if path.is_dir() else 'a device'}")
+    outputs = [*files, *([] if folder is None else [folder])]
+    _refuse_inputs(outputs, inputs)
+    _refuse_one_place(files, folder)
+    for parent in dict.fromkeys([path.parent for path in files] + outputs[len(files) :]):
+        check_folder(parent)
+
+
+def _refuse_inputs(outputs: Sequence[Path], inputs: Iterable[Path]) -> None:
+    """What does not exist yet can be no input; of what exists, the file itself is compared, not its name."""
+    existing: dict[tuple[int, int], Path] = {}
+    for path in outputs:
+        if _exists(path) and existing.setdefault(_identity(path), path) is not path:
+            raise ValueError(f"{path}: is the same file as {existing[_identity(path)]}; give each output its own")
+    for source in inputs if existing else ():
+        output = existing.get(_identity(source)) if source.exists() else None
+        if output is not None:
+            what = "output folder" if output.is_dir() else "output"
+            raise ValueError(f"{output}: the {what} is the input {source}; give another, inputs stay untouched")
+
+
+def _refuse_one_place(files: Sequence[Path], folder: Path | None) -> None:
+    """Two files of one name, and a file where a folder is wanted for another output."""
+    parents = {parent: parent.resolve() for parent in {path.parent for path in files}}
+    places: dict[Path, Path] = {}
+    for path in files:
+        other = places.setdefault(parents[path.parent] / path.name, path)
+        if other is not path:
+            raise ValueError(f"{path}: two outputs would be this one file; give each a name of its own")
+    folders = [*parents.values(), *([] if folder is None else [folder.resolve()])]
+    for place in dict.fromkeys(parent for one in folders for parent in (one, *one.parents)):
+        if place in places:
+            raise ValueError(f"{places[place]}: is to be a file, and another output lies in it; give it another place")
+
+
+def _exists(path: Path) -> bool:
+    """Raises OSError that says so where a name is too long."""
+    try:
+        return path.exists()
+    except OSError as error:
+        raise OSError(f"{path}: {error.strerror or error}; give a shorter name") from error
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
+def check_video(path: Path) -> None:
+    """That a video can be written: an .mp4, and PyAV to write it with. Raises ValueError."""
     if path.suffix.lower() != ".mp4":
         raise ValueError(f"{path}: expected a file name that ends in .mp4")
     if find_spec("av") is None:
         raise ValueError(f"{path}: videos need PyAV, which is not installed (python -m pip install av)")
-    check_file(path, inputs)
 
 
 def write_masks(

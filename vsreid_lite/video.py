@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vsreid_lite.files import atomic_path
 from vsreid_lite.masks import Frame, Mask, overlay, size_text
@@ -56,13 +57,17 @@ def frame_rate(path: Path | str) -> float:
 
 
 def write_overlay_video(
-    path: Path | str, frames: Iterable[Frame], masks: Iterable[Mask], fps: float = DAVIS_RATE
+    path: Path | str,
+    frames: Iterable[Frame],
+    masks: Iterable[Mask],
+    fps: float = DAVIS_RATE,
+    palette: NDArray[np.uint8] | None = None,
 ) -> None:
     """Write the frames with their instances tinted as an mp4 (H.264, or MPEG-4 where that is missing), atomically.
 
-    frames: (H, W, 3), uint8, RGB. masks: as many, (H, W), labels. Odd sizes grow by one repeated row or column, which
-    the format needs. Raises ValueError for what does not fit together or where PyAV is missing, OSError when the file
-    cannot be written.
+    frames: (H, W, 3), uint8, RGB. masks: as many, (H, W), labels. palette: as for `overlay`. Odd sizes grow by one
+    repeated row or column, which the format needs. Raises ValueError for what does not fit together or where PyAV is
+    missing, OSError when the file cannot be written.
     """
     av = _pyav(path)
     if Path(path).suffix.lower() != ".mp4":
@@ -72,17 +77,21 @@ def write_overlay_video(
     with atomic_path(path) as temporary:
         try:
             with av.open(str(temporary), "w", format="mp4") as container:
-                _encode(av, container, frames, masks, fps)
+                tinted = (_tinted(*pair, palette) for pair in zip(frames, masks, strict=True))
+                _encode(av, container, tinted, fps)
         except av.error.FFmpegError as error:
             raise OSError(error.errno, error.strerror) from error
 
 
-def _encode(av: ModuleType, container: Any, frames: Iterable[Frame], masks: Iterable[Mask], fps: float) -> None:
+def _tinted(frame: Frame, mask: Mask, palette: NDArray[np.uint8] | None) -> Frame:
+    if mask.shape != frame.shape[:2]:
+        raise ValueError(f"expected a mask of {size_text(frame.shape)}, found {size_text(mask.shape)}")
+    return _even(overlay(frame, mask, palette=palette))
+
+
+def _encode(av: ModuleType, container: Any, images: Iterable[Frame], fps: float) -> None:
     stream = None
-    for frame, mask in zip(frames, masks, strict=True):
-        if mask.shape != frame.shape[:2]:
-            raise ValueError(f"expected a mask of {size_text(frame.shape)}, found {size_text(mask.shape)}")
-        image = _even(overlay(frame, mask))
+    for image in images:
         stream = stream or _add_stream(av, container, image, fps)
         container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
     if stream is None:

@@ -10,6 +10,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
+from multiprocessing.synchronize import Event
 from typing import TypeVar
 
 import cv2
@@ -57,10 +58,17 @@ def each(
 @contextmanager
 def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     threads = max(1, available_cores() // workers)
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _prepare, (threads,))
+    context = get_context("spawn")
+    started = context.Event()
+    pool = ProcessPoolExecutor(workers, context, _prepare, (threads, started))
     try:
         yield pool
     except BrokenProcessPool as error:
+        if not started.is_set():
+            raise ChildProcessError(
+                "no worker process could start: a script that runs several must do so below "
+                '`if __name__ == "__main__":`, since each of them loads the script again; or use one worker'
+            ) from error
         raise ChildProcessError(
             "a worker process was killed, perhaps because memory ran out; run again with fewer --workers, "
             "finished parts are kept"
@@ -73,8 +81,9 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
         pool.shutdown(cancel_futures=True)
 
 
-def _prepare(threads: int) -> None:
+def _prepare(threads: int, started: Event) -> None:
     """In each new process: its share of the cores, no warnings (the parent gives them), and an end with its parent."""
+    started.set()
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
     warnings.simplefilter("ignore")

@@ -10,6 +10,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from vsreid_lite.config import check_flow_name
 from vsreid_lite.flow.dis import FAR, PRESETS, TUNED, DisFlow
 from vsreid_lite.flow.exact import ExactFlow
 from vsreid_lite.flow.files import FloFolder, read_flo, write_flo
@@ -35,7 +36,6 @@ __all__ = [
 
 DIS = {"dis": FAR, **{f"dis-{preset}": preset for preset in (TUNED, *PRESETS)}}
 RAFT = {"raft": "large", "raft-small": "small"}
-NAMES = (*DIS, *RAFT, "raft:FILE", "flownet2", "flownet2:FILE")
 CACHE_BYTES = 384 * 2**20  # about 120 flows of 480 x 854
 
 
@@ -108,11 +108,12 @@ def _check(flow: Tensor, frame: Frame, target: int, source: int) -> Reach:
 
 
 def get_flow(name: str, frame_names: Sequence[str] | None = None, device: torch.device | str = "cpu") -> FlowEstimator:
-    """The estimator of a name: one of `NAMES`, or a folder of .flo and .rflo files.
+    """The estimator of a name: one of `config.FLOWS`, or a folder of .flo and .rflo files.
 
     frame_names: the stems of a video's frames, which name the files of a folder. device: where a network runs. Raises
     ValueError for another name, FileNotFoundError and ValueError for the weights of a network as the network does.
     """
+    check_flow_name(name)
     kind, _, file = name.partition(":")
     if name in DIS:
         return DisFlow(DIS[name])
@@ -123,9 +124,7 @@ def get_flow(name: str, frame_names: Sequence[str] | None = None, device: torch.
     if file and kind in ("raft", "flownet2"):
         path = Path(file).expanduser()
         return RaftFlow(path, device) if kind == "raft" else FlowNet2Flow(path, device)
-    if Path(name).is_dir():
-        return FloFolder(name, frame_names)
-    raise ValueError(f"flow {name!r}: expected one of {', '.join(NAMES)}, or a folder of .flo files")
+    return FloFolder(name, frame_names)
 
 
 def flow_file(name: str) -> Path | None:
