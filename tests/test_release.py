@@ -326,6 +326,28 @@ def test_row_19_with_merged_boxes_the_pixels_of_labels_count():
     assert (joint_batch(under), joint_batch(under, merged_box=True)) == (2, 1)
 
 
+class FaintTogether:
+    """Answers the guide; where it sees several instances at once, 0.4 of it."""
+
+    def predict(self, image, flow, guide):
+        return guide[:, 0] * (0.4 if len(image) > 1 else 1)
+
+
+def test_row_19_an_instance_without_a_pixel_above_a_half_is_in_no_group():
+    sequence, networks = listed(3, {(1, 0): 0.9}, {1: [FAR]}, (SQUARE, Box(20, 10, 30, 20)), FaintTogether())
+    config = with_rules(recovery={"joint_passes": 1})
+    result = segment(sequence, networks, config, ZeroFlow(), keep_maps=True)
+    assert dense(result, 1, 0).max() == 1 and dense(result, 1, 1).max() == pytest.approx(0.4)
+
+
+def test_row_19_what_is_recovered_to_less_than_a_half_is_predicted_again_itself():
+    sequence, networks = listed(3, {(1, 0): 0.9}, {1: [FAR]}, network=Fades(0.4))
+    for joint_passes in (0, 1):
+        config = with_rules(recovery={"joint_passes": joint_passes})
+        result = segment(sequence, networks, config, ZeroFlow(), keep_maps=True)
+        assert dense(result, 1, 0).any() == (joint_passes == 0)  # an empty box leaves an empty map
+
+
 def test_row_19_what_is_recovered_is_taken_from_all_others():
     inside = Box(20, 10, 30, 20)  # FAR covers its first columns and rows
     sequence, networks = listed(4, {(2, 0): 0.9}, {2: [FAR]}, (SQUARE, inside))
