@@ -1,9 +1,9 @@
 """Algorithm 3 as the authors' release runs it: where it leaves the paper, one rule at a time (docs/fidelity.md).
 
 Each rule is a field of `PropagationConfig` or `RecoveryConfig`, named here by its row. With all of them at the paper's
-values this engine has the bits of `Engine`. Row 2 is a rule of the box (`propagation_box`), rows 12 to 14 and 22 are
-rules of retrieval (`Candidates`), row 7 is one of N_mp (`TwoStreams`), row 21 one of the networks (`Search`), rows 6 and
-23 are those of the patches (`predict_patches`).
+values this engine has the bits of `Engine`. Rows 12 to 14 and 22 are rules of retrieval (`Candidates`), row 2 is one of
+the box (`propagation_box`), row 7 of N_mp (`TwoStreams`), row 21 of the networks (`Search`), rows 6 and 23 of the
+patches (`predict_patches`).
 
 Instances meet here, in the merged maps (rows 3 and 4) and as neighbours (rows 18 and 19). So all views of a pair of
 frames are made together; the two sweeps of a recovery still never read each other's frames, and stay one batch.
