@@ -68,6 +68,15 @@ def test_enlarge_grows_each_side_by_its_share_and_clips():
     assert Box(40, 40, 60, 50).enlarge(0, (100, 100)) == Box(40, 40, 60, 50)
 
 
+def test_the_release_drops_the_fractions_of_the_enlarged_corners():
+    box = Box(10, 20, 20, 33)  # margins of 1.5 and 1.95: corners at 8.5, 18.05, 21.5 and 34.95
+    assert box.enlarge(0.15, (100, 100), truncated=True) == Box(8, 18, 21, 34)
+    assert box.enlarge(0.15, (100, 100)) == Box(8, 18, 22, 35)
+    assert box.enlarge(0.15, (34, 21), truncated=True) == Box(8, 18, 21, 34)
+    assert Box(1, 0, 21, 100).enlarge(0.15, (100, 100), truncated=True) == Box(0, 0, 24, 100)
+    assert Box(5, 5, 6, 6).enlarge(0.15, (100, 100), truncated=True) == Box(4, 4, 6, 6)
+
+
 @settings(deadline=None)
 @given(boxes(), boxes())
 def test_iou_counts_pixels(a, b):

@@ -80,6 +80,15 @@ def test_the_baseline_sees_the_whole_frame():
     assert propagation_box(None, SHAPE, PropagationConfig(use_box=False)) is None
 
 
+@pytest.mark.parametrize(("truncated_box", "box"), [(False, Box(2, 2, 16, 19)), (True, Box(2, 2, 15, 18))])
+def test_row_2_the_margin_is_rounded_or_the_corners_are_truncated(truncated_box, box):
+    found = Box(4, 4, 14, 17)  # margins of 1.5 and 1.95
+    config = PropagationConfig(patch=16, truncated_box=truncated_box)
+    assert propagation_box(found, SHAPE, config) == box
+    _, made = trace_mask(FRAME, torch.zeros(2, *SHAPE), square(found), CopyGuide(), config)
+    assert made.box == box
+
+
 def test_probabilities_stay_within_0_and_1():
     P = propagate_mask(FRAME, torch.zeros(2, *SHAPE), square(), Spy(1.0), PropagationConfig(patch=13))
     assert P.max() == 1 and P.min() == 0

@@ -82,11 +82,12 @@ def test_with_every_rule_at_the_papers_value_it_is_the_engine(arguments):
         assert_equal_runs(run(**arguments, keep_maps=True), ours)
 
 
+RULES_OF_BOXES = ("truncated_box", "merged_box", "merged_guide", "averaged_warp", "rescale_flow")
 rules = st.builds(
     dict,
     propagation=st.fixed_dictionaries(
         {
-            **{name: st.booleans() for name in ("merged_box", "merged_guide", "averaged_warp", "rescale_flow")},
+            **{name: st.booleans() for name in RULES_OF_BOXES},
             "absent_below": st.sampled_from([0.0, 0.1, 0.9]),
         }
     ),
@@ -119,6 +120,7 @@ def test_only_rules_of_the_release_need_its_engine():
     for rule in ("merged_box", "merged_guide", "averaged_warp", "absent_below"):
         assert leaves_the_paper(with_rules({rule: True}))
     assert leaves_the_paper(with_rules(recovery={"fill_gap": True}))
+    assert not leaves_the_paper(with_rules({"truncated_box": True}))
 
 
 BESIDE = Box(12, 4, 20, 12)  # shares an edge with SQUARE
@@ -238,9 +240,9 @@ NEAR_FAR = Box(26, 8, 30, 16)  # shares an edge with FAR
 AWAY = Box(0, 15, 3, 19)
 
 
-def neighbours(record=True, network=None, **recovery):
+def neighbours(record=True, network=None, beside=NEAR_FAR, **recovery):
     """SQUARE is found again at FAR of frame 2, beside NEAR_FAR and away from AWAY."""
-    boxes = (SQUARE, NEAR_FAR, AWAY)
+    boxes = (SQUARE, beside, AWAY)
     sequence, networks = listed(4, {(2, 0): 0.9}, {2: [FAR]}, boxes, network)
     config = with_rules(recovery=recovery)
     return segment(sequence, networks, config, ZeroFlow(), keep_maps=True, record=record)
@@ -272,14 +274,78 @@ def test_row_19_a_recovery_takes_several_passes_each_guided_by_the_one_before():
     assert [r.propagation.box for r in result.records[2, 0]][1:] == [FAR] * 5
 
 
-def test_row_19_then_several_with_the_instances_that_touch_it():
+def test_row_19_then_several_with_the_instances_that_have_pixels_in_its_box():
     network = Fades(0.98)
-    result = neighbours(network=network, passes=5, joint_passes=5)
+    result = neighbours(network=network, beside=Box(25, 8, 30, 16), passes=5, joint_passes=5)
     before = 0.98**2  # of those that were propagated to frame 2
     values = [float(dense(result, 2, k)[y, x]) for k, (y, x) in enumerate([(12, 20), (12, 28), (17, 1)])]
     assert values == pytest.approx([0.98**10, before * 0.98**5, before])
     assert network.batches == [3, 3, 3] + [1] * 5 + [2] * 5 + [1]
     assert result.start[:, 1].tolist() == [0] * 4
+
+
+def joint_batch(other, **rules):
+    """How many are predicted together where SQUARE, in columns and rows 4 to 11, is found again at FAR of frame 2."""
+    network = Fades(1)
+    sequence, networks = listed(4, {(2, 0): 0.9}, {2: [FAR]}, (SQUARE, other), network)
+    segment(sequence, networks, with_rules(rules, recovery={"joint_passes": 1}), ZeroFlow())
+    *_, recovered, joint, swept = network.batches
+    assert recovered == swept == 1
+    return joint
+
+
+@pytest.mark.parametrize(
+    ("other", "together"),
+    [
+        (Box(25, 8, 30, 16), 2),  # the last column of FAR
+        (Box(26, 8, 30, 16), 1),  # shares an edge with FAR
+        (Box(18, 15, 26, 20), 2),  # its last row
+        (Box(18, 16, 26, 20), 1),
+        (Box(12, 4, 16, 12), 2),  # beside the box from which it was recovered
+        (Box(13, 4, 16, 12), 1),
+        (Box(4, 12, 12, 16), 2),  # below it
+        (Box(4, 13, 12, 16), 1),
+        (Box(0, 4, 4, 12), 1),  # before it: one column and row more count at the other sides only
+        (Box(4, 0, 12, 4), 1),
+    ],
+)
+def test_row_19_the_group_has_pixels_in_the_box_before_or_after_the_recovery(other, together):
+    assert joint_batch(other) == together
+
+
+def test_row_19_the_box_of_the_group_is_the_enlarged_one():
+    """FAR enlarged by 0.15 of 8 pixels is one pixel larger: at 27.2 and 17.2 truncated, or 1.2 rounded."""
+    for truncated_box in (False, True):
+        assert joint_batch(Box(26, 8, 30, 16), enlarge=0.15, truncated_box=truncated_box) == 2
+        assert joint_batch(Box(28, 8, 30, 16), enlarge=0.15, truncated_box=truncated_box) == 1
+
+
+def test_row_19_with_merged_boxes_the_pixels_of_labels_count():
+    """Where both maps are certain the pixel has the first label, so the second has none in FAR's box."""
+    under = Box(20, 10, 30, 20)
+    assert (joint_batch(under), joint_batch(under, merged_box=True)) == (2, 1)
+
+
+class FaintTogether:
+    """Answers the guide; where it sees several instances at once, 0.4 of it."""
+
+    def predict(self, image, flow, guide):
+        return guide[:, 0] * (0.4 if len(image) > 1 else 1)
+
+
+def test_row_19_an_instance_without_a_pixel_above_a_half_is_in_no_group():
+    sequence, networks = listed(3, {(1, 0): 0.9}, {1: [FAR]}, (SQUARE, Box(20, 10, 30, 20)), FaintTogether())
+    config = with_rules(recovery={"joint_passes": 1})
+    result = segment(sequence, networks, config, ZeroFlow(), keep_maps=True)
+    assert dense(result, 1, 0).max() == 1 and dense(result, 1, 1).max() == pytest.approx(0.4)
+
+
+def test_row_19_what_is_recovered_to_less_than_a_half_is_predicted_again_itself():
+    sequence, networks = listed(3, {(1, 0): 0.9}, {1: [FAR]}, network=Fades(0.4))
+    for joint_passes in (0, 1):
+        config = with_rules(recovery={"joint_passes": joint_passes})
+        result = segment(sequence, networks, config, ZeroFlow(), keep_maps=True)
+        assert dense(result, 1, 0).any() == (joint_passes == 0)  # an empty box leaves an empty map
 
 
 def test_row_19_what_is_recovered_is_taken_from_all_others():

@@ -18,6 +18,7 @@ class PropagationConfig:
     scales: tuple[float, ...] = (1.0,)  # row 23; Table 1, row 5: multi-scale testing
     flip: bool = False  # row 23: the release's augmentation instead
     rescale_flow: bool = True  # row 6: displacements in pixels of the patch, not of the frame
+    truncated_box: bool = False  # row 2: the fractions of the enlarged corners dropped, not the margin rounded
     merged_box: bool = False  # row 3: the box of the instance's label in the merged map, not of its own map
     merged_guide: bool = False  # row 4: the guide is the instance's channel of the merged map
     averaged_warp: bool = False  # row 5: forward and backward flow averaged, nearest pixel, last row and column lost
@@ -35,7 +36,7 @@ class ReidConfig:
 
     rho_reid: float | None = None  # row 12
     rho_occ: float | None = None  # row 13: the largest IoU with the box that the instance has already
-    proposals: int = 20
+    proposals: int = 20  # row 28: the best so many candidates of a frame; Algorithm 2 has no limit
     only_absent: bool = False  # row 13: retrieve an instance only where it is absent
     improvement: float | None = None  # row 13, ours: more like the template, by so much, than what the map shows
     spare_others: bool = False  # row 13: rho_occ bounds the IoU with every other visible instance too
@@ -54,7 +55,7 @@ class RecoveryConfig:
     """Algorithm 3, lines 19-30: what a retrieval sets off."""
 
     passes: int = 1  # row 19: of N_mp in the candidate's box, each guided by the one before
-    joint_passes: int = 0  # row 19: then so many more, together with the instances that touch it
+    joint_passes: int = 0  # row 19: then so many more, together with the instances that have pixels in its box
     clear_others: bool = False  # row 19: what it takes (above 0.5) is taken from all others
     joint_sweep: bool = False  # row 18: instances whose warped boxes touch are predicted again with it
     fill_gap: bool = False  # row 17: only up to the nearest frames where the instance is visible
@@ -134,6 +135,7 @@ AUTHORS = Config(
         fusion="logits",
         flip=True,
         rescale_flow=False,
+        truncated_box=True,
         merged_box=True,
         merged_guide=True,
         averaged_warp=True,

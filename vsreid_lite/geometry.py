@@ -57,10 +57,17 @@ class Box:
         """The box of a whole image of `shape` (H, W)."""
         return Box(0, 0, shape[1], shape[0])
 
-    def enlarge(self, margin: float, shape: Shape) -> Box:
-        """Grown by `margin` of width and height on each side (section 3.1), rounded to pixels, clipped to the image."""
-        dx, dy = int(margin * self.width + 0.5), int(margin * self.height + 0.5)
-        return Box(max(self.x0 - dx, 0), max(self.y0 - dy, 0), min(self.x1 + dx, shape[1]), min(self.y1 + dy, shape[0]))
+    def enlarge(self, margin: float, shape: Shape, truncated: bool = False) -> Box:
+        """Grown by `margin` of width and height on each side (section 3.1), clipped to the image `shape` (H, W).
+
+        The margin is rounded to pixels. truncated: the fractions of the corners are dropped instead (FIDELITY row 2).
+        """
+        dx, dy = margin * self.width, margin * self.height
+        if not truncated:
+            dx, dy = int(dx + 0.5), int(dy + 0.5)
+        left, top = max(self.x0 - dx, 0), max(self.y0 - dy, 0)
+        right, bottom = min(self.x1 + dx, shape[1]), min(self.y1 + dy, shape[0])
+        return Box(int(left), int(top), int(right), int(bottom))
 
 
 def iou(a: Box, b: Box) -> float:

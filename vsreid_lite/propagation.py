@@ -69,7 +69,7 @@ def propagation_box(found: Box | None, shape: Shape, config: PropagationConfig) 
     """The box b that N_mp sees: Box(guided > 0.5), slightly enlarged; in the baseline the whole frame."""
     if found is None:
         return None
-    return found.enlarge(config.enlarge, shape) if config.use_box else Box.full(shape)
+    return found.enlarge(config.enlarge, shape, config.truncated_box) if config.use_box else Box.full(shape)
 
 
 def predict_patches(regions: Sequence[Region], network: PropagationNetwork, config: PropagationConfig) -> Tensor:

@@ -1,8 +1,9 @@
 """Algorithm 3 as the authors' release runs it: where it leaves the paper, one rule at a time (docs/fidelity.md).
 
 Each rule is a field of `PropagationConfig` or `RecoveryConfig`, named here by its row. With all of them at the paper's
-values this engine has the bits of `Engine`. Rows 12 to 14 and 22 are rules of retrieval (`Candidates`), row 7 is one of
-N_mp (`TwoStreams`), row 21 one of the networks (`Search`), rows 6 and 23 are those of the patches (`predict_patches`).
+values this engine has the bits of `Engine`. Rows 12 to 14 and 22 are rules of retrieval (`Candidates`), row 2 is one of
+the box (`propagation_box`), row 7 of N_mp (`TwoStreams`), row 21 of the networks (`Search`), rows 6 and 23 of the
+patches (`predict_patches`).
 
 Instances meet here, in the merged maps (rows 3 and 4) and as neighbours (rows 18 and 19). So all views of a pair of
 frames are made together; the two sweeps of a recovery still never read each other's frames, and stay one batch.
@@ -65,16 +66,29 @@ class ReleaseEngine(Engine):
         self.changed.add(i)
 
     def _recover(self, retrieval: Retrieval) -> None:
-        """Row 19: several passes in the candidate's box, then several with the instances that touch what was found."""
+        """Row 19: several passes in the candidate's box, then several with the instances that are there."""
         rules, i, k = self.config.recovery, retrieval.frame, retrieval.instance
+        group = {k} | self._inside(i, k, beyond=1)
         self._clear_others(i, k)
         super()._recover(retrieval)
         for _ in range(rules.passes - 1):
             self._predict_in(retrieval, self.P[i][k], self.P[i][k].region(retrieval.box))
         self._clear_others(i, k)
-        group = [l for l in range(self.K) if l == k or self._touching(i, i, k)[l]] if rules.joint_passes else []
+        group |= self._inside(i, k)
         for _ in range(rules.joint_passes):
-            self._propagate([(i, i, l) for l in group])
+            self._propagate([(i, i, l) for l in sorted(group)])
+
+    def _inside(self, i: int, k: int, beyond: int = 0) -> set[int]:
+        """Row 19: the instances with pixels in the box that N_mp is shown of instance k.
+
+        beyond: so many columns at its right and rows below it count too.
+        """
+        shapes = self._shapes(i)
+        b = propagation_box(shapes[k].probability_box(), self.shape, self.config.propagation)
+        if b is None:
+            return set()
+        wider = Box(b.x0, b.y0, b.x1 + beyond, b.y1 + beyond)
+        return {l for l, P in enumerate(shapes) if bool((P.region(wider) > 0.5).any())}
 
     def _clear_others(self, i: int, k: int) -> None:
         """Row 19: the pixels of instance k, above 0.5, are nobody else's."""

@@ -7,6 +7,7 @@ from io import BytesIO
 
 import numpy as np
 import pytest
+from matplotlib.patches import FancyArrow, Rectangle
 from PIL import Image
 
 from tests.visualization.figure_checks import assert_fit_to_be_shown, texts
@@ -117,6 +118,15 @@ def test_figure_3_shows_the_checkpoints_of_the_toy_counted_from_1():
     assert any("as printed, Algorithm 3 leaves c = 1 there" in text for text in texts(figure))
     assert "become 1, 1, 1, 6, 6, 6" in figure.get_label()
     assert_fit_to_be_shown(lambda: plot_figure3(REPAIRED.rounds[0], PRINTED.rounds[0]))
+
+
+def test_the_arrows_of_figure_3_reach_as_far_as_in_the_paper():
+    axes = plot_figure3(REPAIRED.rounds[0], PRINTED.rounds[0]).axes[0]
+    squares = [patch for patch in axes.patches if isinstance(patch, Rectangle)][:6]
+    arrows = [patch.get_xy()[:, 0] for patch in axes.patches if isinstance(patch, FancyArrow)]
+    first, fourth, last = squares[0].get_x(), squares[3].get_x(), squares[5].get_x() + squares[5].get_width()
+    assert [arrow.max() for arrow in arrows] == pytest.approx([last] * 4)
+    assert [arrow.min() for arrow in arrows] == pytest.approx([first, first, first, fourth])
 
 
 def test_figure_3_of_a_long_video_is_refused():

@@ -36,7 +36,7 @@ def plot_figure3(found: Round, printed: Round) -> Figure:
         axes.text(_x(i) + SIDE / 2, HEIGHT - 0.08, str(i), fontsize=10, ha="center", va="top")
     kept = [i for i in range(1, N + 1) if c[i - 1] == start]
     _draw_row(axes, ROWS[0], "1st Round:", [""] * N, 1, (1, N))
-    _draw_row(axes, ROWS[1], "2nd Round:", [""] * N, start, (start, 2))
+    _draw_row(axes, ROWS[1], "2nd Round:", [""] * N, start, (start, 1))  # as the paper draws it; line 27 ends at 2
     _draw_row(axes, ROWS[2], "1st Round:", ["c = 1"] * N, 1, (1, N))
     _draw_row(axes, ROWS[3], "2nd Round:", [f"c = {k}" for k in c], start, (kept[-1], kept[0]))
     for y, text in ((ROWS[1], "(a) without checkpoints"), (ROWS[3], "(b) with checkpoints")):
@@ -69,6 +69,7 @@ def _draw_row(axes: Axes, y: float, name: str, texts: Ordered[str], start: int, 
 def _in_words(c: list[int], start: int, left: int) -> str:
     return (
         f"Figure 3, frames 1 to {len(c)}. A first round starts at frame 1, a second at frame {start}. (a) Without "
-        f"checkpoints the second overwrites frames 2 to {start}. (b) With them the checkpoints become "
-        f"{', '.join(map(str, c))}: the nearer start keeps its frames. As printed, c at frame {start} stays {left}."
+        "checkpoints the second goes back to frame 1, as the paper draws it; Algorithm 3 would end at frame 2. (b) "
+        f"With them the checkpoints become {', '.join(map(str, c))}: the nearer start keeps its frames. As printed, c "
+        f"at frame {start} stays {left}."
     )
