@@ -64,7 +64,7 @@ def test_a_perfect_prediction_prints_a_dash_for_what_is_undefined(folders, capsy
 
 BAD_PREDICTION = {
     "missing truth": (lambda root: shutil.rmtree(root / "truth"), "truth: there is no such folder"),
-    "missing prediction": (lambda root: shutil.rmtree(root / "predicted"), "clip: there is no such folder"),
+    "missing prediction": (lambda root: shutil.rmtree(root / "predicted"), "predicted: there is no such folder"),
     "no sequence": (lambda root: shutil.rmtree(root / "truth" / "clip"), "truth: expected one folder"),
     "missing frame": (
         lambda root: (root / "predicted/clip/00001.png").unlink(),

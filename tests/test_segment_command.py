@@ -1,5 +1,6 @@
 import errno
 import json
+import shutil
 import sys
 from dataclasses import replace
 
@@ -183,10 +184,21 @@ def test_bad_input_is_one_line_that_names_the_file_and_nothing_is_written(clip, 
 
 
 BAD_OUTPUT = {
-    "output is a file": (["--output", "{}/first.png"], "cannot write into the folder"),
+    "output is a file": (["--output", "{}/notes.txt"], "cannot write into the folder"),
+    "output is the mask": (["--output", "{}/first.png"], "first.png: the output is the input"),
+    "json is the overlay": (["--output", "{}/out", "--json", "{}/a.mp4", "--video", "{}/a.mp4"], "a.mp4: two outputs"),
+    "json is a frame": (["--output", "{}/out", "--json", "{}/clip/00002.jpg"], "00002.jpg: the output is the input"),
+    "json is a link to a frame": (["--output", "{}/out", "--json", "{}/link"], "link: the output is the input"),
+    "json is a mask": (["--output", "{}/out", "--json", "{}/out/00003.png"], "00003.png: two outputs"),
+    "json is the output": (["--output", "{}/out", "--json", "{}/out"], "out: is to be a file, and another output lies"),
+    "json is above the output": (["--output", "{}/out/a", "--json", "{}/out"], "out: is to be a file, and another"),
+    "json is the weights": (["--output", "{}/out", "--json", "{0}/w", "--detector", "{0}/w"], "w: the output is the"),
+    "output is the input by a detour": (["--output", "{}/gone/../clip"], "clip: the output is the input"),
+    "json with a long name": (["--output", "{}/out", "--json", "{}/" + 256 * "x"], "File name too long"),
+    "overlay with a long name": (["--output", "{}/out", "--video", "{}/" + 252 * "x" + ".mp4"], "File name too long"),
     "output below a file": (["--output", "{}/first.png/out"], "cannot write into the folder"),
     "output where nothing can be made": (["--output", "/proc/out"], "cannot write into the folder /proc/out"),
-    "output is the input": (["--output", "{}/clip"], "clip: the output folder is the input"),
+    "output is the input": (["--output", "{}/clip"], "clip: the output is the input"),
     "json is a folder": (["--output", "{}/out", "--json", "{}/clip"], "clip: expected a file to write, found a folder"),
     "json below a file": (["--output", "{}/out", "--json", "{}/first.png/a.json"], "cannot write into the folder"),
     "json is a device": (["--output", "{}/out", "--json", "/dev/null"], "/dev/null: expected a file to write"),
@@ -197,12 +209,25 @@ BAD_OUTPUT = {
 
 
 @pytest.mark.parametrize("case", BAD_OUTPUT)
-def test_an_output_that_cannot_be_written_is_refused_before_the_run(clip, tmp_path, capfd, monkeypatch, case):
+def test_an_output_that_cannot_be_written_is_refused_before_the_run(clip, weights, tmp_path, capfd, monkeypatch, case):
     monkeypatch.setattr(api, "segment", None)
+    (tmp_path / "notes.txt").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "clip" / "00002.jpg")
+    shutil.copy(weights / "lite-detector.safetensors", tmp_path / "w")
     arguments, line = BAD_OUTPUT[case]
     before = snapshot(tmp_path)
     assert line in refused(capfd, *clip, *(argument.format(tmp_path) for argument in arguments))
     assert snapshot(tmp_path) == before and not half_written(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["x" * 251, "é" * 125 + "0"])
+def test_names_as_long_as_the_system_allows_are_written(tmp_path, name):
+    """255 bytes with the ending; what is written first has a shorter name."""
+    clip = write_video_folder(tmp_path, 1)
+    (tmp_path / "clip" / "00000.jpg").rename(tmp_path / "clip" / f"{name}.jpg")
+    extras = ["--json", str(tmp_path / f"{name[:120]}.json")]
+    assert main([*clip, "--output", str(tmp_path / "out"), *extras]) == 0
+    assert list(written(tmp_path / "out")) == [f"{name}.png"]
 
 
 def test_masks_never_replace_the_first_mask(clip, tmp_path, capfd, monkeypatch):
@@ -251,6 +276,7 @@ def asked(monkeypatch, *arguments):
         raise Asked(config)
 
     monkeypatch.setattr(api, "segment", ask)
+    monkeypatch.setattr("vsreid_lite.models.weight_files.check_weights", lambda config: None)
     with pytest.raises(Asked) as caught:
         main([str(argument) for argument in arguments])
     return caught.value.args[0]

@@ -236,28 +236,34 @@ def _checked_video(options: argparse.Namespace) -> tuple[Sequence, Palette | Non
     if options.video:
         check_video(options.video)
     first = read_first_mask(options.first_mask, year=options.year)
-    if not options.input.is_file():  # a folder: everything can be known before it is read
-        frames = frame_files(options.input, options.first_mask)
-        _check_segment_outputs(options, [path.stem for path in frames], frames)
+    frames = [] if options.input.is_file() else frame_files(options.input, options.first_mask)
+    inputs = [options.input, options.first_mask, *frames, *_named_files(options)]
+    _check_segment_outputs(options, [path.stem for path in frames], inputs)
+    if frames:
         check_size(options.first_mask, first, read_frame(frames[0]).shape)
     fps = frame_rate(options.input)
     sequence = load_sequence(options.input, options.first_mask, year=options.year)
-    _check_segment_outputs(options, sequence.frame_names)
+    if not frames:
+        _check_segment_outputs(options, sequence.frame_names, inputs)
+    _warn_of_other_masks(options.output, sequence.frame_names)
     return sequence, first.palette, fps
 
 
-def _check_segment_outputs(options: argparse.Namespace, names: Iterable[str], frames: Iterable[Path] = ()) -> None:
-    """That all can be written and spares the inputs; masks of another run in the output folder are pointed out."""
+def _check_segment_outputs(options: argparse.Namespace, names: Iterable[str], inputs: Iterable[Path]) -> None:
+    """That masks of frames of these names, and what else is to be written, can be written and spare the inputs."""
     from vsreid_lite.outputs import check_outputs
 
     masks = [options.output / f"{name}.png" for name in names]
     files = [file for file in (options.video, options.json) if file is not None]
-    inputs = [options.input, options.first_mask, *frames, *_named_files(options)]
-    check_outputs([*masks, *files], options.output, inputs)
-    others = sorted({path.name for path in options.output.glob("*.png")} - {mask.name for mask in masks})
+    check_outputs([*files, *masks], options.output, inputs)
+
+
+def _warn_of_other_masks(folder: Path, names: Iterable[str]) -> None:
+    """Masks of another run in the output folder are pointed out."""
+    others = sorted({path.name for path in folder.glob("*.png")} - {f"{name}.png" for name in names})
     if others:
         warnings.warn(
-            f"{options.output}: holds {len(others)} other PNG files ({others[0]}, ...), perhaps masks of another run",
+            f"{folder}: holds {len(others)} other PNG files ({others[0]}, ...), perhaps masks of another run",
             stacklevel=1,
         )
 

@@ -68,8 +68,7 @@ def _refuse_inputs(outputs: Sequence[Path], inputs: Iterable[Path]) -> None:
     for source in inputs if existing else ():
         output = existing.get(_identity(source)) if source.exists() else None
         if output is not None:
-            what = "output folder" if output.is_dir() else "output"
-            raise ValueError(f"{output}: the {what} is the input {source}; give another, inputs stay untouched")
+            raise ValueError(f"{output}: the output is the input {source}; give another, inputs stay untouched")
 
 
 def _refuse_one_place(files: Sequence[Path], folder: Path | None) -> None:
@@ -87,15 +86,15 @@ def _refuse_one_place(files: Sequence[Path], folder: Path | None) -> None:
 
 
 def _exists(path: Path) -> bool:
-    """Raises OSError that says so where a name is too long."""
+    """Also of a path by way of a folder that is not there. Raises OSError that says so where a name is too long."""
     try:
-        return path.exists()
+        return path.resolve().exists()
     except OSError as error:
         raise OSError(f"{path}: {error.strerror or error}; give a shorter name") from error
 
 
 def _identity(path: Path) -> tuple[int, int]:
-    status = path.stat()
+    status = path.resolve().stat()
     return status.st_dev, status.st_ino
 
 
