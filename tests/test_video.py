@@ -26,6 +26,8 @@ from tests.video_files import (  # noqa: E402
 CODECS = {"mp4": "libx264", "mov": "mpeg4", "mkv": "libx264", "webm": "libvpx", "avi": "mpeg4", "flv": "libx264"}
 PICTURE = 1 << 10  # FFmpeg's AV_DISPOSITION_ATTACHED_PIC
 
+pytestmark = pytest.mark.filterwarnings("error::UserWarning")  # a false alarm fails
+
 
 def test_frames_come_back_in_order(tmp_path):
     frames = pictures()
@@ -214,6 +216,15 @@ def test_an_end_that_is_missing_is_said(tmp_path, suffix, sound):
     with pytest.warns(UserWarning, match=r"clip\.\w+: announces \d\.\d\d s, 0\.\d\d s .*its end is missing") as said:
         assert len(read_video(path)) == 14
     assert len(said) == 1 and said[0].filename == __file__
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "avi", "flv"])
+def test_two_frames_that_are_missing_are_said(tmp_path, suffix):
+    path = tmp_path / f"clip.{suffix}"
+    write_clip(path, pictures(24), "mpeg4" if suffix == "avi" else "libx264", max_b_frames=0)
+    cut_before_packet(path, 22)
+    with pytest.warns(UserWarning, match="its end is missing"):
+        assert len(read_video(path)) == 22
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mov"])
