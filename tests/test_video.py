@@ -236,6 +236,15 @@ def test_a_single_frame_that_is_missing_is_said_where_frames_are_counted(tmp_pat
         assert len(read_video(tmp_path / f"clip.{suffix}")) == 23
 
 
+def test_hidden_frames_at_the_start_do_not_stand_in_for_a_missing_end(tmp_path):
+    path = tmp_path / "clip.mp4"
+    write_clip(path, pictures(24))
+    edit_list(path, (2 + 8) * 512, 16 / 30)
+    cut_before_packet(path, 18)
+    with pytest.warns(UserWarning, match="announces 0.53 s, 0.3. s could be read; its end is missing"):
+        assert len(read_video(path)) == 10
+
+
 def test_without_tags_the_longest_stream_is_compared(tmp_path):
     path = tmp_path / "clip.mkv"
     write_clip(path, pictures(24), sound=2.0)

@@ -185,7 +185,7 @@ def _note_damage(container: Any, stream: Any, packets: list[Any], notes: list[st
         announced = Fraction(container.duration or 0, 1_000_000) - times[0]
         end = max(_end(packet) for packet in packets)
     length, slack = end - times[0], max([end - times[-1], *(b - a for a, b in pairwise(times))]) * 3 / 2
-    if len(stored) < stream.frames and container.format.name != "avi":  # with B-frames the last is not the last shown
+    if len(stored) == len(times) < stream.frames and container.format.name != "avi":  # the last may be shown earlier
         length, slack = sum(packet.duration for packet in stored) * stream.time_base, announced / stream.frames / 2
     if announced - length > slack:
         notes.append(f"announces {float(announced):.2f} s, {float(length):.2f} s could be read; its end is missing")
