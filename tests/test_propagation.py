@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.stubs import SQUARE, CopyGuide, NeverSeesAnything, RandomFlow, ZeroFlow, blank_frames, random_sequence
-from vsreid_lite.config import PropagationConfig
+from vsreid_lite.config import AUTHORS, LITE, PAPER, PropagationConfig
 from vsreid_lite.geometry import Box, crop, crop_flow, warp
 from vsreid_lite.propagation import (
     Region,
@@ -78,6 +78,12 @@ def test_the_baseline_sees_the_whole_frame():
     assert propagation_box(SQUARE, SHAPE, PropagationConfig(use_box=False)) == Box.full(SHAPE)
     assert propagation_box(SQUARE, SHAPE, PropagationConfig(enlarge=0.25)) == Box(2, 2, 14, 14)
     assert propagation_box(None, SHAPE, PropagationConfig(use_box=False)) is None
+
+
+@pytest.mark.parametrize("config", [LITE, PAPER, AUTHORS], ids=lambda config: config.preset)
+def test_row_2_the_box_grows_by_0_15_of_its_width_and_height_on_each_side(config):
+    """The release's margin; the paper says "slightly" (docs/fidelity.md)."""
+    assert propagation_box(Box(100, 100, 200, 300), (500, 500), config.propagation) == Box(85, 70, 215, 330)
 
 
 def test_probabilities_stay_within_0_and_1():
