@@ -28,6 +28,14 @@ def test_merge_by_hand():
     assert np.array_equal(merge_as_printed(P, (4, 9)), expected)
 
 
+def test_the_merge_is_decided_in_float64():
+    """A trace of another instance takes so little from the background that float32 sees a tie, which it would win."""
+    P = torch.tensor([0.5, 2.0**-30])[:, None, None]
+    assert torch.equal((1 - P[0]) * (1 - P[1]), P[0])
+    assert merge([SparseMap.from_dense(p) for p in P], (4, 9)).item() == 4
+    assert merge_as_printed(P, (4, 9)).item() == 4
+
+
 @settings(deadline=None)
 @given(st.integers(0, 2**16), st.integers(1, 5))
 def test_the_labels_of_the_merged_maps_are_those_of_the_merge(seed, K):

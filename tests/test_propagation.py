@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.stubs import SQUARE, CopyGuide, NeverSeesAnything, RandomFlow, ZeroFlow, blank_frames, random_sequence
-from vsreid_lite.config import PropagationConfig
+from vsreid_lite.config import AUTHORS, LITE, PAPER, PropagationConfig
 from vsreid_lite.geometry import Box, crop, crop_flow, warp
 from vsreid_lite.propagation import (
     Region,
@@ -87,6 +87,12 @@ def test_row_2_the_margin_is_rounded_or_the_corners_are_truncated(truncated_box,
     assert propagation_box(found, SHAPE, config) == box
     _, made = trace_mask(FRAME, torch.zeros(2, *SHAPE), square(found), CopyGuide(), config)
     assert made.box == box
+
+
+@pytest.mark.parametrize("config", [LITE, PAPER, AUTHORS], ids=lambda config: config.preset)
+def test_row_2_the_box_grows_by_0_15_of_its_width_and_height_on_each_side(config):
+    """The release's margin; the paper says "slightly" (docs/fidelity.md)."""
+    assert propagation_box(Box(100, 100, 200, 300), (500, 500), config.propagation) == Box(85, 70, 215, 330)
 
 
 def test_probabilities_stay_within_0_and_1():

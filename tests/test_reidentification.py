@@ -62,6 +62,11 @@ def test_a_candidate_must_be_more_like_the_template_than_rho_reid():
     assert found({FAR: 0.5001}).box == FAR
 
 
+def test_line_17_gives_up_below_0_so_a_score_of_exactly_0_is_a_retrieval():
+    for score, instance in [(0.0, 0), (-0.0001, None)]:
+        assert retrieved(*table([FAR], [None], [[score]]), rho_reid=-0.5) == instance
+
+
 def test_a_candidate_where_the_instance_already_is_is_unnecessary():
     assert found({NEAR: 0.9}) is None
     assert found({NEAR: 0.9}, P=torch.zeros(20, 30)).box == NEAR
@@ -248,6 +253,8 @@ def test_row_14_a_candidate_goes_to_the_absent_instance_that_it_is_most_like():
     assert retrieved(candidates, nobody, rho_reid=0.65, exclusive=True) is None
     candidates, current = table([FAR, BELOW], [None, SQUARE], scores)
     assert retrieved(candidates, current, rho_reid=0.65, exclusive=True) == 0  # a visible rival does not compete
+    alike, nobody = table([FAR, BELOW], [None, None], [[0.8, 0.8], [0.7, 0.6]])
+    assert retrieved(alike, nobody, rho_reid=0.65, exclusive=True) == 0  # nor does one who is only as like it
 
 
 def test_row_22_the_last_frame_may_be_left_out():

@@ -21,6 +21,7 @@ from tests.stubs import (
     random_sequence,
     square_mask,
 )
+from vsreid_lite.config import ReidConfig
 from vsreid_lite.geometry import Box
 from vsreid_lite.models import Networks
 from vsreid_lite.reference import segment_as_printed
@@ -128,6 +129,14 @@ def test_the_recovered_frame_and_the_whole_video_share_a_retrieval(run_segment):
     assert result.retrievals[0].box == FAR and result.retrievals[0].score == pytest.approx(0.75)
     assert (result.retrievals[0].frame, result.retrievals[0].instance) == (2, 0)
     assert result.start[:, 0].tolist() == [0, 0, 2, 2, 2]  # frame 1 is as near to 0, which is older
+
+
+@pytest.mark.parametrize("run_segment", [segment, segment_as_printed])
+@pytest.mark.parametrize(("score", "rounds"), [(0.0, 1), (-0.01, 0)])
+def test_line_17_ends_the_loop_below_0_and_not_at_0(run_segment, score, rounds):
+    sequence, networks = listed(4, {(2, 0): score}, {2: [FAR]})
+    config = dataclasses.replace(CONFIG, matching=ReidConfig(rho_reid=-0.5, rho_occ=0.3))
+    assert len(run_segment(sequence, networks, config, ZeroFlow()).rounds) == rounds
 
 
 def test_without_r1_the_loop_can_repeat_itself():

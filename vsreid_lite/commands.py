@@ -231,7 +231,7 @@ def _checked_video(options: argparse.Namespace) -> tuple[Sequence, Palette | Non
         from vsreid_lite.masks import read_first_mask
         from vsreid_lite.outputs import check_video
         from vsreid_lite.sequence import check_size, load_sequence, read_frame
-        from vsreid_lite.video import frame_rate
+        from vsreid_lite.video import first_frame, frame_rate
 
     if options.video:
         check_video(options.video)
@@ -239,8 +239,8 @@ def _checked_video(options: argparse.Namespace) -> tuple[Sequence, Palette | Non
     frames = [] if options.input.is_file() else frame_files(options.input, options.first_mask)
     inputs = [options.input, options.first_mask, *frames, *_named_files(options)]
     _check_segment_outputs(options, [path.stem for path in frames], inputs)
-    if frames:
-        check_size(options.first_mask, first, read_frame(frames[0]).shape)
+    start = read_frame(frames[0]) if frames else first_frame(options.input)
+    check_size(options.first_mask, first, start.shape)
     fps = frame_rate(options.input)
     sequence = load_sequence(options.input, options.first_mask, year=options.year)
     if not frames:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sized
+from contextlib import contextmanager
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +19,7 @@ from vsreid_lite.files import atomic_path
 from vsreid_lite.masks import Frame, Mask, overlay, size_text
 
 DAVIS_RATE = 24.0  # frames per second
+NO_FRAME = "expected a video, found no frame that can be decoded"
 TS_PACKETS = (188, 192, 204)  # bytes, of MPEG-TS alone, with a time stamp, with error correction
 
 
@@ -31,42 +33,36 @@ def read_video(path: Path | str) -> list[Frame]:
     Raises FileNotFoundError, and ValueError for a file that is no video or is damaged, and where PyAV is missing.
     Warns of a file that ends before the length that it announces, and of such angles, pixels and fields.
     """
-    av, path = _pyav(path), _existing(path)
     frames: list[Frame] = []
     notes: list[str] = []
-    try:
-        with _opened(av, path) as container:
-            stream = _video_stream(container, path)
-            _note_pixels(stream, notes)
-            packets = []
-            for packet in container.demux():
-                packets.append(packet)
-                if packet.stream is stream:
-                    for decoded in _decoded(packet, frames, notes):
-                        frames.append(_shown(decoded, frames, notes, path))
-            _note_damage(container, stream, packets, notes)
-    except av.error.FFmpegError as error:
-        raise ValueError(
-            f"{path}: damaged or unknown video ({error.strerror}, after {len(frames)} good frames); "
-            "export it again, or give a folder of frames"
-        ) from error
+    packets: list[Any] = []
+    with _opened(path, frames) as (container, stream):
+        _note_pixels(stream, notes)
+        for frame in _frames(path, container, stream, packets, notes):
+            frames.append(frame)
+        _note_damage(container, stream, packets, notes)
     if not frames:
-        raise ValueError(f"{path}: expected a video, found no frame that can be decoded")
+        raise ValueError(f"{path}: {NO_FRAME}")
     for note in dict.fromkeys(notes):
         warnings.warn(f"{path}: {note}", stacklevel=2)
     return frames
+
+
+def first_frame(path: Path | str) -> Frame:
+    """The first frame that `read_video` would give, in a moment. Raises as it does, warns of nothing."""
+    with _opened(path) as (container, stream):
+        frame = next(_frames(path, container, stream, [], []), None)
+    if frame is None:
+        raise ValueError(f"{path}: {NO_FRAME}")
+    return frame
 
 
 def frame_rate(path: Path | str) -> float:
     """Frames per second of the stream that `read_video` reads; DAVIS's 24 for a folder or where none is said."""
     if Path(path).is_dir():
         return DAVIS_RATE
-    av, path = _pyav(path), _existing(path)
-    try:
-        with _opened(av, path) as container:
-            return float(_video_stream(container, path).average_rate or DAVIS_RATE)
-    except av.error.FFmpegError as error:
-        raise ValueError(f"{path}: damaged or unknown video ({error.strerror})") from error
+    with _opened(path) as (_, stream):
+        return float(stream.average_rate or DAVIS_RATE)
 
 
 def write_overlay_video(
@@ -128,31 +124,42 @@ def _even(image: Frame) -> Frame:
     return np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
 
 
-def _decoded(packet: Any, frames: list[Frame], notes: list[str]) -> list[Any]:
+def _frames(path: Path | str, container: Any, stream: Any, packets: list[Any], notes: list[str]) -> Iterator[Frame]:
+    """The frames of a stream as a player shows them; every packet of the file is added to `packets`."""
+    count, shape = 0, None
+    for packet in container.demux():
+        packets.append(packet)
+        for decoded in _decoded(packet, count, notes) if packet.stream is stream else ():
+            frame = _shown(decoded, count, notes, path)
+            if frame.shape != (shape := shape or frame.shape):
+                raise ValueError(
+                    f"{path}: expected frames of one size, {size_text(shape)}, "
+                    f"found {size_text(frame.shape)} at frame {count}; convert the video to one size"
+                )
+            yield frame
+            count += 1
+
+
+def _decoded(packet: Any, count: int, notes: list[str]) -> list[Any]:
     from av.error import InvalidDataError
 
     try:
         return list(packet.decode())
     except InvalidDataError:
-        if frames or packet.is_keyframe:
+        if count or packet.is_keyframe:
             raise
         notes.append("starts with frames that need an earlier one, which is missing; they are left out")
         return []
 
 
-def _shown(decoded: Any, frames: list[Frame], notes: list[str], path: Path) -> Frame:
+def _shown(decoded: Any, count: int, notes: list[str], path: Path | str) -> Frame:
     if decoded.is_corrupt:
-        raise ValueError(f"{path}: frame {len(frames)} is damaged; export the video again, or give a folder of frames")
+        raise ValueError(f"{path}: frame {count} is damaged; export the video again, or give a folder of frames")
     if decoded.interlaced_frame:
         notes.append("is interlaced; both fields stay in one frame, so moving edges look like combs")
     image: Frame = decoded.to_ndarray(format="rgb24")
     if (matrix := decoded.side_data.get("DISPLAYMATRIX")) is not None:
         image = _upright(image, np.frombuffer(matrix, np.int32).reshape(3, 3)[:2, :2].astype(float), notes)
-    if frames and image.shape != frames[0].shape:
-        raise ValueError(
-            f"{path}: expected frames of one size, {size_text(frames[0].shape)}, "
-            f"found {size_text(image.shape)} at frame {len(frames)}; convert the video to one size"
-        )
     return image
 
 
@@ -233,8 +240,19 @@ def _video_stream(container: Any, path: Path) -> Any:
     return max(moving, key=lambda one: (one.frames != 1, one.disposition & default, one.width * one.height))
 
 
-def _opened(av: ModuleType, path: Path) -> Any:
-    return av.open(str(path.absolute()), metadata_errors="replace")  # absolute: "a:b.mp4" is no protocol
+@contextmanager
+def _opened(path: Path | str, frames: Sized = ()) -> Iterator[tuple[Any, Any]]:
+    """The container of a video and the stream to read. frames: those read in the body, for the text of an error."""
+    av, path = _pyav(path), _existing(path)
+    try:
+        # absolute: "a:b.mp4" is no protocol
+        with av.open(str(path.absolute()), metadata_errors="replace") as container:
+            yield container, _video_stream(container, path)
+    except av.error.FFmpegError as error:
+        raise ValueError(
+            f"{path}: damaged or unknown video ({error.strerror}, after {len(frames)} good frames); "
+            "export it again, or give a folder of frames"
+        ) from error
 
 
 def _existing(path: Path | str) -> Path:

@@ -1,9 +1,12 @@
+import itertools
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from vsreid_lite.datasets import composite
 from vsreid_lite.datasets.composite import (
     CompositeSequence,
     composite_scene,
@@ -13,7 +16,7 @@ from vsreid_lite.datasets.composite import (
 from vsreid_lite.datasets.cutouts import Footage, bounce, cut_out, read_footage
 from vsreid_lite.datasets.frozen import write_benchmark
 from vsreid_lite.datasets.mini import SMALLEST
-from vsreid_lite.datasets.scripts import SCRIPTS
+from vsreid_lite.datasets.scripts import SCRIPTS, Script, Way
 from vsreid_lite.sequence import Sequence
 
 COLOURS = {"red": (200, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 200)}
@@ -111,6 +114,59 @@ def test_the_same_seed_gives_the_same_composite_and_another_one_another():
     assert np.array_equal(first.frames, again.frames)
     assert np.array_equal(first.annotations, again.annotations)
     assert not np.array_equal(first.annotations, other.annotations)
+
+
+@pytest.fixture
+def toy_footage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two frames of each colour are all that there is to read, and a composite has four."""
+    monkeypatch.setattr(composite, "read_footage", lambda root, name, year: toy(name, N=2))
+    monkeypatch.setattr(composite, "SHORTEST", 2)
+    monkeypatch.setattr(composite, "FRAMES", 4)
+
+
+def test_every_split_and_every_seed_has_draws_of_its_own(toy_footage: None):
+    draws = {
+        (split, seed): composite_sequences("", seed, split, list(COLOURS), count=1)[0].annotations
+        for split, seed in [("train", 0), ("val", 0), ("test", 0), ("test", 1)]
+    }
+    for one, other in itertools.combinations(draws, 2):
+        assert not np.array_equal(draws[one], draws[other]), (one, other)
+
+
+def meeting(after: int) -> Script:
+    """Two instances that stand apart; from draw number `after` on they meet, and role 1 is half hidden or more."""
+    asked: list[int] = []
+
+    def path(rng: np.random.Generator, role: int, K: int, outside: float) -> Way:
+        asked.append(role)
+        x = 0.25 - 0.5 * role
+        return np.array([0.0, 1.0]), np.array([[x, 0, 1], [0 if len(asked) > 2 * after else x, 0, 1]])
+
+    return Script(2, path, remains=0.5)
+
+
+def of_given_footage() -> CompositeSequence:
+    footage = [toy("red", N=2), toy("green", N=2)]
+    return composite_scene(np.random.default_rng(0), "meet", footage, toy("blue", N=2), frames=4)
+
+
+def of_a_folder() -> CompositeSequence:
+    return composite_sequences("", names=list(COLOURS), count=1)[0]
+
+
+@pytest.mark.parametrize("make", [of_given_footage, of_a_folder])
+@pytest.mark.parametrize("after", [0, 2, 3])
+def test_a_composite_follows_its_script_and_is_drawn_again_until_it_does(
+    monkeypatch: pytest.MonkeyPatch, toy_footage: None, after: int, make: Callable[[], CompositeSequence]
+):
+    monkeypatch.setattr(composite, "ATTEMPTS", 3)
+    monkeypatch.setattr(composite, "SCRIPTS", {"meet": meeting(after)})
+    if after < 3:
+        found = areas(make())
+        assert (found[-1] <= 0.5 * found[0]).any()
+    else:
+        with pytest.raises(ValueError, match="composite meet of .*red.*: 3 draws gave none that follows its script"):
+            make()
 
 
 def test_a_composite_lists_the_instances_sources_in_order_and_then_the_backgrounds():

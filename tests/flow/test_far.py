@@ -81,6 +81,31 @@ def test_a_flow_that_explains_the_target_is_left_as_it_is():
     assert np.array_equal(match_far(zero, frames[1], frames[0]), zero)
 
 
+def test_a_flow_that_explains_a_large_frame_is_left_as_it_is_where_the_frame_is_reduced():
+    """480 x 854 pixels are searched at a quarter: there 82 pixels of flow are 20.5, which no search can find."""
+    scene = texture(np.random.default_rng(4), 480, 936, grain=20)
+    target, source = np.ascontiguousarray(scene[:, :-82]), np.ascontiguousarray(scene[:, 82:])
+    flow = np.broadcast_to(np.array([-82, 0], np.float32), (480, 854, 2)).copy()
+    found = match_far(flow, target, source)
+    assert np.array_equal(found[:, 100:], flow[:, 100:])  # what was left of that is in no other frame
+
+
+@pytest.mark.parametrize(("left", "taken"), [(25, True), (27, False)])
+def test_a_displacement_is_taken_if_it_leaves_less_than_0_65_of_the_difference(left, taken):
+    """0.65 was chosen on real video (docs/training.md, "What moves far").
+
+    The square differs by 40 grey levels, up or down, from what is behind it, and is darker by 25 or 27 in the source.
+    """
+    rng = np.random.default_rng(5)
+    source = texture(rng, 192, 320, 6) // 2 + 64
+    sign = np.where(texture(rng, 40, 40, 6)[..., :1] > 127, 1, -1)
+    target = source.copy()
+    target[100:140, 140:180] = source[100:140, 140:180] + 40 * sign
+    source[80:120, 190:230] = target[100:140, 140:180] - left
+    moved = match_far(np.zeros((192, 320, 2), np.float32), target, source)[105:135, 145:175]
+    assert ((moved == (50, -20)).all(2).mean() > 0.5) == taken  # elsewhere another displacement leaves still less
+
+
 def test_only_what_looks_clearly_wrong_is_corrected():
     """All moves by 6 pixels; on the ramp of a grey level a pixel that is a difference of 6, on the square far more."""
     ramp = np.tile(np.arange(20, 206, dtype=np.uint8), (120, 1))[..., None].repeat(3, 2)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from vsreid_lite.models.mask_propagation import Stream, TwoStreams, flow_stream_from, lite_streams
+from vsreid_lite.models.mask_propagation import Stream, TwoStreams, flow_stream_from, lite_streams, normalise_flow
 
 
 @pytest.mark.parametrize("size", [64, 128, 136, 192])
@@ -49,6 +49,11 @@ def test_the_streams_are_fused_by_their_probabilities_or_by_their_logits(fusion,
 def test_another_fusion_is_refused():
     with pytest.raises(ValueError, match="fusion 'max': expected one of probabilities, logits"):
         TwoStreams(Constant(0.0), None, "max")
+
+
+def test_row_11_flow_is_divided_by_8_and_cut_off_at_4():
+    pixels = torch.tensor([-100.0, -32.0, -8.0, 0.0, 4.0, 31.0, 32.0, 33.0])  # of the patch
+    assert normalise_flow(pixels).tolist() == [-4, -4, -1, 0, 0.5, 3.875, 4, 4]
 
 
 def test_a_flow_stream_starts_as_the_rgb_stream_on_a_grey_image():

@@ -17,7 +17,7 @@ from vsreid_lite.models.mask_propagation import TwoStreams, lite_streams
 from vsreid_lite.propagation import propagate_mask
 from vsreid_lite.sequence import Sequence
 from vsreid_lite.training import adaptation
-from vsreid_lite.training.adaptation import FLOW_EVERY, adapt, no_larger_than_needed
+from vsreid_lite.training.adaptation import adapt, no_larger_than_needed
 from vsreid_lite.training.branches import joint_loss
 from vsreid_lite.training.clips import mask_box
 from vsreid_lite.training.recomposition import recompose
@@ -103,12 +103,12 @@ def test_on_a_cpu_it_learns_in_float32_where_training_takes_bfloat16():
     assert network.rgb.precision == torch.bfloat16
 
 
-def test_both_streams_learn_at_once_and_the_image_stream_more_often():
+def test_both_streams_learn_in_every_third_step_and_the_image_stream_alone_in_the_others():
     streams = lite_streams()
     network = TwoStreams(Counted(streams.rgb), Counted(streams.flow))
-    adapted = adapt(network, mini_sequence("val", 0), replace(SHORT, steps=2), PropagationConfig())
-    steps = 2 * mini_sequence("val", 0).K
-    assert (adapted.rgb.asked, adapted.flow.asked) == (steps, -(-steps // FLOW_EVERY))
+    one = replace(mini_sequence("val", 0), labels=(1,), annotations=None)
+    adapted = adapt(network, one, replace(SHORT, steps=6, batch=2), PropagationConfig())
+    assert (adapted.rgb.asked, adapted.flow.asked) == (6, 2)
     for before, after in ((network.rgb, adapted.rgb), (network.flow, adapted.flow)):
         assert not torch.equal(before.stream.head.weight, after.stream.head.weight)
 

@@ -63,6 +63,17 @@ def test_a_deformed_mask_stays_near_the_true_one_and_a_hard_one_strays():
     assert np.mean(hard) < np.mean(mild) - 0.1
 
 
+def test_a_guide_is_thicker_than_the_mask_three_times_of_four_and_else_thinner():
+    """The dilation is MaskTrack's (Perazzi et al. 2017); that a quarter is thinner is ours."""
+    rng = np.random.default_rng(2)
+    change = []
+    for _ in range(200):
+        steps = deformation_steps(disk(), rng)
+        change.append(float(steps["thickened"].sum() - steps["bent"].sum()))
+    thinner, thicker = (np.array(change) < 0).sum(), (np.array(change) > 0).sum()
+    assert 0.18 < thinner / (thinner + thicker) < 0.32 and thinner + thicker > 100
+
+
 def test_a_guide_is_a_probability_map_and_nothing_stays_nothing():
     rng = np.random.default_rng(1)
     guides = [deform_mask(disk(), rng, hard=bool(i % 2)) for i in range(20)]
@@ -110,6 +121,21 @@ def test_flow_is_in_pixels_of_the_patch_whatever_was_cut(monkeypatch):
     cut = PropagationBatches([moving((0, 4))], 4, replace(SMALL, enlarge=0.0), seed=0, mixture=unbent)[0]["flow"]
     assert cut[:, 1, 16, 16].numpy() == pytest.approx(4 * 32 / 24, rel=0.1)  # the box is 24 pixels high
     assert cut[:, 0].abs().max() < 1e-4
+
+
+def test_a_neighbouring_mask_is_that_of_the_other_frame_of_the_pair(monkeypatch):
+    """Four frames are two pairs, (0, 1) and (2, 3); the instance of each frame has a place of its own."""
+    monkeypatch.setattr("vsreid_lite.training.propagation_samples._augment", lambda sample, rng: sample)
+    labels = np.zeros((4, 64, 96), np.uint8)
+    for i in range(4):
+        labels[i, 20:40, 24 * i : 24 * i + 16] = 1
+    frames, rest = (np.zeros((64, 96, 3), np.uint8),) * 4, (np.zeros((2, 64, 96), np.float16),) * 4
+    as_it_is = Mixture(neighbour=1.0, recovery=0.0, warped=1.0, kept=1.0)
+    whole = replace(SMALL, use_box=False)
+    batch = PropagationBatches([Clip("pairs", frames, tuple(labels), ((),) * 4, rest)], 32, whole, 0, as_it_is)[0]
+    guided, true = ((masks.flatten(0, -3).sum(1) > 0).float() for masks in (batch["guide"], batch["truth"]))
+    shown, own = (columns.view(32, 4, 8).sum(2).argmax(1).tolist() for columns in (guided, true))
+    assert set(own) == {0, 1, 2, 3} and shown == [{0: 1, 1: 0, 2: 3, 3: 2}[i] for i in own]
 
 
 def test_a_patch_of_the_papers_size_shows_what_the_frame_shows():
