@@ -5,8 +5,11 @@ import re
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
+from nbformat.v4 import new_code_cell
 
+from tests.command_line import tiny_frame, tiny_mask, tiny_sequence, write_frames
 from tests.notebook_checks import (
     ABSOLUTE_PATH,
     HANGS,
@@ -23,7 +26,10 @@ from tests.notebook_checks import (
     widgets_before_any_picture,
     words,
 )
+from vsreid_lite.datasets.frozen import write_benchmark
 from vsreid_lite.exercises import EXERCISES
+from vsreid_lite.masks import write_mask
+from vsreid_lite.video import write_overlay_video
 from vsreid_lite.visualization.notebooks import recorded
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
@@ -45,6 +51,47 @@ def test_a_notebook_runs_in_time_without_error_and_gives_the_numbers_of_the_tabl
     assert differences(recorded(executed), case["numbers"]) == []
     assert changed_outputs(nbformat.read(path, as_version=4), executed) == []
     assert seconds_taken(executed) < case["processor seconds"]
+
+
+def test_a_clip_of_ones_own_may_have_any_size_and_number_of_frames(tmp_path):
+    clips = [
+        own_clip(tmp_path / "tiny", (40, 64), 3, (1,)),
+        own_clip(tmp_path / "one", (97, 51), 1, (3, 7)),
+        own_clip(tmp_path / "film", (240, 400), 2, (255,), video=True),
+    ]
+    write_benchmark([tiny_sequence()], tmp_path / "data")
+    notebook = nbformat.read(FOLDER / "10_benchmark_and_your_video.ipynb", as_version=4)
+    sections = code_from(notebook, "## 8.", "## Exercises")
+    for parameters in clips[1:]:  # in the same kernel, as starting one takes longest
+        sources = [f"{name} = {value!r}" for name, value in parameters.items()]
+        notebook.cells += map(new_code_cell, [*sources, "own = own_frames(clip, first_mask)", *sections])
+    nbformat.write(notebook, tmp_path / "own.ipynb")
+    short = {"root": str(tmp_path / "data"), "sequence": "tiny", "others": []}
+    executed = run_notebook(tmp_path / "own.ipynb", tmp_path, short | clips[0], HANGS)
+    assert errors(executed) == []
+    printed = "".join(output.get("text", "") for cell in executed.cells for output in cell.get("outputs", []))
+    assert re.findall(r"^(.* instances?, .*)$", printed, re.MULTILINE) == [
+        "tiny: 3 frames, 1 instance, 64 x 40",
+        "one: 1 frame, 2 instances, 51 x 97",
+        "film: 2 frames, 1 instance, 400 x 240",
+    ]
+
+
+def own_clip(path, shape, count, labels, video=False):
+    """A folder of frames, or a film, and its first mask, as the parameters of a notebook."""
+    mask = path.with_name(f"{path.name}-mask.png")
+    write_mask(mask, tiny_mask(labels, shape))
+    if not video:
+        return {"clip": str(write_frames(path, count, shape)), "first_mask": str(mask)}
+    film = path.with_suffix(".mp4")
+    write_overlay_video(film, [tiny_frame(i, shape) for i in range(count)], [np.zeros(shape, np.uint8)] * count)
+    return {"clip": str(film), "first_mask": str(mask)}
+
+
+def code_from(notebook, first, last):
+    """The code of a notebook between the headings that begin with `first` and `last`."""
+    start, stop = (next(i for i, cell in enumerate(notebook.cells) if cell.source.startswith(x)) for x in (first, last))
+    return [cell.source for cell in notebook.cells[start:stop] if cell.cell_type == "code"]
 
 
 @each_notebook

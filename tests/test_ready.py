@@ -1,9 +1,11 @@
 """The first cells of a notebook: one line says what is missing and what to run, in every notebook alike."""
 
 import shutil
+import sys
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import papermill
 import pytest
 import torch
@@ -12,8 +14,11 @@ from IPython.utils.capture import capture_output
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config as Settings
 
+from tests.command_line import tiny_mask, write_video_folder
 from vsreid_lite import __version__, doctor, machine
-from vsreid_lite.doctor import NotReady, ready
+from vsreid_lite.doctor import NotReady, own_frames, ready, video_ready
+from vsreid_lite.masks import write_mask
+from vsreid_lite.sequence import load_frames
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parent.parent / "notebooks").glob("*.ipynb"))
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -105,6 +110,57 @@ def test_a_notebook_that_cannot_be_saved_says_how_to_keep_changes(monkeypatch, c
     monkeypatch.setenv("JPY_SESSION_NAME", str(tmp_path / "renamed.ipynb"))
     ready("mini", "lite", "cpu")
     assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+# ---- a clip of one's own
+
+
+def not_ready(*arguments):
+    """The one line of a notebook that cannot run on a clip."""
+    with pytest.raises(NotReady) as problem:
+        own_frames(*map(str, arguments))
+    assert "\n" not in str(problem.value)
+    return str(problem.value)
+
+
+def test_the_frames_of_ones_own_clip_are_read(tmp_path):
+    _, clip, _, mask = write_video_folder(tmp_path)
+    assert own_frames("", "") == []
+    for first_mask in (mask, ""):
+        frames = own_frames(clip, first_mask)
+        assert np.array_equal(frames, load_frames(clip)) and len(frames) == 4
+
+
+def test_a_mask_without_a_clip_is_one_of_the_clip_of_mini(tmp_path):
+    write_mask(tmp_path / "first.png", tiny_mask(shape=(192, 320)))
+    assert own_frames("", str(tmp_path / "first.png")) == []
+    write_mask(tmp_path / "first.png", tiny_mask())
+    assert "expected a mask of 320 x 192 pixels" in not_ready("", tmp_path / "first.png")
+    assert f'open_benchmark("mini", names=("{doctor.CLIP}",))' in NOTEBOOKS[10].read_text().replace('\\"', '"')
+
+
+def test_a_clip_or_a_first_mask_that_cannot_be_is_one_line(tmp_path):
+    _, clip, _, mask = write_video_folder(tmp_path)
+    write_mask(tmp_path / "small.png", tiny_mask(shape=(40, 63)))
+    write_mask(tmp_path / "empty.png", tiny_mask(()))
+    (tmp_path / "film.mp4").write_bytes(b"no film")
+    assert not_ready("nowhere", mask).startswith("nowhere: expected a folder of frames")
+    assert not_ready(clip, "nowhere.png").startswith("nowhere.png: expected an image file")
+    assert not_ready(clip, clip).startswith(f"{clip}: expected an image file, found a folder")
+    assert "found 63 x 40 pixels" in not_ready(clip, tmp_path / "small.png")
+    assert "found background only" in not_ready(clip, tmp_path / "empty.png")
+    assert "damaged or unknown video" in not_ready(tmp_path / "film.mp4", mask)
+    assert "found one image" in not_ready(mask, mask)
+
+
+def test_without_pyav_a_clip_is_refused_and_the_rest_of_a_notebook_runs(tmp_path, monkeypatch):
+    _, clip, _, mask = write_video_folder(tmp_path)
+    monkeypatch.setitem(sys.modules, "av", None)
+    line = "PyAV is not installed, which is needed for video files: python -m pip install av"
+    assert not_ready(clip, mask) == not_ready(clip, "") == line
+    assert own_frames("", "") == []
+    with pytest.raises(NotReady, match=line):
+        video_ready()
 
 
 # ---- the notebooks

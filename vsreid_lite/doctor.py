@@ -10,6 +10,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vsreid_lite import __version__
 from vsreid_lite.config import Config
@@ -30,10 +31,14 @@ from vsreid_lite.machine import (
 )
 from vsreid_lite.wording import counted
 
+if TYPE_CHECKING:
+    from vsreid_lite.masks import Frame
+
 MINI = PACKAGE.parent / "data" / "mini"
 SEQUENCES, FRAMES = 12, 40  # of the frozen test split of mini, and of each of its sequences
 DOWNLOADS = Path("data/downloads")
 PROFILES = ("quick", "full")  # of a notebook
+CLIP = "scale-change"  # of mini: the clip of notebook 10 where it is given none
 INJECTED = "# Parameters\n"  # how papermill begins the cell that it puts behind the parameters of a notebook
 
 
@@ -172,6 +177,33 @@ def ready(
         copy = shlex.quote(str(Path.home() / f"copy of {here.name}"))
         copying = f"cp -r {shlex.quote(str(here))} {copy} && chmod -R u+w {copy}"
         print(f"{here} is read-only: changes here are not saved; to keep them, work in a copy: {copying}")
+
+
+def own_frames(clip: str, first_mask: str) -> list[Frame]:
+    """The frames (H, W, 3) of the clip that a notebook is given, none where `clip` is "".
+
+    Raises NotReady with one line where the clip cannot be read, the mask does not fit it, or PyAV is missing.
+    first_mask: the file of the clip's first mask, without a clip that of mini's; "" where there is none yet.
+    """
+    if not clip and not first_mask:
+        return []
+    from vsreid_lite.sequence import load_frames, load_sequence
+
+    video_ready()
+    source = clip or MINI / "JPEGImages" / "480p" / CLIP
+    try:
+        frames = load_sequence(source, first_mask).frames if first_mask else load_frames(source)
+    except (OSError, ValueError) as error:
+        raise NotReady(str(error)) from error
+    return list(frames) if clip else []
+
+
+def video_ready() -> None:
+    """Raises NotReady where a notebook can write no video."""
+    try:
+        import av  # noqa: F401
+    except ImportError:
+        raise NotReady(f"PyAV is not installed, which is needed for {OPTIONAL['av']}") from None
 
 
 def _outdated(version: str) -> str:

@@ -5,6 +5,7 @@ from io import BytesIO
 import numpy as np
 import pytest
 from matplotlib import pyplot
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from PIL import Image
 
@@ -103,6 +104,16 @@ def test_instances_carry_their_number_and_only_they_are_painted():
     painted = tint(FRAMES[0], TRUTH[0])
     assert np.array_equal(painted != FRAMES[0], np.repeat((TRUTH[0] > 0)[..., None], 3, 2) & (painted != FRAMES[0]))
     assert (painted[TRUTH[0] == 1] != FRAMES[0][TRUTH[0] == 1]).any(1).all()
+
+
+@pytest.mark.parametrize("columns", [[0], [0, 3, 5]])
+@pytest.mark.parametrize("title", ["truth", "overlay.mp4, outlined and numbered here"])
+def test_a_strip_of_any_length_holds_its_title(columns, title):
+    figure = plot_strip(FRAMES, TRUTH, columns, title)
+    (heading,) = [text for text in figure.texts if text.get_text() == title]
+    box, panel = heading.get_window_extent(FigureCanvasAgg(figure).get_renderer()), figure.axes[-1].get_window_extent()
+    assert box.x0 >= 0 and box.x1 <= figure.bbox.width and panel.x1 <= figure.bbox.width
+    assert panel.width / panel.height == pytest.approx(FRAMES[0].shape[1] / FRAMES[0].shape[0])
 
 
 def test_the_colours_differ_in_brightness_or_in_blue_against_yellow():

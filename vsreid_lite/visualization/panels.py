@@ -21,6 +21,7 @@ from vsreid_lite.visualization.colours import colour_wheel, flow_colours, instan
 
 Map = NDArray[np.float32]  # (H, W), a probability in [0, 1]
 PANEL, GAP, TITLE = 2.1, 0.05, 0.24  # inches: the width of a frame, between frames, the height of a line of text
+LETTER = 0.075  # inches: the mean width of a letter of a figure's title
 WIDTH = 8.6  # inches: a figure as wide as the page
 INK, MAP_EDGE = (0.0, 0.27, 0.5), "#E69F00"  # of a probability, of those above 0.5
 WHITE_EDGE = (withStroke(linewidth=2.5, foreground="white"),)
@@ -45,10 +46,12 @@ def panel_grid(
     """A figure of rows x columns panels for frames of `shape` (H, W, ...), and its axes, (rows, columns).
 
     Every panel has room for a title above it; so has the figure where it has one, and for names of rows at its left.
+    A title that is wider than the panels widens the figure.
     """
     width = PANEL * scale
     height = width * shape[0] / shape[1]
-    total_width = columns * (width + GAP) + TITLE
+    right = columns * (width + GAP) + TITLE
+    total_width = max(right, LETTER * len(title))
     heading = TITLE if title else 0
     total_height = rows * (height + TITLE) + heading + GAP
     figure = new_figure(total_width, total_height, alternative)
@@ -58,7 +61,7 @@ def panel_grid(
         squeeze=False,
         gridspec_kw={
             "left": TITLE / total_width,
-            "right": 1 - GAP / total_width,
+            "right": (right - GAP) / total_width,
             "bottom": GAP / total_height,
             "top": 1 - (TITLE + heading) / total_height,
             "wspace": GAP / width,
