@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from vsreid_lite.video import frame_rate, read_video, write_overlay_video
+from vsreid_lite.video import first_frame, frame_rate, read_video, write_overlay_video
 
 av = pytest.importorskip("av", reason="PyAV is not installed: no video files")
 
@@ -35,13 +35,14 @@ def test_frames_come_back_in_order(tmp_path):
     found = read_video(tmp_path / "clip.mp4")
     assert len(found) == len(frames) and found[0].dtype == np.uint8
     assert max(np.abs(a.astype(int) - b).mean() for a, b in zip(found, frames, strict=True)) < 4
+    np.testing.assert_array_equal(first_frame(tmp_path / "clip.mp4"), found[0])
     assert frame_rate(tmp_path / "clip.mp4") == 30
     assert frame_rate(tmp_path) == 24
 
 
 def test_a_video_held_upright_is_read_upright(tmp_path):
     write_clip(tmp_path / "clip.mp4", pictures(), rotation=90)
-    found = read_video(tmp_path / "clip.mp4")[0]
+    found = first_frame(tmp_path / "clip.mp4")
     assert found.shape == (64, 48, 3)
     np.testing.assert_allclose(found.astype(int), np.rot90(pictures()[0]).astype(int), atol=12)
 

@@ -56,10 +56,10 @@ def evaluate_folders(options: argparse.Namespace) -> None:
     """`vsreid evaluate`: the official DAVIS 2017 numbers of a folder of predictions."""
     with uninterrupted():
         from vsreid_lite.evaluation.metrics import evaluate
-        from vsreid_lite.outputs import check_file
+        from vsreid_lite.outputs import check_file, pictures
 
     if options.json:
-        check_file(options.json, _pictures(options.reference, options.predicted))
+        check_file(options.json, pictures(options.reference, options.predicted))
     sequences = _split(options) if options.split else options.sequences
     scores = evaluate(options.reference, options.predicted, sequences, options.year)
     if options.json:
@@ -179,12 +179,12 @@ def _checked_benchmark(options: argparse.Namespace, output: Path, files: list[Pa
     """The benchmark of an ablation, and that its results can be written beside it; None for scenes to be rendered."""
     with uninterrupted():
         from vsreid_lite.datasets.benchmarks import open_benchmark
-        from vsreid_lite.outputs import check_folder, check_outputs
+        from vsreid_lite.outputs import check_folder, check_outputs, pictures
 
     if options.scenes and (options.dataset != "mini" or options.root):
         raise ValueError("--scenes renders scenes of mini: it goes with --dataset mini and without --root")
     given = [] if options.root is None else [options.root]
-    check_outputs(files, output, [*given, *_pictures(*given), *_named_files(options)])
+    check_outputs(files, output, [*given, *pictures(*given), *_named_files(options)])
     check_folder(output / "parts")
     return None if options.scenes else open_benchmark(options.dataset, options.root, options.sequences)
 
@@ -274,13 +274,6 @@ def _named_files(options: argparse.Namespace) -> list[Path]:
     names = [options.weights, options.detector, options.identification, flow, flow.partition(":")[2]]
     paths = [Path(name) for name in names if name]
     return [file for path in paths for file in (path.glob("*flo") if path.is_dir() else [path])]
-
-
-def _pictures(*folders: Path) -> Iterable[Path]:
-    """Every picture below folders, one after the other: nothing is listed unless it is asked for."""
-    from vsreid_lite.frame_folders import KINDS
-
-    return (path for folder in folders for path in folder.rglob("*") if path.suffix.lower() in KINDS)
 
 
 def _split(options: argparse.Namespace) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsreid_lite.files import ADVICE, atomic_path
+from vsreid_lite.frame_folders import KINDS
 from vsreid_lite.interrupts import uninterrupted
 from vsreid_lite.masks import Mask, write_mask
 
@@ -96,6 +97,11 @@ def _exists(path: Path) -> bool:
 def _identity(path: Path) -> tuple[int, int]:
     status = path.resolve().stat()
     return status.st_dev, status.st_ino
+
+
+def pictures(*folders: Path) -> Iterator[Path]:
+    """Every picture below some folders, one after the other: nothing is listed unless it is asked for."""
+    return (path for folder in folders for path in folder.rglob("*") if path.suffix.lower() in KINDS)
 
 
 def check_video(path: Path) -> None:

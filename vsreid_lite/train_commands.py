@@ -10,26 +10,27 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vsreid_lite.config import Config
 from vsreid_lite.files import write_text
 from vsreid_lite.interrupts import uninterrupted
-from vsreid_lite.training.catalogue import ALL, STAGE_MINUTES
+from vsreid_lite.training.catalogue import ALL, REAL_STAGES, STAGE_MINUTES, STILL_STAGES
 from vsreid_lite.wording import counted
 
 if TYPE_CHECKING:
     from vsreid_lite.training.processes import Team
     from vsreid_lite.training.stages import Request
-    from vsreid_lite.training.stills import Stills
 
 
 def train_stage(options: argparse.Namespace) -> None:
     """`vsreid train`: one stage, resumed where an earlier run was stopped; or all, without those that are finished."""
+    outputs, sequences = _checked_stages(options)
     with uninterrupted():
         from vsreid_lite.models.loading import choose_device
         from vsreid_lite.training import stages
         from vsreid_lite.training.processes import assemble
         from vsreid_lite.training.rendering import ClipStore
 
-    requests = _requests(options)
+    requests = _requests(options, outputs, sequences)
     team = assemble(str(choose_device(options.device)))
     for name in requests:
         _check_share(name, team)  # refused now, and not after hours
@@ -47,6 +48,32 @@ def train_stage(options: argparse.Namespace) -> None:
             print(said)
 
 
+def _checked_stages(options: argparse.Namespace) -> tuple[dict[str, Path], tuple[str, ...]]:
+    """The weight file of each stage, and the real sequences it may see; refused in a moment, before torch is loaded."""
+    with uninterrupted():
+        from vsreid_lite.machine import check_device
+        from vsreid_lite.outputs import check_outputs, pictures
+
+    check_device(options.device)
+    if options.stage == ALL:
+        folder = options.output or Path("runs/weights")
+        outputs = {name: folder / f"{name}.safetensors" for name in STAGE_MINUTES}
+    else:
+        outputs = {options.stage: options.output or Path("runs/train") / f"{options.stage}.safetensors"}
+    for output in outputs.values():
+        if output.suffix != ".safetensors":
+            raise ValueError(f"{output}: expected a file name that ends in .safetensors")
+    if options.stills and options.stage not in STILL_STAGES:
+        raise ValueError(f"{options.stage} does not learn from stills: --stills goes with {', '.join(STILL_STAGES)}")
+    for i, folder in enumerate(options.stills):
+        if folder.resolve() in [other.resolve() for other in options.stills[:i]]:
+            raise ValueError(f"--stills {folder}: was given before; name each set of stills once")
+    inputs = pictures(*options.stills, *([] if options.root is None else [options.root]))
+    endings = (".safetensors", ".state", ".csv", ".png")
+    check_outputs([file.with_suffix(ending) for file in outputs.values() for ending in endings], inputs=inputs)
+    return outputs, _real_sequences(options) if any(name in REAL_STAGES for name in outputs) else ()
+
+
 def _check_share(name: str, team: Team) -> None:
     """Whether the processes can share each batch of a stage; an even part each, where it is halved for own guides."""
     from vsreid_lite.training.stages import STAGES
@@ -60,29 +87,19 @@ def _check_share(name: str, team: Team) -> None:
         )
 
 
-def _requests(options: argparse.Namespace) -> dict[str, Request]:
-    """The stages that were asked for, checked before the long run."""
-    from vsreid_lite.outputs import check_file
-    from vsreid_lite.training.stages import STAGES, Request
+def _requests(options: argparse.Namespace, outputs: dict[str, Path], sequences: tuple[str, ...]) -> dict[str, Request]:
+    """The stages that were asked for, and what each may see."""
+    from vsreid_lite.training.stages import Request
+    from vsreid_lite.training.stills import open_stills
 
-    if options.stage == ALL:
-        folder = options.output or Path("runs/weights")
-        outputs = {name: folder / f"{name}.safetensors" for name in STAGE_MINUTES}
-    else:
-        outputs = {options.stage: options.output or Path("runs/train") / f"{options.stage}.safetensors"}
-    for output in outputs.values():
-        check_file(output)
-        if output.suffix != ".safetensors":  # .state, .csv and .png come to lie beside it
-            raise ValueError(f"{output}: expected a file name that ends in .safetensors")
-    stills = _stills(options)
-    sequences = _real_sequences(options) if any(STAGES[name].real for name in outputs) else ()
+    stills = tuple(map(open_stills, options.stills))
     seen = f" --root DAVIS --sequences {shlex.quote(','.join(sequences))}"
     requests = {}
     for name, output in outputs.items():
         command = f"vsreid train {name} --seed {options.seed}"
         command += "".join(f" --stills {shlex.quote(one.name)}" for one in stills)
         requests[name] = Request(output, command, options.seed, options.minutes, stills=stills)
-        if STAGES[name].real:
+        if name in REAL_STAGES:
             requests[name] = replace(requests[name], command=command + seen, root=options.root, sequences=sequences)
     return requests
 
@@ -97,16 +114,6 @@ def _find_published(requests: dict[str, Request], team: Team) -> None:
             if STAGES[name].start is None and not request.output.exists():
                 PUBLISHED[STAGES[name].network].find()
     team.wait()
-
-
-def _stills(options: argparse.Namespace) -> tuple[Stills, ...]:
-    """The stills that were asked for, for a stage that learns from stills."""
-    from vsreid_lite.training.stages import STILL_STAGES
-    from vsreid_lite.training.stills import open_stills
-
-    if options.stills and options.stage not in STILL_STAGES:
-        raise ValueError(f"{options.stage} does not learn from stills: --stills goes with {', '.join(STILL_STAGES)}")
-    return tuple(map(open_stills, options.stills))
 
 
 def _real_sequences(options: argparse.Namespace) -> tuple[str, ...]:
@@ -134,28 +141,38 @@ def _draw_curve(log: Path) -> None:
 
 def choose_settings(options: argparse.Namespace) -> None:
     """`vsreid choose`: thresholds, scales and adaptation chosen on mini-val, stored in the header of N_mp."""
+    config, file, output, table = _checked_choice(options)
     with uninterrupted():
-        from vsreid_lite.config import Config
         from vsreid_lite.evaluation.selection import format_selection, select_settings
         from vsreid_lite.models.provenance import read_provenance
         from vsreid_lite.models.weights import store_settings
-        from vsreid_lite.outputs import check_file
         from vsreid_lite.workers import default_workers
 
-    file, output = _propagation_file(options.weights), options.output
-    if output is None and not options.in_place:
-        raise ValueError(f"{file}: give --output, a file to write with the settings, or --in-place")
-    output = file if output is None else output
-    table = options.table or Path("runs/choose") / f"{file.stem}.csv"
-    for path in (output, table):
-        check_file(path)
     before = read_provenance(file).settings
-    config = Config(weights=options.weights, device=options.device, seed=options.seed)
     selection = select_settings(config, options.sequences, options.workers or default_workers(), options.adapt)
     write_text(table, format_selection(selection))
     store_settings(file, output, {**before, **selection.chosen})
     print(f"chosen on {counted(options.sequences, 'sequence')} of mini-val: {json.dumps(selection.chosen)}")
     print(f"stored in {output}; all that was measured: {table}")
+
+
+def _checked_choice(options: argparse.Namespace) -> tuple[Config, Path, Path, Path]:
+    """The configuration, the N_mp file, the one to write and the table; refused in a moment, before torch is loaded."""
+    with uninterrupted():
+        from vsreid_lite.machine import check_device
+        from vsreid_lite.models.weight_files import check_weights
+        from vsreid_lite.outputs import check_outputs
+
+    check_device(options.device)
+    file = _propagation_file(options.weights)
+    if options.output is None and not options.in_place:
+        raise ValueError(f"{file}: give --output, a file to write with the settings, or --in-place")
+    output = options.output or file
+    table = options.table or Path("runs/choose") / f"{file.stem}.csv"
+    check_outputs([output, table], inputs=[] if options.in_place else [file])
+    config = Config(weights=options.weights, device=options.device, seed=options.seed)
+    check_weights(config)
+    return config, file, output, table
 
 
 def _propagation_file(weights: str) -> Path:

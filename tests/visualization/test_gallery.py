@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 import pytest
 
+from vsreid_lite import figure_commands
 from vsreid_lite.config import Config
 from vsreid_lite.evaluation.paper import table1
 from vsreid_lite.evaluation.scores import Statistics
@@ -80,3 +81,7 @@ def test_an_example_remembers_its_masks_before_and_after():
     example = Example.of(SEQUENCE, RESULT)
     assert len(example.before) == len(example.after) == SEQUENCE.N
     assert [r.frame for r in example.retrieved_in(5)] == [5] and example.retrieved_in(4) == []
+
+
+def test_the_figures_of_the_command_line_are_those_there_are():
+    assert set(figure_commands.FIGURES) == set(DRAWINGS)

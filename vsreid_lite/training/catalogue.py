@@ -37,6 +37,8 @@ PAPER_STAGES = (  # of the preset paper; nobody has run them in full, so their t
     "paper-identification",
 )
 STAGE_NAMES = (*STAGE_MINUTES, *PAPER_STAGES)
+REAL_STAGES = tuple(name for name in STAGE_NAMES if name.startswith("lite-davis-"))  # learn from real video
+STILL_STAGES = tuple(name for name in STAGE_NAMES if name.endswith("stills"))  # may also learn from stills
 
 
 def list_stages() -> str:

@@ -21,6 +21,7 @@ from vsreid_lite.models.provenance import SHIPPED, Provenance, read_provenance
 from vsreid_lite.models.resnet import paper_streams
 from vsreid_lite.models.weights import load_weights, save_weights
 from vsreid_lite.training.branches import flow_loss, joint_loss
+from vsreid_lite.training.catalogue import STILL_STAGES
 from vsreid_lite.training.clips import Clip
 from vsreid_lite.training.detection_samples import Detection, DetectionBatches, IdentityBatches, RegionBatches, Regions
 from vsreid_lite.training.loop import ALONE, Plan, train
@@ -98,7 +99,6 @@ def _at_the_papers_size(stage: Stage, **changes: Any) -> Stage:
 N_MP = ("stills", "rgb", "flow", "propagation", "box", "baseline-stills", "baseline-rgb", "baseline")
 STAGES |= {f"paper-{part}": _at_the_papers_size(STAGES[f"lite-{part}"]) for part in (*N_MP, "detector")}
 STAGES["paper-identification"] = _at_the_papers_size(STAGES["lite-identification"], batch=8)
-STILL_STAGES = tuple(name for name, stage in STAGES.items() if stage.mixture == STILLS)
 
 
 @dataclass(frozen=True)

@@ -136,7 +136,7 @@ def _table2_with_ours(results: Any) -> Figure:
     return plot_table2(table2(), J, F, where)
 
 
-DRAWINGS: dict[str, Callable[[Gallery], Figure]] = {  # those first that are refused at once where results are missing
+DRAWINGS: dict[str, Callable[[Gallery], Figure]] = {
     "table1": Gallery.table1,
     "table2": Gallery.table2,
     "training": Gallery.curves,
