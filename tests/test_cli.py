@@ -1,6 +1,8 @@
 """What holds for every command: exit codes, one line for what the user can mend, Ctrl-C, closed pipes, warnings."""
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.command_line import half_written, snapshot, tiny_mask, tiny_sequence, write_video_folder
+from tests.command_line import half_written, snapshot, tiny_mask, tiny_sequence, write_frames, write_video_folder
 from vsreid_lite import __version__, commands
 from vsreid_lite.cli import _print_warning, explain, main
+from vsreid_lite.command_parser import build_parser
 from vsreid_lite.datasets.frozen import write_benchmark
 from vsreid_lite.masks import write_mask
 
@@ -64,6 +67,94 @@ def test_a_refused_number_says_what_is_expected(capsys):
     with pytest.raises(SystemExit):
         main(["ablation", "--workers", "none"])
     assert "argument --workers: expected a whole number above 0, found 'none'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["", " ", "https://example.org/a.mp4", "s3://bucket/a", "~nobody-of-this-name/a"])
+@pytest.mark.parametrize("option", ["--first-mask", "--output", "--video", "--json", "--detector", "--weights"])
+def test_what_is_no_path_is_refused_with_its_option(text, option, capsys):
+    given = {"--first-mask": "m.png", "--output": "out", option: text}
+    with pytest.raises(SystemExit) as refused:
+        main(["segment", "in", *(f"{name}={value}" for name, value in given.items())])
+    assert refused.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith(f"vsreid segment: error: argument {option}: ")
+
+
+@pytest.mark.parametrize(
+    "argument", ["~/a", "--json=~/a.json", "--flow=raft:~/a.pth", "--weights=~/w.safetensors", "--detector=~/d"]
+)
+def test_a_home_folder_is_meant_wherever_it_stands(argument, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/someone")
+    options = build_parser().parse_args(
+        ["segment", "in", "--first-mask=m", "--output=o", *[argument] * ("=" in argument)]
+    )
+    if "=" not in argument:
+        options = build_parser().parse_args(["segment", argument, "--first-mask=m", "--output=o"])
+    assert not any("~" in str(value) for value in vars(options).values())
+    assert any("/home/someone/" in str(value) for value in vars(options).values())
+
+
+REFUSED = [  # each before anything is computed; {} holds a clip, its first mask, truth and prediction
+    "segment {}/clip --first-mask {}/gone.png --output {}/out",
+    "segment {}/clip --first-mask {}/small.png --output {}/out",
+    "segment {}/gone --first-mask {}/first.png --output {}/out",
+    "segment {}/clip --first-mask {}/first.png --output {}/clip",
+    "segment {}/clip --first-mask {}/first.png --output {}/out --json {}/clip/00001.jpg",
+    "segment {}/clip --first-mask {}/first.png --output {}/out --device cuda:x",
+    "segment {}/clip --first-mask {}/first.png --output {}/out --weights heavy",
+    "segment {}/clip --first-mask {}/first.png --output {}/out --weights {}/first.png",
+    "segment {}/clip --first-mask {}/first.png --output {}/out --flow sparrow",
+    "segment {}/clip --first-mask {}/first.png --output {}/out --preset paper",
+    "segment {}/twice --first-mask {}/first.png --output {}/out",
+    "evaluate {}/truth {}/truth",
+    "evaluate {}/truth {}/predicted --json {}/truth/clip/00001.png",
+    "evaluate {}/truth {}/predicted --split gone",
+    "ablation --root {}/davis --dataset davis-2017 --output {}/davis",
+    "ablation --dataset davis-2017",
+    "ablation --sequences gone",
+    "ablation --device tpu",
+    "ablation --weights {}/first.png",
+    "ablation --output {}/first.png",
+    "render composite --output {}/out",
+    "render mini --output {}/first.png/out",
+    "train lite-stills --output {}/first.png",
+    "train lite-stills --stills {}/clip --stills {}/out/../clip",
+    "train lite-davis-box",
+    "train lite-box --device cuda:x",
+    "choose lite",
+    "choose lite --output {}/a.csv --table {}/a.csv",
+    "figures --only figure9",
+    "figures --output {}/first.png",
+    "download davis-2017 --output {}/first.png",
+]
+
+MEASURE = """
+import json, sys, time
+from vsreid_lite.cli import main
+for arguments in json.load(sys.stdin):
+    started = time.process_time()
+    code = main(arguments)
+    print(json.dumps([code, time.process_time() - started, "torch" in sys.modules]), flush=True)
+"""
+
+
+def test_what_can_be_known_is_refused_in_a_second_and_without_torch(tmp_path):
+    write_video_folder(tmp_path)
+    write_frames(tmp_path / "twice")
+    shutil.copy(tmp_path / "twice" / "00001.jpg", tmp_path / "twice" / "00001.jpeg")
+    write_mask(tmp_path / "small.png", tiny_mask()[1:])
+    write_benchmark([tiny_sequence("clip")], tmp_path / "davis", "val")
+    for name in ("truth", "predicted"):
+        shutil.copytree(tmp_path / "davis" / "Annotations" / "480p", tmp_path / name)
+    before = snapshot(tmp_path)
+    arguments = [line.replace("{}", str(tmp_path)).split() for line in REFUSED]
+    run = [sys.executable, "-c", MEASURE]
+    done = subprocess.run(run, input=json.dumps(arguments), capture_output=True, text=True, timeout=PATIENCE)
+    results = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(results) == len(REFUSED), done.stderr
+    for line, (code, seconds, torch_is_loaded) in zip(REFUSED, results, strict=True):
+        assert code == 2 and not torch_is_loaded and seconds < 1, (line, code, seconds)
+    assert len(done.stderr.splitlines()) == len(REFUSED)
+    assert snapshot(tmp_path) == before
 
 
 def full_disk_of(name=None):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.command_line import half_written, refused, small_disk, snapshot, tiny_mask, tiny_sequence, truncate
 from vsreid_lite.cli import main
@@ -60,6 +61,47 @@ def test_a_perfect_prediction_prints_a_dash_for_what_is_undefined(folders, capsy
     assert main(["evaluate", *folders]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[-3:] == ["J in visible frames: 1.000", "J after re-appearance: -", "global-mean 1.000"]
+
+
+@pytest.fixture
+def two_sequences(tmp_path):
+    """A DAVIS root with two sequences, and a prediction of the first."""
+    write_benchmark([tiny_sequence("my apes"), tiny_sequence("bees")], tmp_path, "val")
+    truth = tmp_path / "Annotations" / "480p"
+    shutil.copytree(truth / "my apes", tmp_path / "predicted" / "my apes")
+    return [str(truth), str(tmp_path / "predicted")]
+
+
+@pytest.mark.parametrize("option", ["--sequences=my apes", "--split=first", "--split={}/list.txt"])
+def test_some_sequences_or_a_split_are_scored_alone(two_sequences, tmp_path, capsys, option):
+    (tmp_path / "ImageSets" / "2017" / "first.txt").write_text("\ufeffmy apes \r\n", encoding="utf-8")
+    (tmp_path / "list.txt").write_text("my apes")
+    file = tmp_path / "scores.json"
+    assert main(["evaluate", *two_sequences, option.format(tmp_path), "--json", str(file)]) == 0
+    assert list(json.loads(file.read_text())["instances"]) == ["my apes_1", "my apes_2"]
+
+
+def test_a_sequence_or_split_that_is_not_there_is_named(two_sequences, tmp_path, capfd):
+    assert "--sequences my apes" in refused(capfd, "evaluate", *two_sequences)
+    assert "no sequence cats; there are bees, my apes" in refused(capfd, "evaluate", *two_sequences, "--sequences=cats")
+    assert "--split test: expected a file" in refused(capfd, "evaluate", *two_sequences, "--split=test")
+
+
+def test_masks_of_2016_are_scored_and_the_year_can_be_said(folders, tmp_path, capfd):
+    for part in ("truth", "predicted"):
+        for i in range(4):
+            Image.fromarray(tiny_mask((255,))).save(tmp_path / part / "clip" / f"{i:05d}.png")
+    assert main(["evaluate", *folders]) == main(["evaluate", *folders, "--year", "2016"]) == 0
+    assert capfd.readouterr().out.count("global-mean 1.000") == 2
+    assert "no instance, and 255 is void" in refused(capfd, "evaluate", *folders, "--year", "2017")
+
+
+def test_scores_never_replace_a_mask(folders, tmp_path, capfd):
+    before = snapshot(tmp_path)
+    (tmp_path / "link.json").symlink_to(tmp_path / "predicted" / "clip" / "00001.png")
+    for file in (tmp_path / "truth" / "clip" / "00001.png", tmp_path / "link.json"):
+        assert "the output is the input" in refused(capfd, "evaluate", *folders, "--json", file)
+    assert before.items() <= snapshot(tmp_path).items()
 
 
 BAD_PREDICTION = {

@@ -1,22 +1,29 @@
 import errno
+import io
 import json
+import os
 import shutil
 import sys
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 from tests.command_line import (
     FIRST,
     SHAPE,
+    GuideAsAnswer,
     half_written,
     refused,
     ship_stubs,
     small_disk,
     snapshot,
+    stub_networks,
     tiny_frame,
     tiny_mask,
     truncate,
@@ -27,6 +34,7 @@ from vsreid_lite.cli import main
 from vsreid_lite.config import PRESETS
 from vsreid_lite.flow import write_flo
 from vsreid_lite.masks import PALETTE, write_mask
+from vsreid_lite.models.mask_propagation import TwoStreams
 from vsreid_lite.sequence import load_frames, read_frames
 from vsreid_lite.video import write_overlay_video
 
@@ -86,6 +94,24 @@ def test_a_mask_of_0_and_255_is_one_instance_in_a_visible_colour(clip, tmp_path,
     assert colours(tmp_path / "out" / "00001.png")[1].tolist() == [128, 0, 0]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "cp1252"])
+@pytest.mark.parametrize("name", [b"caf\xe9", "café-北京".encode(), b"a\nb"])
+def test_any_folder_name_is_printed_in_any_terminal_and_written_to_json(tmp_path, monkeypatch, encoding, name):
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
+    write_video_folder(folder / "up")
+    (folder / "up" / "clip").rename(folder / "clip")
+    (folder / "clip").rename(folder / "up" / folder.name)
+    outputs = ["--output", folder / "out", "--json", folder / "run.json", "--video", folder / "o.mp4"]
+    arguments = ["segment", folder / "up" / folder.name, "--first-mask", folder / "up" / "first.png", *outputs]
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    monkeypatch.setattr(sys, "stdout", terminal)
+    assert main([str(argument) for argument in arguments]) == 0
+    terminal.flush()
+    assert b": 4 frames, 2 instances, 63 x 41" in terminal.buffer.getvalue()
+    assert len(written(folder / "out")) == len(load_frames(folder / "o.mp4")) == 4
+    assert json.loads((folder / "run.json").read_text(encoding="utf-8"))["sequence"] == folder.name
+
+
 def test_one_frame_is_a_video_too(tmp_path):
     clip = write_video_folder(tmp_path, 1)
     assert main([*clip, "--output", str(tmp_path / "out")]) == 0
@@ -127,6 +153,34 @@ def test_running_again_replaces_the_masks_and_inputs_stay(clip, tmp_path):
         assert main([*clip, "--output", str(tmp_path / "out")]) == 0
     assert len(list((tmp_path / "out").iterdir())) == 4
     assert before.items() <= snapshot(tmp_path).items()
+
+
+def test_the_overlay_has_the_colours_of_the_masks(clip, tmp_path):
+    write_mask(tmp_path / "first.png", tiny_mask((1,)), np.array([[0, 0, 0], [0, 0, 255]]))
+    assert main([*clip, "--output", str(tmp_path / "out"), "--video", str(tmp_path / "o.mp4")]) == 0
+    frames, tinted = load_frames(tmp_path / "clip"), load_frames(tmp_path / "o.mp4")
+    change = tinted[2].astype(int)[10:22, 10:22].mean((0, 1)) - frames[2].astype(int)[10:22, 10:22].mean((0, 1))
+    assert change[2] > 30 and change[0] < -30
+
+
+@pytest.mark.parametrize("frames", [1, 3])
+def test_the_closing_line_counts_the_adaptation_and_one_frame_has_none(tmp_path, monkeypatch, capsys, frames):
+    def slow(network, *_):
+        time.sleep(0.2)
+        return network
+
+    class Streams(GuideAsAnswer, TwoStreams):
+        def __init__(self):
+            nn.Module.__init__(self)
+
+    monkeypatch.setattr(api, "adapt", slow)
+    monkeypatch.setattr(api, "load_networks", lambda config: replace(stub_networks(), propagation=Streams()))
+    clip = write_video_folder(tmp_path, frames)
+    run = tmp_path / "run.json"
+    assert main([*clip, "--output", str(tmp_path / "out"), "--json", str(run), "--adapt"]) == 0
+    seconds = json.loads(run.read_text())["seconds"]
+    assert (seconds["adaptation"] >= 0.2) == (frames > 1) == (seconds["total"] >= 0.2)
+    assert ("(adaptation 0." in capsys.readouterr().out) == (frames > 1)
 
 
 @pytest.mark.filterwarnings("default")

@@ -1,5 +1,7 @@
 import math
 import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -34,3 +36,14 @@ def test_two_workers_do_all():
 def test_a_worker_that_is_killed_is_one_clear_error():
     with pytest.raises(ChildProcessError, match="a worker process was killed.*fewer --workers"):
         list(each(os._exit, [1, 1], 2))
+
+
+def test_a_script_without_a_guard_is_told_to_have_one(tmp_path):
+    """Each process loads the script again, and would start processes itself."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import math\nfrom vsreid_lite.workers import each\nprint(list(each(math.sqrt, [4.0, 9.0], 2)))\n"
+    )
+    run = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=300)
+    last = run.stderr.strip().splitlines()[-1]
+    assert run.returncode == 1 and 'below `if __name__ == "__main__":`' in last and "memory" not in last

@@ -13,8 +13,6 @@ from multiprocessing import get_context, parent_process
 from multiprocessing.synchronize import Event
 from typing import TypeVar
 
-import cv2
-import torch
 from tqdm.auto import tqdm
 
 from vsreid_lite.interrupts import uninterrupted
@@ -83,6 +81,9 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
 
 def _prepare(threads: int, started: Event) -> None:
     """In each new process: its share of the cores, no warnings (the parent gives them), and an end with its parent."""
+    import cv2
+    import torch
+
     started.set()
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
