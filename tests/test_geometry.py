@@ -46,8 +46,9 @@ def test_a_box_is_half_open():
     box = Box(2, 1, 5, 3)
     assert (box.width, box.height, box.area) == (3, 2, 6)
     assert Box.full((3, 7)) == Box(0, 0, 7, 3)
-    with pytest.raises(ValueError, match="empty"):
-        Box(2, 1, 2, 3)
+    for corners in [(2, 1, 2, 3), (2, 1, 5, 1)]:
+        with pytest.raises(ValueError, match="empty"):
+            Box(*corners)
 
 
 @settings(deadline=None)
@@ -66,7 +67,9 @@ def test_the_threshold_is_strict_and_an_empty_map_has_no_box():
 
 def test_enlarge_grows_each_side_by_its_share_and_clips():
     assert Box(40, 40, 60, 50).enlarge(0.15, (100, 100)) == Box(37, 38, 63, 52)  # 3 and 1.5, rounded up
+    assert Box(40, 40, 50, 60).enlarge(0.15, (100, 100)) == Box(38, 37, 52, 63)
     assert Box(1, 0, 21, 100).enlarge(0.15, (100, 100)) == Box(0, 0, 24, 100)
+    assert Box(100, 50, 200, 95).enlarge(0.15, (100, 210)) == Box(85, 43, 210, 100)
     assert Box(40, 40, 60, 50).enlarge(0, (100, 100)) == Box(40, 40, 60, 50)
 
 
@@ -93,6 +96,7 @@ def test_the_iou_of_the_release_exceeds_1_and_tells_left_from_right():
     beside = Box(30, 30, 40, 40)
     assert iou(ten, beside) == 0 and release_iou(ten, beside) == pytest.approx(11 / 200)
     assert release_iou(beside, ten) == pytest.approx(11 / 190)
+    assert release_iou(ten, Box(50, 60, 55, 65)) == 0  # apart along both axes
 
 
 @settings(deadline=None)
@@ -104,10 +108,12 @@ def test_crop_then_paste_of_a_constant_is_that_constant_inside_the_box(box, valu
     assert torch.allclose(pasted, dense(box) * value, rtol=0, atol=1e-6)
 
 
-def test_crop_at_its_own_size_is_a_cut_and_paste_puts_it_back():
+def test_crop_at_its_own_size_is_a_cut_of_its_own_and_paste_puts_it_back():
     image = torch.rand(3, *SHAPE)
     box = Box(4, 2, 9, 7)
     assert torch.equal(crop(image, box, 5), image[:, 2:7, 4:9])
+    crop(image, box, 5).fill_(2)
+    assert image.max() < 1
     assert torch.equal(paste(crop(image, box, 5)[0], box, SHAPE), image[0] * dense(box))
 
 
@@ -157,7 +163,7 @@ def test_a_cropped_flow_is_in_pixels_of_the_patch():
     assert torch.allclose(patch[0], torch.tensor(4.0)) and torch.allclose(patch[1], torch.tensor(-12.0))
 
 
-@pytest.mark.parametrize("box", [Box(-1, 0, 3, 3), Box(0, 0, 14, 3), Box(0, 0, 3, 10)])
+@pytest.mark.parametrize("box", [Box(-1, 0, 3, 3), Box(0, -1, 3, 3), Box(0, 0, 14, 3), Box(0, 0, 3, 10)])
 def test_a_crop_that_leaves_the_image_is_refused(box):
     with pytest.raises(ValueError, match="leaves the image.*13 x 9"):
         crop(torch.zeros(1, *SHAPE), box, 4)
@@ -250,7 +256,7 @@ def test_the_warp_of_the_release_loses_the_last_row_and_column_even_at_rest():
 
 def test_the_warp_of_the_release_drops_flows_that_disagree_by_100_pixels():
     shape, far = (3, 300), Box(50, 0, 200, 2)
-    for disagreement, kept in ((99.5, True), (100.5, False)):
+    for disagreement, kept in ((99.5, True), (100, False), (100.5, False)):
         flow, reverse = constant_flow(10, 0, shape), constant_flow(disagreement - 10, 0, shape)
         warped = warp_averaged(dense(far, shape)[None], flow, reverse)
         assert bool(warped.any()) is kept
@@ -275,6 +281,13 @@ def test_a_sparse_warp_has_the_bits_of_the_dense_one(box, size, shift, seed):
     warped = SparseMap.from_dense(P).warp(flow, flow_reach(flow))
     assert torch.equal(warped.dense(), warp(P, flow))
     assert warped.probability_box() == Box.from_probability(warp(P, flow))
+
+
+def test_a_sparse_warp_loses_nothing_to_rounding():
+    """A flow of 1e-20 pixels brings as much of the first row and column to the pixels before them: little, not 0."""
+    P, flow = dense(Box(3, 2, 6, 5)), torch.full((2, *SHAPE), 1e-20)
+    warped = SparseMap.from_dense(P).warp(flow, flow_reach(flow)).dense()
+    assert torch.equal(warped, warp(P, flow)) and warped[3, 2] > 0 and warped[1, 4] > 0
 
 
 def test_the_empty_sparse_map_stays_empty():

@@ -15,7 +15,7 @@ from vsreid_lite.reference import merge_as_printed
 def test_the_merge_is_the_printed_formula(seed, K):
     generator = torch.Generator().manual_seed(seed)
     P = (torch.rand(K, 7, 9, generator=generator) * 8).round() / 8  # a grid, so that there are ties
-    P[:, :2], P[0, :, 5:] = 0, 0
+    P[:, :2], P[0, :, 5:], P[-1, :4], P[-1, :, :2], P[-1, 6:] = 0, 0, 0, 0, 0  # boxes of their own
     labels = tuple(range(3, 3 + K))
     assert np.array_equal(merge([SparseMap.from_dense(p) for p in P], labels), merge_as_printed(P, labels))
 
@@ -24,8 +24,8 @@ def test_merge_by_hand():
     P = torch.tensor([[0.5, 0.6, 0.7, 0.3, 0.0, 1.0], [0.0, 0.6, 0.8, 0.3, 0.0, 1.0]])[:, None]
     # background: 0.5 (a tie, the lowest label wins), 0.16, 0.06, 0.49, 1, 0; equal instances: the lower label
     expected = np.array([[0, 4, 9, 0, 0, 4]], np.uint8)
-    assert np.array_equal(merge([SparseMap.from_dense(p) for p in P], (4, 9)), expected)
-    assert np.array_equal(merge_as_printed(P, (4, 9)), expected)
+    for found in (merge([SparseMap.from_dense(p) for p in P], (4, 9)), merge_as_printed(P, (4, 9))):
+        assert np.array_equal(found, expected) and found.dtype == np.uint8
 
 
 def test_the_merge_is_decided_in_float64():

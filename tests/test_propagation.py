@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import Tensor
 
 from tests.stubs import SQUARE, CopyGuide, NeverSeesAnything, RandomFlow, ZeroFlow, blank_frames, random_sequence
 from vsreid_lite.config import AUTHORS, LITE, PAPER, PropagationConfig
@@ -101,8 +102,8 @@ def test_probabilities_stay_within_0_and_1():
 
 
 def test_scales_are_rounded_to_multiples_of_8_and_scale_1_is_the_patch():
-    config = PropagationConfig(patch=449, scales=(0.01, 0.75, 1.0, 1.25))
-    assert patch_sizes(config) == [8, 336, 449, 560]
+    config = PropagationConfig(patch=449, scales=(0.001, 0.01, 0.75, 1.0, 1.25))
+    assert patch_sizes(config) == [8, 8, 336, 449, 560]
 
 
 def region():
@@ -118,6 +119,19 @@ def test_several_scales_are_averaged_as_probabilities():
     config = PropagationConfig(patch=16, scales=(0.5, 1.0, 2.0))
     patch = predict_patches([region()], ByScale(), config)
     assert patch.shape == (1, 16, 16) and torch.allclose(patch, torch.tensor((8 + 16 + 32) / 300))
+
+
+def test_an_answer_in_bfloat16_is_averaged_in_float32():
+    class Answers:
+        def __init__(self, then):
+            self.then = then
+
+        def predict(self, image, flow, guide):
+            return self.then(guide[:, 0].bfloat16())
+
+    config = PropagationConfig(patch=16, scales=(0.5, 1.0))
+    halves, floats = (predict_patches([region()], Answers(then), config) for then in (Tensor.bfloat16, Tensor.float))
+    assert torch.equal(halves, floats) and halves.dtype == torch.float32
 
 
 def test_a_mirror_image_has_left_and_right_exchanged_and_dx_negated():

@@ -60,6 +60,8 @@ def test_the_candidate_most_like_the_template_is_returned():
 def test_a_candidate_must_be_more_like_the_template_than_rho_reid():
     assert found({FAR: 0.5}) is None
     assert found({FAR: 0.5001}).box == FAR
+    assert retrieved(*table([FAR], [None], [[0.5]])) is None
+    assert retrieved(*table([FAR], [None], [[0.5001]])) == 0
 
 
 def test_line_17_gives_up_below_0_so_a_score_of_exactly_0_is_a_retrieval():
@@ -73,6 +75,8 @@ def test_a_candidate_where_the_instance_already_is_is_unnecessary():
     assert iou(NEAR, SQUARE) == 56 / 72
     assert found({NEAR: 0.9}, ReidConfig(0.5, rho_occ=56 / 72)) is None
     assert found({NEAR: 0.9}, ReidConfig(0.5, rho_occ=0.78)).box == NEAR
+    assert retrieved(*table([NEAR], [SQUARE], [[0.9]]), rho_occ=56 / 72) is None
+    assert retrieved(*table([NEAR], [SQUARE], [[0.9]]), rho_occ=0.78) == 0
 
 
 def test_only_the_best_candidate_is_tried():
@@ -159,6 +163,14 @@ def test_a_video_without_candidates_or_with_one_frame_has_no_retrieval():
     assert one.retrieve(np.zeros((1, 1, 4), np.int64), np.zeros((1, 1), np.int64), ReidConfig()) is None
 
 
+def test_frame_0_is_never_searched_even_where_nothing_starts_there():
+    everywhere = Candidates(
+        np.full((3, 1, 4), as_row(FAR)), np.array([0.9, 0.6, 0.7], np.float32)[:, None, None], nothing
+    )
+    nowhere, unset = np.zeros((3, 1, 4), np.int64), np.full((3, 1), -1)  # FIDELITY row 16: nothing was propagated
+    assert everywhere.retrieve(nowhere, unset, ReidConfig(0.5, 0.3)).frame == 2
+
+
 def nothing(i, k, box):
     raise AssertionError("without the rule of improvement nobody asks what a map shows")
 
@@ -187,6 +199,9 @@ def test_row_13_an_instance_that_is_visible_anywhere_in_the_frame_is_not_searche
     assert retrieved(candidates, current) == 0
     assert retrieved(candidates, current, only_absent=True) is None
     assert retrieved(*table([FAR], [None], [[0.9]]), only_absent=True) == 0
+    rule = ReidConfig(0.5, 0.3, only_absent=True)
+    assert found({FAR: 0.9}, rule) is None
+    assert found({FAR: 0.9}, rule, P=torch.zeros(20, 30)).box == FAR
 
 
 def test_row_13_a_candidate_must_improve_on_what_the_map_shows():
@@ -274,3 +289,5 @@ def test_a_detector_recognises_the_instances_that_it_finds_in_the_first_frame():
     assert iou(NEAR, SQUARE) > 0.5 > iou(Box(20, 8, 28, 20), FAR)
     assert recognised(FRAMES[0], [SQUARE, FAR], detector) == [True, False]
     assert recognised(FRAMES[0], [SQUARE], ListedDetector({})) == [False]
+    half, less = Box(4, 4, 12, 8), Box(4, 4, 12, 7)  # an IoU of one half will do, 0.375 will not
+    assert [recognised(FRAMES[0], [SQUARE], ListedDetector({0: [box]})) for box in (half, less)] == [[True], [False]]

@@ -116,8 +116,11 @@ def test_F_weighs_precision_and_recall():
     assert metrics.boundary(truth, predicted, radius=1) == pytest.approx(2 * precision * recall / (precision + recall))
 
 
-@pytest.mark.parametrize(("shape", "radius"), [((480, 854), 8), ((240, 427), 4), ((1080, 1920), 18), ((1, 1), 1)])
-def test_boundary_radius(shape, radius):
+@pytest.mark.parametrize(
+    ("shape", "radius"),
+    [((480, 854), 8), ((240, 427), 4), ((1080, 1920), 18), ((1, 1), 1), ((300, 400), 4), ((301, 400), 5)],
+)
+def test_the_boundary_radius_is_0_008_of_the_diagonal_rounded_up(shape, radius):
     assert metrics.boundary_radius(shape) == radius
 
 
@@ -231,6 +234,19 @@ def test_the_first_and_the_last_frame_do_not_count(tmp_path):
     truth_and_wrong_ends = truth.copy()
     truth_and_wrong_ends[[0, -1]] = 9
     assert evaluate({"a": truth}, {"a": truth_and_wrong_ends}).global_mean == 1
+
+
+def test_two_frames_have_none_that_counts():
+    with pytest.raises(ValueError, match="sequence a: expected equal numbers of frames, at least 3, found 2, 2"):
+        score_sequence("a", frames(1, 1), frames(1, 1))
+
+
+@pytest.mark.parametrize("label", [-1, 2])
+def test_a_predicted_label_that_is_no_instance_is_refused(label):
+    predicted = frames(1, 1, 1).astype(int)
+    predicted[1, 0, 0] = label
+    with pytest.raises(ValueError, match=f"sequence a, frame 1: expected labels 0 to 1, .* found {label}$"):
+        score_sequence("a", frames(1, 1, 1), predicted)
 
 
 def test_void_in_the_truth_is_background():

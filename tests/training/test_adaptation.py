@@ -107,7 +107,7 @@ def test_both_streams_learn_in_every_third_step_and_the_image_stream_alone_in_th
     streams = lite_streams()
     network = TwoStreams(Counted(streams.rgb), Counted(streams.flow))
     one = replace(mini_sequence("val", 0), labels=(1,), annotations=None)
-    adapted = adapt(network, one, replace(SHORT, steps=6, batch=2), PropagationConfig())
+    adapted = adapt(network, one, replace(SHORT, steps=6, batch=1, recompositions=2), PropagationConfig())
     assert (adapted.rgb.asked, adapted.flow.asked) == (6, 2)
     for before, after in ((network.rgb, adapted.rgb), (network.flow, adapted.flow)):
         assert not torch.equal(before.stream.head.weight, after.stream.head.weight)
