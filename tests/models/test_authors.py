@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from tests.golden.reference_weights import reference_tensor
-from vsreid_lite.models.authors import MP2S, Head
-from vsreid_lite.models.weights import load_authors_checkpoint
+from vsreid_lite.models.authors import MP2S, Head, load_authors_checkpoint
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 SHAPES = {
