@@ -15,8 +15,9 @@ Interval = list[float] | None
 Column = tuple[str, Callable[[Entry], str]]
 
 LEGEND = (
-    "95 %: interval, bootstrapped over instances, of a boost in pairs. sign: of our boost beside the paper's; ?: the "
-    "interval holds zero. J again: after an instance has re-appeared."
+    "95 %: interval, of a boost in pairs, bootstrapped over three or more sequences with all their instances. sign: of "
+    "our boost beside the paper's; ?: the interval holds zero, or there is none. J again: after an instance has "
+    "re-appeared."
 )
 CSV_COLUMNS = (
     ("name", "J-mean", "F-mean", "global-mean", "global-mean-interval", "boost", "boost-over", "interval")
@@ -185,7 +186,7 @@ def _interval(interval: Interval) -> str:
 
 
 def agreement(row: Entry) -> str:
-    """Whether the sign of our boost is the paper's; in doubt where the interval of ours holds zero."""
+    """Whether the sign of our boost is the paper's; in doubt where our interval holds zero or is missing."""
     if row["sign-agrees"] is None:
         return MISSING
     return ("same" if row["sign-agrees"] else "other") + ("" if row["excludes-zero"] else "?")
