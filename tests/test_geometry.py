@@ -1,5 +1,7 @@
 """Boxes, IoU, crop, paste and warp against hand calculations, grid_sample and the laws they must obey."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -105,9 +107,39 @@ def test_resizing_is_bilinear_by_pixel_centres():
     assert torch.allclose(resize(row, (1, 4)), torch.tensor([[[0, 0.25, 0.75, 1]]]))
 
 
-def test_shrinking_averages_what_it_leaves_out():
-    stripes = torch.tensor([0.0, 1.0]).repeat(32)[None, None].expand(1, 64, 64)
-    assert (resize(stripes, (8, 8)) - 0.5).abs().max() < 0.05
+def triangle_weights(source, target):
+    """(target, source): how much of each source pixel is in each target pixel, along one axis.
+
+    Pillow's BILINEAR, which torch's antialiased bilinear follows: a triangle around the centre of the target pixel, that
+    reaches one pixel of the coarser grid to each side; its weights are divided by their sum.
+    """
+    scale = source / target
+    centres = (np.arange(target)[:, None] + 0.5) * scale - 0.5
+    weights = np.maximum(0, 1 - np.abs(np.arange(source) - centres) / max(scale, 1))
+    return weights / weights.sum(1, keepdims=True)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-6), (torch.float64, 1e-14)])
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_resizing_is_a_triangle_filter_along_each_axis_at_every_small_size(dtype, tolerance, channels_last):
+    sizes = range(1, 13) if dtype == torch.float32 and not channels_last else (1, 2, 3, 5, 12)
+    weights = {pair: triangle_weights(*pair) for pair in itertools.product(sizes, sizes)}
+    whole = torch.rand(2, 12, 12, dtype=dtype, generator=torch.Generator().manual_seed(0))
+    if channels_last:
+        whole = whole.permute(1, 2, 0).contiguous().permute(2, 0, 1)
+    for h, w, height, width in itertools.product(sizes, repeat=4):
+        image = whole[:, :h, :w]
+        expected = weights[h, height] @ image.numpy() @ weights[w, width].T
+        error = np.abs(resize(image, (height, width)).numpy() - expected).max()
+        assert error < tolerance, f"{h} x {w} to {height} x {width}"
+
+
+def test_a_patch_pasted_into_a_box_one_pixel_wide_keeps_its_rows():
+    box, rows = Box(10, 5, 11, 45), torch.zeros(128, 128)
+    rows[40:90] = 1  # in a box 40 pixels high from 12.5 to 28.1 pixels below its top
+    pasted = paste(rows, box, (60, 60)) > 0.5
+    assert Box.from_probability(pasted.float()) == Box(10, 5 + 13, 11, 5 + 28) and pasted.sum() == 15
+    assert torch.equal(paste(rows.T, Box(5, 10, 45, 11), (60, 60)) > 0.5, pasted.T)
 
 
 def test_a_cropped_flow_is_in_pixels_of_the_patch():

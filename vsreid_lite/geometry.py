@@ -95,6 +95,8 @@ def resize(image: Tensor, shape: Shape) -> Tensor:
     """`image` (C, h, w) at `shape`: bilinear, align_corners=False, antialiased where it shrinks. Constants stay."""
     if image.shape[-2:] == shape:
         return image.clone()
+    if shape[0] > shape[1] == 1:  # torch 2.14 on a CPU fills a single column with the first row; a single row is right
+        return resize(image.mT, (1, shape[0])).mT
     resized = functional.interpolate(
         image[None].contiguous(), size=shape, mode="bilinear", align_corners=False, antialias=True
     )
