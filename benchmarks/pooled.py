@@ -3,8 +3,7 @@
     .venv/bin/python benchmarks/pooled.py [RESULTS.json …]
 
 By default mini and 24 new scenes, as `vsreid ablation --dataset mini`, with and without `--scenes 24:48`, writes them.
-bootstrap: over sequences with all their instances, as everywhere else. t: Student's, of the mean over sequences of what
-their instances gain on average; it counts each sequence once, however many instances it has.
+bootstrap: over sequences with all their instances, as in every table. t: Student's, over sequences, too.
 """
 
 from __future__ import annotations
@@ -15,9 +14,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import ttest_1samp
 
-from vsreid_lite.evaluation.summary import by_sequence, mean_interval, pooled_means
+from vsreid_lite.evaluation.summary import by_sequence, mean_interval, pooled_means, t_interval
 
 RESULTS = ("runs/mini-lite/results.json", "runs/mini-24-48-lite/results.json")
 
@@ -34,13 +32,9 @@ def main() -> None:
     rows = list(means)
     for before, row in [*pairwise(rows), (rows[0], rows[-1])]:
         gains = {name: mean - means[before][name] for name, mean in means[row].items()}
-        sequences = [np.mean(some) for some in by_sequence(gains).values()]
-        student = ttest_1samp(sequences, 0).confidence_interval()
-        low, high = mean_interval(gains) or (np.nan, np.nan)
-        print(
-            f"{before} to {row}: {np.mean(list(gains.values())):+.3f}, bootstrap {low:+.3f} to {high:+.3f}, t "
-            f"{student.low:+.3f} to {student.high:+.3f} ({len(gains)} instances, {len(sequences)} sequences)"
-        )
+        ends = [" to ".join(f"{end:+.3f}" for end in some(gains) or ()) or "-" for some in (mean_interval, t_interval)]
+        counts = f"{len(gains)} instances, {len(by_sequence(gains))} sequences"
+        print(f"{before} to {row}: {np.mean(list(gains.values())):+.3f}, bootstrap {ends[0]}, t {ends[1]} ({counts})")
 
 
 if __name__ == "__main__":

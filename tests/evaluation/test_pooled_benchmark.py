@@ -30,8 +30,10 @@ def test_it_prints_boosts_with_both_intervals(pooled, tmp_path, monkeypatch, cap
     files = [results(tmp_path / "a", x=[0.1, 0.1, 0.1]), results(tmp_path / "b", y=[0.3], z=[0.2])]
     monkeypatch.setattr(sys, "argv", ["pooled.py", *files])
     pooled.main()
-    mean, t = 0.2, 4.302653 * 0.1 / 3**0.5  # of the sequences 0.1, 0.2, 0.3: two degrees of freedom
-    said = f"{0.8 / 5:+.3f}, bootstrap +0.100 to +0.300, t {mean - t:+.3f} to {mean + t:+.3f} (5 instances, 3 sequences)"
+    moves = (3 * (0.1 - 0.16), 0.3 - 0.16, 0.2 - 0.16)  # of the sequences, from the mean over five instances
+    half = 4.302653 * (3 / 2 * sum(move**2 for move in moves)) ** 0.5 / 5  # two degrees of freedom
+    t = f"{0.16 - half:+.3f} to {0.16 + half:+.3f}"
+    said = f"+0.160, bootstrap +0.100 to +0.300, t {t} (5 instances, 3 sequences)"
     assert capsys.readouterr().out.splitlines() == [f"first to second: {said}"] * 2  # the step, and the whole ladder
 
 

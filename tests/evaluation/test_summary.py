@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_1samp
 
 from tests.command_line import ship_stubs
 from vsreid_lite.config import LITE
@@ -18,6 +19,7 @@ from vsreid_lite.evaluation.summary import (
     mean_interval,
     pooled_means,
     summarise,
+    t_interval,
 )
 
 BENCHMARK = Benchmark("mini", "", ("a", "b_c", "d"), "test", (12, 13, 14))
@@ -151,7 +153,7 @@ def gains(**sequences):
 
 @pytest.mark.parametrize("values", [gains(), gains(a=[0.1]), gains(a=[0.1, 0.2, 0.3, 0.4]), gains(a=[1], b_c=[2, 3])])
 def test_fewer_than_three_sequences_have_no_interval_however_many_instances(values):
-    assert mean_interval(values) is None
+    assert mean_interval(values) is t_interval(values) is None
 
 
 def test_an_interval_resamples_sequences_with_all_their_instances():
@@ -177,6 +179,28 @@ def test_instances_that_repeat_their_sequence_do_not_narrow_its_interval():
     assert mean_interval(often) == pytest.approx(mean_interval(once), abs=1e-12)
     low, high = mean_interval(apart)
     assert np.diff(mean_interval(often)) > 2 * (high - low)  # in theory 5 ** 0.5
+
+
+def test_the_t_interval_is_students_where_each_sequence_has_one_instance():
+    values = np.random.default_rng(3).normal(0.05, 0.1, 8)
+    expected = ttest_1samp(values, 0).confidence_interval(0.95)
+    assert t_interval(gains(**{f"s{n}": [v] for n, v in enumerate(values)})) == pytest.approx(list(expected), abs=1e-12)
+
+
+def test_the_t_interval_of_sequences_of_different_sizes_by_hand():
+    """Sums 0.4, 0.3, 0.3 of 4, 1, 1 instances: mean 1/6; off their count times it by -4/15, 2/15, 2/15."""
+    low, high = t_interval(gains(a=[0.1] * 4, b_c=[0.3], d=[0.3]))
+    half = 4.3026527 * (3 / 2 * 24) ** 0.5 / 15 / 6
+    assert (low, high) == pytest.approx((1 / 6 - half, 1 / 6 + half), abs=1e-7)
+
+
+def test_zero_is_excluded_only_where_both_intervals_exclude_it():
+    """Gains of 0.01, 0.02 and 0.09: the bootstrap of three sequences goes from the least to the greatest."""
+    before, after = ladder(LITE)[:2]
+    measured = [Measured(before, scores(0.5, 0.5, 0.5), 1.0), Measured(after, scores(0.51, 0.52, 0.59), 1.0)]
+    row = summarise(BENCHMARK, [*measured, *map(Measured, ladder(LITE)[2:])], [], {})["rows"][1]
+    assert row["interval"] == pytest.approx([0.01, 0.09]) and row["t-interval"][0] < 0 < row["t-interval"][1]
+    assert row["excludes-zero"] is False and row["sign-agrees"] is True
 
 
 def test_an_interval_is_the_same_bits_each_time_and_for_instances_in_another_order():
