@@ -49,7 +49,7 @@ def prepare(sequence: Sequence, config: Config, progress: bool = False) -> tuple
     With `config.adapt`, N_mp is adapted to the first frame of `sequence`, unless that is the only one; and a retrieval
     must improve on its maps: by `AdaptationConfig.improvement`, unless `ReidConfig` says by how much.
     """
-    if sequence.N == 1:  # its mask is given: nothing is predicted
+    if config.adapt and sequence.N == 1:  # its mask is given: nothing is predicted
         config = replace(config, adapt=False)
     networks, config = load_networks(config), settled(config)
     if not config.adapt:

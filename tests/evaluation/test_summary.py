@@ -4,15 +4,25 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_1samp
 
 from tests.command_line import ship_stubs
 from vsreid_lite.config import LITE
 from vsreid_lite.datasets.benchmarks import Benchmark
 from vsreid_lite.evaluation.ladder import adapted, ladder
 from vsreid_lite.evaluation.scores import InstanceScores, Scores
-from vsreid_lite.evaluation.summary import Measured, boost_interval, instance_means, mean_interval, summarise
+from vsreid_lite.evaluation.summary import (
+    Measured,
+    boost_interval,
+    by_sequence,
+    instance_means,
+    mean_interval,
+    pooled_means,
+    summarise,
+    t_interval,
+)
 
-BENCHMARK = Benchmark("mini", "", ("a", "b_c"), "test", (12, 13))
+BENCHMARK = Benchmark("mini", "", ("a", "b_c", "d"), "test", (12, 13, 14))
 
 
 @pytest.fixture(autouse=True)
@@ -21,8 +31,8 @@ def weights(tmp_path, monkeypatch):
 
 
 def scores(*values):
-    """One instance of sequence "a" and the others of "b_c", each with the same J and F in both of its frames."""
-    names = ["a_1", *(f"b_c_{k}" for k in range(1, len(values)))]
+    """One instance of sequence "a", one of "d", those between of "b_c"; the same J and F in both of its frames."""
+    names = ["a_1", *(f"b_c_{k}" for k in range(1, len(values) - 1)), "d_1"]
     frames = np.ones(2)
     return Scores(
         {
@@ -38,7 +48,7 @@ def summary(*values, adapted_by=None, documented=True, seen=None, **config):
     rows = [
         row if v is not None else replace(row, missing="not measured: x") for row, v in zip(rows, values, strict=True)
     ]
-    spread = np.array([-0.1, 0.0, 0.1])
+    spread = np.array([-0.1, 0.0, 0.1, 0.0])
 
     def measured(rows, by):
         return [
@@ -116,13 +126,13 @@ def test_adapted_rows_gain_over_each_other_and_over_the_row_without():
 
 def test_every_row_has_its_sequences():
     first = summary(0.3, 0.4, 0.4, 0.6, 0.5)["rows"][0]
-    assert first["sequences"] == {"a": pytest.approx(0.2), "b_c": pytest.approx(0.35)}
-    assert list(first["instances"]) == ["a_1", "b_c_1", "b_c_2"]
+    assert first["sequences"] == {"a": pytest.approx(0.2), "b_c": pytest.approx(0.35), "d": pytest.approx(0.3)}
+    assert list(first["instances"]) == ["a_1", "b_c_1", "b_c_2", "d_1"]
 
 
 def test_results_name_split_and_scenes_and_the_papers_own_arithmetic():
     results = summary(0.3, 0.4, 0.4, 0.6, 0.5)
-    assert (results["split"], results["scenes"]) == ("test", [12, 13])
+    assert (results["split"], results["scenes"]) == ("test", [12, 13, 14])
     assert results["paper"] == {
         "boosts": [None, 0.038, 0.029, 0.068, 0.009],
         "printed-sum": 0.122,
@@ -131,19 +141,93 @@ def test_results_name_split_and_scenes_and_the_papers_own_arithmetic():
     }
 
 
-def test_the_interval_of_a_boost_is_paired_and_needs_three_instances():
-    low, high = boost_interval(scores(0.1, 0.5, 0.9), scores(0.2, 0.6, 1.0))
+def test_the_interval_of_a_boost_is_paired():
+    low, high = boost_interval(scores(0.1, 0.5, 0.7, 0.9), scores(0.2, 0.6, 0.8, 1.0))
     assert low == pytest.approx(0.1) and high == pytest.approx(0.1)
-    assert boost_interval(scores(0.1, 0.5), scores(0.2, 0.6)) is None
-    low, high = boost_interval(scores(*[0.5] * 20), scores(*[0.4, 0.7] * 10))
-    assert low < 0.05 < high and low > -0.02 and high < 0.12
+
+
+def gains(**sequences):
+    """Values of instances, keyed as those of scores."""
+    return {f"{name}_{k}": value for name, values in sequences.items() for k, value in enumerate(values, 1)}
+
+
+@pytest.mark.parametrize("values", [gains(), gains(a=[0.1]), gains(a=[0.1, 0.2, 0.3, 0.4]), gains(a=[1], b_c=[2, 3])])
+def test_fewer_than_three_sequences_have_no_interval_however_many_instances(values):
+    assert mean_interval(values) is t_interval(values) is None
+
+
+def test_an_interval_resamples_sequences_with_all_their_instances():
+    """As a plain loop over the same draws has it: the mean is over the instances that came along."""
+    values = gains(a=[0.3], b_c=[0.1, -0.2, 0.05], d=[0.4, 0.5], e=[-0.1])
+    every = by_sequence(values)
+    means = []
+    for draw in np.random.default_rng(0).integers(0, len(every), (9999, len(every))):
+        drawn = [value for number in draw for value in list(every.values())[number]]
+        means.append(sum(drawn) / len(drawn))
+    assert mean_interval(values) == pytest.approx(list(np.percentile(means, (2.5, 97.5))), abs=1e-12)
+
+
+def test_the_ends_for_three_sequences_by_hand():
+    """One draw in 27 has the smallest sequence alone, more than 2.5 %; instances count: 6 of 7 gain nothing."""
+    assert mean_interval(gains(a=[0.9], b=[0.0] * 6, c=[0.9])) == [0.0, 0.9]
+
+
+def test_instances_that_repeat_their_sequence_do_not_narrow_its_interval():
+    values = np.random.default_rng(1).normal(0.02, 0.1, 12)
+    once, often = ({f"s{n}_{k}": v for n, v in enumerate(values) for k in range(times)} for times in (1, 5))
+    apart = {f"{name.replace('_', '')}_1": value for name, value in often.items()}
+    assert mean_interval(often) == pytest.approx(mean_interval(once), abs=1e-12)
+    low, high = mean_interval(apart)
+    assert np.diff(mean_interval(often)) > 2 * (high - low)  # in theory 5 ** 0.5
+
+
+def test_the_t_interval_is_students_where_each_sequence_has_one_instance():
+    values = np.random.default_rng(3).normal(0.05, 0.1, 8)
+    expected = ttest_1samp(values, 0).confidence_interval(0.95)
+    assert t_interval(gains(**{f"s{n}": [v] for n, v in enumerate(values)})) == pytest.approx(list(expected), abs=1e-12)
+
+
+def test_the_t_interval_of_sequences_of_different_sizes_by_hand():
+    """Sums 0.4, 0.3, 0.3 of 4, 1, 1 instances: mean 1/6; off their count times it by -4/15, 2/15, 2/15."""
+    low, high = t_interval(gains(a=[0.1] * 4, b_c=[0.3], d=[0.3]))
+    half = 4.3026527 * (3 / 2 * 24) ** 0.5 / 15 / 6
+    assert (low, high) == pytest.approx((1 / 6 - half, 1 / 6 + half), abs=1e-7)
+
+
+def test_zero_is_excluded_only_where_both_intervals_exclude_it():
+    """Gains of 0.01, 0.02 and 0.09: the bootstrap of three sequences goes from the least to the greatest."""
+    before, after = ladder(LITE)[:2]
+    measured = [Measured(before, scores(0.5, 0.5, 0.5), 1.0), Measured(after, scores(0.51, 0.52, 0.59), 1.0)]
+    row = summarise(BENCHMARK, [*measured, *map(Measured, ladder(LITE)[2:])], [], {})["rows"][1]
+    assert row["interval"] == pytest.approx([0.01, 0.09]) and row["t-interval"][0] < 0 < row["t-interval"][1]
+    assert row["excludes-zero"] is False and row["sign-agrees"] is True
+
+
+def test_an_interval_is_the_same_bits_each_time_and_for_instances_in_another_order():
+    values = {f"s{n // 2}_{n % 2 + 1}": v for n, v in enumerate(np.random.default_rng(2).uniform(-1, 1, 20))}
+    assert mean_interval(values) == mean_interval(dict(values))
+    mixed = {name: values[name] for name in sorted(values, key=lambda name: name.rpartition("_")[2])}
+    assert list(mixed) != list(values) and mean_interval(mixed) == mean_interval(values)
 
 
 def test_the_interval_of_a_mean_is_as_wide_as_theory_has_it():
     values = np.random.default_rng(0).normal(0.5, 0.2, 400)
-    low, high = mean_interval(values)
+    low, high = mean_interval({f"s{n}_1": value for n, value in enumerate(values)})
     assert (low + high) / 2 == pytest.approx(values.mean(), abs=0.002)
     assert high - low == pytest.approx(2 * 1.96 * values.std() / 20, rel=0.05)
+
+
+def test_instances_of_several_ablations_stand_side_by_side():
+    first, second = summary(0.3, 0.4, None, 0.6, 0.5), summary(0.2, 0.4, 0.4, 0.7, 0.5)
+    with pytest.raises(ValueError, match="expected each sequence once, found a, b_c, d more often"):
+        pooled_means([first, second])
+    second["sequences"] = [f"{name}-1" for name in second["sequences"]]
+    for row in second["rows"]:
+        row["instances"] = {f"{name.rpartition('_')[0]}-1_{name[-1]}": one for name, one in row["instances"].items()}
+    pooled = pooled_means([first, second])
+    assert list(pooled) == [row["name"] for row in first["rows"] if row["global-mean"] is not None]
+    assert list(pooled["baseline[11]"]) == ["a_1", "b_c_1", "b_c_2", "d_1", "a-1_1", "b_c-1_1", "b_c-1_2", "d-1_1"]
+    assert list(pooled["baseline[11]"].values()) == pytest.approx([0.2, 0.3, 0.4, 0.3, 0.1, 0.2, 0.3, 0.2])
 
 
 def test_the_mean_over_instances_is_the_global_mean():

@@ -52,6 +52,11 @@ def overlap(a, b, cut_off=0, enclosing=False):
     return width * height / (around if enclosing else a.area + b.area - width * height)
 
 
+def means_drawn(gains, sequence, draws):
+    """The mean over the instances of each draw of sequences."""
+    return np.array([np.mean([gain for number in draw for gain in gains[sequence == number]]) for draw in draws])
+
+
 def checkpoints(N, retrievals, tie=False, r1=True, first=1):
     c = np.zeros(N, int)
     for found in retrievals:
@@ -120,7 +125,10 @@ RIGHT = {
     "08.2": [[1, 0.818], (1.0, Fraction(9, 11))],
     "08.3": [[0.0185, 0.751], torch.tensor([0.01848, 0.75125])],
     "09.1": [[0.029, 0.122, 0.144], np.float32([0.029, 0.122, 0.144])],
-    "09.2": [lambda b, a, d: torch.quantile(torch.tensor((a - b)[d].mean(1)), torch.tensor([0.025, 0.975]).double())],
+    "09.2": [
+        lambda b, a, s, d: np.quantile(means_drawn(a - b, s, d), [0.025, 0.975]).tolist(),
+        lambda b, a, s, d: torch.tensor(means_drawn(a - b, s, d)).quantile(torch.tensor([0.025, 0.975]).double()),
+    ],
     "10.1": [lambda s: sum(map(sum, s.values())) / sum(map(len, s.values()))],
     "10.2": [(297, 69), np.array([297.0, 69.0])],
     "10.3": [labels, lambda image, palette: np.array(labels(image, palette), np.uint8)],

@@ -10,6 +10,7 @@ from tests.exercises.right import (
     checkpoints,
     fuse_streams,
     labels,
+    means_drawn,
     oim_update,
     one_step,
     overlap,
@@ -123,12 +124,14 @@ WRONG = {
     "08.3": [[0.0008, 0.751], [0.018, 0.018], [-0.018, -0.751], [0.982, 0.472]],
     "09.1": [[0.007, 0.122, 0.144], [0.029, 0.144, 0.144], [0.029, 0.122, 0.122], [2.9, 12.2, 14.4]],
     "09.2": [
-        lambda b, a, d: np.percentile(a - b, [2.5, 97.5]),
-        lambda b, a, d: np.percentile((a - b)[d].mean(1), [97.5, 2.5]),
-        lambda b, a, d: np.percentile((a - b)[d].mean(1), [5, 95]),
-        lambda b, a, d: np.percentile(a[d].mean(1), [2.5, 97.5]) - np.percentile(b[d].mean(1), [2.5, 97.5]),
-        lambda b, a, d: np.percentile((b - a)[d].mean(1), [2.5, 97.5]),
-        lambda b, a, d: (a - b)[d].mean(1),
+        lambda b, a, s, d: np.percentile(a - b, [2.5, 97.5]),
+        lambda b, a, s, d: np.percentile(means_drawn(a - b, s, d), [97.5, 2.5]),
+        lambda b, a, s, d: np.percentile(means_drawn(a - b, s, d), [5, 95]),
+        lambda b, a, s, d: np.subtract(*(np.percentile(means_drawn(x, s, d), [2.5, 97.5]) for x in (a, b))),  # unpaired
+        lambda b, a, s, d: np.percentile(means_drawn(b - a, s, d), [2.5, 97.5]),
+        lambda b, a, s, d: means_drawn(a - b, s, d),
+        lambda b, a, s, d: np.percentile((a - b)[d].mean(1), [2.5, 97.5]),  # draws taken for instances
+        lambda b, a, s, d: np.percentile((np.bincount(s, a - b) / np.bincount(s))[d].mean(1), [2.5, 97.5]),
     ],
     "10.1": [
         lambda s: np.mean([np.mean(x) for x in s.values()]),

@@ -15,12 +15,21 @@ Interval = list[float] | None
 Column = tuple[str, Callable[[Entry], str]]
 
 LEGEND = (
-    "95 %: interval, bootstrapped over instances, of a boost in pairs. sign: of our boost beside the paper's; ?: the "
-    "interval holds zero. J again: after an instance has re-appeared."
+    "95 %: interval, of a boost in pairs, bootstrapped over three or more sequences with all their instances. sign: of "
+    "our boost beside the paper's; ?: this interval, or the wider one of Student's t over sequences, holds zero, or "
+    "there is none. J again: after an instance has re-appeared."
 )
 CSV_COLUMNS = (
     ("name", "J-mean", "F-mean", "global-mean", "global-mean-interval", "boost", "boost-over", "interval")
-    + ("excludes-zero", "sign-agrees", "J-after-reappearance", "adaptation-gain", "adaptation-interval", "seconds")
+    + (
+        "t-interval",
+        "excludes-zero",
+        "sign-agrees",
+        "J-after-reappearance",
+        "adaptation-gain",
+        "adaptation-interval",
+        "seconds",
+    )
     + ("seen-in-training", "note")
 )
 PAPER_COLUMNS = ("J-mean", "F-mean", "global-mean", "boost", "boost-recomputed", "boost-erratum", "gain")
@@ -185,7 +194,7 @@ def _interval(interval: Interval) -> str:
 
 
 def agreement(row: Entry) -> str:
-    """Whether the sign of our boost is the paper's; in doubt where the interval of ours holds zero."""
+    """Whether the sign of our boost is the paper's; in doubt where an interval of ours holds zero, or there is none."""
     if row["sign-agrees"] is None:
         return MISSING
     return ("same" if row["sign-agrees"] else "other") + ("" if row["excludes-zero"] else "?")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import bootstrap
+from scipy.stats import bootstrap, t
 
 from vsreid_lite import __version__
 from vsreid_lite.datasets.benchmarks import Benchmark
@@ -17,12 +19,13 @@ from vsreid_lite.evaluation.paper import arithmetic, entries, gain, table1
 from vsreid_lite.evaluation.scores import InstanceScores, Scores
 from vsreid_lite.models.weight_files import UNTRAINED
 
-FEWEST = 3  # instances for an interval
+FEWEST = 3  # sequences for an interval
+ENDS = (0.025, 0.975)  # of Student's t, for 95 %
 SCORES = ("J-mean", "F-mean", "J", "F", "global-mean", "global-mean-interval", "J-after-reappearance", "seconds") + (
     "sequences",
     "instances",
 )
-BOOST = ("boost", "boost-over", "interval", "excludes-zero", "sign-agrees")
+BOOST = ("boost", "boost-over", "interval", "t-interval", "excludes-zero", "sign-agrees")
 Seen = Mapping[str, list[str]]  # real sequences inside a sequence that the weights have seen in training
 
 
@@ -90,9 +93,6 @@ def _scores(row: Measured) -> dict[str, object]:
     if row.scores is None:
         return dict.fromkeys(SCORES)
     means = instance_means(row.scores)
-    sequences: dict[str, list[float]] = {}
-    for name, mean in means.items():
-        sequences.setdefault(name.rpartition("_")[0], []).append(mean)
     instances = {
         name: {"J-mean": float(one.J.mean()), "F-mean": float(one.F.mean())}
         for name, one in row.scores.instances.items()
@@ -103,25 +103,27 @@ def _scores(row: Measured) -> dict[str, object]:
         "J": asdict(row.scores.J),
         "F": asdict(row.scores.F),
         "global-mean": row.scores.global_mean,
-        "global-mean-interval": mean_interval(np.array(list(means.values()))),
+        "global-mean-interval": mean_interval(means),
         "J-after-reappearance": row.scores.reappeared_J,
         "seconds": row.seconds,
-        "sequences": {name: float(np.mean(values)) for name, values in sequences.items()},
+        "sequences": {name: float(np.mean(values)) for name, values in by_sequence(means).items()},
         "instances": instances,
     }
 
 
 def _boost(row: Measured, before: Measured | None) -> dict[str, object]:
-    """The gain over the last row that was measured."""
+    """The gain over the last row that was measured. excludes-zero: both intervals do, None where there are none."""
     if row.scores is None or before is None or before.scores is None:
         return dict.fromkeys(BOOST)
     paper = (_paper(row, before) or {}).get("gain")
-    boost, interval = row.scores.global_mean - before.scores.global_mean, boost_interval(before.scores, row.scores)
+    boost, gained = row.scores.global_mean - before.scores.global_mean, _gains(before.scores, row.scores)
+    interval, student = mean_interval(gained), t_interval(gained)
     return {
         "boost": boost,
         "boost-over": before.row.name,
         "interval": interval,
-        "excludes-zero": None if interval is None else interval[0] > 0 or interval[1] < 0,
+        "t-interval": student,
+        "excludes-zero": None if interval is None or student is None else _excludes_zero(interval, student),
         "sign-agrees": None if paper is None else bool(np.sign(boost) == np.sign(paper)),
     }
 
@@ -155,17 +157,85 @@ def _gain_by_adaptation(adapted: Scores | None, without: Scores | None) -> dict[
 
 
 def boost_interval(before: Scores, after: Scores) -> list[float] | None:
-    """The 95 % interval of a boost, from a paired bootstrap over instances; None for fewer than three instances."""
+    """The 95 % interval of a boost, in pairs: that of the mean of what each instance gains (`mean_interval`)."""
+    return mean_interval(_gains(before, after))
+
+
+def _gains(before: Scores, after: Scores) -> dict[str, float]:
     means = instance_means(after)
-    return mean_interval(np.array([means[name] - mean for name, mean in instance_means(before).items()]))
+    return {name: means[name] - mean for name, mean in instance_means(before).items()}
 
 
-def mean_interval(values: NDArray[np.float64]) -> list[float] | None:
-    """The 95 % interval of the mean of values (n,), one for each instance, by bootstrap; None for n below three."""
-    if len(values) < FEWEST:
+def _excludes_zero(*intervals: list[float]) -> bool:
+    return all(low > 0 or high < 0 for low, high in intervals)
+
+
+def mean_interval(values: Mapping[str, float]) -> list[float] | None:
+    """The 95 % interval of a mean over instances, bootstrapped over sequences; None for fewer than three sequences.
+
+    values: of each instance, keyed "<sequence>_<k>". The instances of one sequence share its scene, its camera and
+    each other, so they are not independent: drawing them one by one would make the interval too narrow. Each of 9,999
+    resamplings draws as many sequences as there are, with replacement and each with all its instances, and takes the
+    mean over the instances drawn, as DAVIS takes it. Percentiles 2.5 and 97.5; the draws are the same each time.
+
+    This is the interval of every table and figure. For few sequences it is still narrow: of three it goes from the
+    least mean of a sequence to the greatest. So zero counts as excluded only where `t_interval` excludes it, too.
+    """
+    sums, counts = _sums_and_counts(values)
+    if len(sums) < FEWEST:
         return None
-    interval = bootstrap((values,), np.mean, method="percentile", n_resamples=9999, rng=0).confidence_interval
+    options: dict[str, Any] = {"paired": True, "method": "percentile", "n_resamples": 9999, "rng": 0}
+    interval = bootstrap((sums, counts), _mean_of_drawn, **options).confidence_interval
     return [float(interval.low), float(interval.high)]
+
+
+def t_interval(values: Mapping[str, float]) -> list[float] | None:
+    """The 95 % interval of the same mean by Student's t over sequences; None for fewer than three sequences.
+
+    A sequence moves the mean over instances, a sum over a count, by how far its own sum is from its count times that
+    mean. With one instance in every sequence this is the t interval of their mean.
+    """
+    sums, counts = _sums_and_counts(values)
+    if len(sums) < FEWEST:
+        return None
+    mean = sums.sum() / counts.sum()
+    moves = (sums - counts * mean) / counts.mean()
+    error = moves.std(ddof=1) / np.sqrt(len(moves))
+    return [float(mean + quantile * error) for quantile in t.ppf(ENDS, len(moves) - 1)]
+
+
+def _sums_and_counts(values: Mapping[str, float]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Of the instances of each sequence."""
+    sequences = by_sequence(values).values()
+    return np.array([sum(some) for some in sequences]), np.array([len(some) for some in sequences])
+
+
+def _mean_of_drawn(sums: NDArray[np.float64], counts: NDArray[np.int64], axis: int) -> NDArray[np.float64]:
+    return np.asarray(sums.sum(axis) / counts.sum(axis))
+
+
+def by_sequence(values: Mapping[str, float]) -> dict[str, list[float]]:
+    """The values of each sequence's instances, in their order; keys "<sequence>_<k>"."""
+    sequences: dict[str, list[float]] = {}
+    for name, value in values.items():
+        sequences.setdefault(name.rpartition("_")[0], []).append(value)
+    return sequences
+
+
+def pooled_means(results: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    """(J + F) / 2 of the instances of several ablations together, for each row that all of them have measured.
+
+    results: contents of results JSONs. Raises ValueError for a sequence that is in two of them and would count twice.
+    """
+    counts = Counter(name for one in results for name in one["sequences"])
+    if twice := [name for name, count in counts.items() if count > 1]:
+        raise ValueError(f"results together: expected each sequence once, found {', '.join(twice)} more often")
+    tables = [{row["name"]: row["instances"] for row in one["rows"] if row["instances"]} for one in results]
+    return {
+        row: {name: (one["J-mean"] + one["F-mean"]) / 2 for table in tables for name, one in table[row].items()}
+        for row in tables[0]
+        if all(row in table for table in tables)
+    }
 
 
 def instance_means(scores: Scores) -> dict[str, float]:

@@ -134,28 +134,41 @@ def table_arithmetic() -> tuple[float, float, float]:
     return COLUMN[2] - COLUMN[1], sum(BOOSTS), COLUMN[-1] - COLUMN[0]
 
 
-def _draws(n: int, seed: int) -> NDArray[np.int64]:
-    return np.random.default_rng(seed).integers(0, n, (200, n))
+def _draws(m: int, seed: int) -> NDArray[np.int64]:
+    return np.random.default_rng(seed).integers(0, m, (200, m))
 
 
 def _scores(*values: float) -> Values:
     return np.array(values)
 
 
+def _of(*sequences: int) -> NDArray[np.int64]:
+    return np.array(sequences)
+
+
 @asks(
-    """Write `boost_interval(before, after, draws)`: the 95 % interval of a boost by a *paired* bootstrap. `before` and
-    `after` are arrays (n,), the global-mean of each instance without and with a module. Each row of `draws`, an integer
-    array (B, n), names the n instances of one resampling. Return two numbers: the 2.5th and the 97.5th percentile
-    (`np.percentile`) of the mean gain over the B resamplings.""",
-    "Paired: take the difference of each instance first, and draw differences. `gains[draws]` has the shape (B, n).",
-    (_scores(0.5, 0.1, 0.6, 0.2), _scores(0.6, 0.5, 0.6, 0.1), _draws(4, 0)),
-    (_scores(0.1, 0.9, 0.5), _scores(0.2, 1.0, 0.6), _draws(3, 1)),
-    (_scores(0.7, 0.2, 0.4, 0.9, 0.3), _scores(0.6, 0.2, 0.1, 0.8, 0.3), _draws(5, 2)),
-    (_scores(0.3), _scores(0.45), _draws(1, 3)),
+    """Write `boost_interval(before, after, sequence, draws)`: the 95 % interval of a boost by a *paired* bootstrap over
+    sequences. `before` and `after` are arrays (n,), the global-mean of each instance without and with a module;
+    `sequence`, an integer array (n,), is the number of the sequence that each is in, from 0 to m - 1. Each row of
+    `draws`, an integer array (B, m), names the m sequences of one resampling; a sequence comes with all its instances.
+    Return two numbers: the 2.5th and the 97.5th percentile (`np.percentile`) of the mean gain of the instances drawn
+    over the B resamplings.""",
+    """Paired: take the difference of each instance first. A sequence of two instances brings both: add up the gains of
+    each sequence and count its instances (`np.bincount`); the mean of a draw is a sum over a count.""",
+    (_scores(0.5, 0.1, 0.6, 0.2), _scores(0.6, 0.5, 0.6, 0.1), _of(0, 0, 1, 2), _draws(3, 0)),
+    (_scores(0.1, 0.9, 0.5), _scores(0.2, 1.0, 0.6), _of(0, 1, 2), _draws(3, 1)),
+    (
+        _scores(0.7, 0.2, 0.4, 0.9, 0.3, 0.6, 0.5, 0.1),
+        _scores(0.6, 0.2, 0.1, 0.8, 0.3, 0.9, 0.9, 0.6),
+        _of(1, 0, 1, 2, 1, 3, 4, 3),
+        _draws(5, 2),
+    ),
+    (_scores(0.3, 0.1), _scores(0.45, 0.2), _of(0, 0), _draws(1, 3)),
 )
-def boost_interval(before: Values, after: Values, draws: NDArray[np.int64]) -> Values:
+def boost_interval(before: Values, after: Values, sequence: NDArray[np.int64], draws: NDArray[np.int64]) -> Values:
     """Percentiles of resampled means."""
-    return np.percentile((after - before)[draws].mean(1), [2.5, 97.5])
+    sums, counts = np.bincount(sequence, after - before), np.bincount(sequence)
+    return np.percentile(sums[draws].sum(1) / counts[draws].sum(1), [2.5, 97.5])
 
 
 @asks(

@@ -150,7 +150,7 @@ def in_words(row: Mapping[str, Any]) -> str:
 
 
 def _footnotes(results: Results) -> list[str]:
-    notes = ["Whiskers: 95 %, bootstrapped over instances. Other videos and networks than the paper's: compare signs."]
+    notes = ["Whiskers: 95 %, bootstrapped over sequences. Other videos and networks than the paper's: compare signs."]
     for slip in results["paper"]["errata"]:
         notes.append(
             f'"{slip["row"]}": the paper prints {slip["printed"]:+.3f}, its column gives {slip["recomputed"]:+.3f}.'
