@@ -1,4 +1,4 @@
-"""The library in three verbs: `load_sequence`, `segment`, `evaluate`."""
+"""The library in two verbs, `load_sequence` and `segment`; the third is `vsreid_lite.evaluation.evaluate`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from vsreid_lite import vsreid
 from vsreid_lite.config import AUTHORS, LITE, PAPER, Config
-from vsreid_lite.evaluation import evaluate
 from vsreid_lite.flow import get_flow
 from vsreid_lite.models import Networks
 from vsreid_lite.models.layers import fold_normalisation
@@ -18,7 +17,7 @@ from vsreid_lite.result import Result
 from vsreid_lite.sequence import Sequence, load_sequence
 from vsreid_lite.training.adaptation import adapt
 
-__all__ = ["AUTHORS", "LITE", "PAPER", "Config", "evaluate", "load_sequence", "prepare", "segment"]
+__all__ = ["AUTHORS", "LITE", "PAPER", "Config", "load_sequence", "prepare", "segment"]
 
 
 def segment(

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vsreid_lite.datasets import download as module
-from vsreid_lite.datasets.download import ARCHIVES, Archive, download, fetch, fetch_archive, unpack
+from vsreid_lite import fetching
+from vsreid_lite.datasets.download import ARCHIVES, Archive, download, fetch_archive, unpack
+from vsreid_lite.fetching import fetch
 
 
 def zip_bytes(members):
@@ -57,7 +58,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server(monkeypatch):
-    monkeypatch.setattr(module, "PAUSE", 0.0)
+    monkeypatch.setattr(fetching, "PAUSE", 0.0)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.files, server.requests, server.ranges, server.cut = {"/good/data.zip": DATA}, [], True, None
     server.url = f"http://127.0.0.1:{server.server_address[1]}"

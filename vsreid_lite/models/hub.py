@@ -8,7 +8,7 @@ from pathlib import Path
 import pooch
 from torch import nn
 
-from vsreid_lite.datasets.download import fetch
+from vsreid_lite.fetching import fetch
 from vsreid_lite.files import writable_folder
 from vsreid_lite.models.checkpoints import load_tensors, read_checkpoint
 from vsreid_lite.models.weight_files import hub_file

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.ndimage import uniform_filter1d
 
-from vsreid_lite.training.collapse import Collapse
+from vsreid_lite.evaluation.collapse import Collapse
 from vsreid_lite.training.log import Curve
 from vsreid_lite.visualization.colours import AFTER, BEFORE, BLACK
 from vsreid_lite.visualization.panels import WIDTH, new_figure

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vsreid_lite.training.collapse import show_collapse
+from vsreid_lite.evaluation.collapse import show_collapse
 from vsreid_lite.training.crossing import crossing_clips, crossing_sequences
 from vsreid_lite.visualization.training_plots import plot_collapse
 
