@@ -50,6 +50,15 @@ def test_a_file_may_be_new_or_replaced_but_no_folder_device_or_input(tmp_path):
                 check_file(same, [source])
 
 
+def test_the_links_of_the_system_as_dev_stdout_are_devices(tmp_path, monkeypatch):
+    """Whatever they lead to: a file would be written in their place."""
+    monkeypatch.setattr("vsreid_lite.outputs.DEVICES", tmp_path)
+    (tmp_path / "log").touch()
+    (tmp_path / "stdout").symlink_to(tmp_path / "log")
+    with pytest.raises(ValueError, match="stdout: expected a file to write, found a device"):
+        check_file(tmp_path / "stdout")
+
+
 def test_a_video_is_an_mp4_and_needs_pyav(tmp_path, monkeypatch):
     check_video(tmp_path / "a.MP4")
     with pytest.raises(ValueError, match=r"a\.avi: expected a file name that ends in \.mp4"):

@@ -29,7 +29,7 @@ from tests.command_line import (
     truncate,
     write_video_folder,
 )
-from vsreid_lite import api
+from vsreid_lite import api, commands
 from vsreid_lite.cli import main
 from vsreid_lite.config import PRESETS
 from vsreid_lite.flow import write_flo
@@ -331,6 +331,7 @@ def asked(monkeypatch, *arguments):
 
     monkeypatch.setattr(api, "segment", ask)
     monkeypatch.setattr("vsreid_lite.models.weight_files.check_weights", lambda config: None)
+    monkeypatch.setattr(commands, "_read_files", lambda config: [])
     with pytest.raises(Asked) as caught:
         main([str(argument) for argument in arguments])
     return caught.value.args[0]

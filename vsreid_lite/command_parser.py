@@ -47,7 +47,10 @@ def _evaluate(commands_of: Subparsers) -> None:
     chosen = parser.add_mutually_exclusive_group()
     chosen.add_argument("--sequences", type=_names, default=(), metavar="A,B", help="only these")
     chosen.add_argument(
-        "--split", metavar="NAME", help="only those of a split of the DAVIS root above the truth, as val, or of a file"
+        "--split",
+        type=_path,
+        metavar="NAME",
+        help="only those of a split of the DAVIS root above the truth, as val, or of a file",
     )
     _add_year(parser)
     parser.add_argument("--json", type=_path, help="also write every value")
@@ -214,7 +217,10 @@ def _name_or_path(text: str) -> str:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not names:  # as of an empty variable of the shell: all would be meant
+        raise argparse.ArgumentTypeError(f"expected one or more, with commas between them, found {text!r}")
+    return names
 
 
 def _numbers(text: str) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ import argparse
 import warnings
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,7 @@ SPLIT_FOLDERS = ("2017", "2016", "480p")  # of ImageSets
 def segment_video(options: argparse.Namespace) -> None:
     """`vsreid segment`: masks of a folder of frames or a video, from the mask of the first frame."""
     config = _checked_config(options)
-    sequence, palette, fps = _checked_video(options)
+    sequence, palette, fps = _checked_video(options, config)
     size = f"{sequence.shape[1]} x {sequence.shape[0]}"
     print(f"{sequence.name}: {counted(sequence.N, 'frame')}, {counted(sequence.K, 'instance')}, {size}")
     with uninterrupted():
@@ -55,12 +56,14 @@ def segment_video(options: argparse.Namespace) -> None:
 def evaluate_folders(options: argparse.Namespace) -> None:
     """`vsreid evaluate`: the official DAVIS 2017 numbers of a folder of predictions."""
     with uninterrupted():
+        from vsreid_lite.datasets.davis import read_split
         from vsreid_lite.evaluation.metrics import evaluate
         from vsreid_lite.outputs import check_file, pictures
 
+    lists = [_split_file(options)] if options.split else []
     if options.json:
-        check_file(options.json, pictures(options.reference, options.predicted))
-    sequences = _split(options) if options.split else options.sequences
+        check_file(options.json, chain(lists, pictures(options.reference, options.predicted)))
+    sequences = read_split(lists[0]) if lists else options.sequences
     scores = evaluate(options.reference, options.predicted, sequences, options.year)
     if options.json:
         write_json(options.json, scores.to_json())
@@ -80,7 +83,7 @@ def measure_ablation(options: argparse.Namespace) -> None:
     config = _checked_config(options)
     output = options.output or Path("runs") / _run_name(options, config)
     files = [output / name for name in ("results.json", "table1.md", "table1.csv", "table1.png")]
-    benchmark = _checked_benchmark(options, output, files)
+    benchmark = _checked_benchmark(options, config, output, files)
     with uninterrupted():
         from vsreid_lite.evaluation.ablation import run_ablation, seen_sequences
         from vsreid_lite.evaluation.ladder import adapted, ladder
@@ -111,12 +114,13 @@ def render_benchmark(options: argparse.Namespace) -> None:
     with uninterrupted():
         from tqdm.auto import tqdm
 
+        from vsreid_lite.datasets.benchmarks import benchmark_inputs
         from vsreid_lite.datasets.composite import composite_sequences
         from vsreid_lite.datasets.frozen import write_benchmark
         from vsreid_lite.datasets.mini import CHALLENGES, mini_sequence
         from vsreid_lite.outputs import check_folder, check_outputs
 
-    check_outputs([], options.output, [] if options.root is None else [options.root])
+    check_outputs([], options.output, benchmark_inputs("composite", options.root) if options.root else [])
     check_folder(options.output / "ImageSets" / "2017")
     if options.dataset == "composite":
         if options.root is None:
@@ -175,16 +179,17 @@ def _check_flow(config: Config) -> None:
         raise ValueError(f"--flow {config.flow}: a folder holds the flow of one video; an ablation takes an estimator")
 
 
-def _checked_benchmark(options: argparse.Namespace, output: Path, files: list[Path]) -> Benchmark | None:
+def _checked_benchmark(
+    options: argparse.Namespace, config: Config, output: Path, files: list[Path]
+) -> Benchmark | None:
     """The benchmark of an ablation, and that its results can be written beside it; None for scenes to be rendered."""
     with uninterrupted():
-        from vsreid_lite.datasets.benchmarks import open_benchmark
-        from vsreid_lite.outputs import check_folder, check_outputs, pictures
+        from vsreid_lite.datasets.benchmarks import benchmark_inputs, open_benchmark
+        from vsreid_lite.outputs import check_folder, check_outputs
 
     if options.scenes and (options.dataset != "mini" or options.root):
         raise ValueError("--scenes renders scenes of mini: it goes with --dataset mini and without --root")
-    given = [] if options.root is None else [options.root]
-    check_outputs(files, output, [*given, *pictures(*given), *_named_files(options)])
+    check_outputs(files, output, chain(_read_files(config), benchmark_inputs(options.dataset, options.root)))
     check_folder(output / "parts")
     return None if options.scenes else open_benchmark(options.dataset, options.root, options.sequences)
 
@@ -224,7 +229,7 @@ def _checked_config(options: argparse.Namespace) -> Config:
     return config
 
 
-def _checked_video(options: argparse.Namespace) -> tuple[Sequence, Palette | None, float]:
+def _checked_video(options: argparse.Namespace, config: Config) -> tuple[Sequence, Palette | None, float]:
     """The video of `vsreid segment`, the colours of its masks and its frames per second; outputs are checked before."""
     with uninterrupted():
         from vsreid_lite.frame_folders import frame_files
@@ -237,7 +242,7 @@ def _checked_video(options: argparse.Namespace) -> tuple[Sequence, Palette | Non
         check_video(options.video)
     first = read_first_mask(options.first_mask, year=options.year)
     frames = [] if options.input.is_file() else frame_files(options.input, options.first_mask)
-    inputs = [options.input, options.first_mask, *frames, *_named_files(options)]
+    inputs = [options.input, options.first_mask, *frames, *_read_files(config)]
     _check_segment_outputs(options, [path.stem for path in frames], inputs)
     start = read_frame(frames[0]) if frames else first_frame(options.input)
     check_size(options.first_mask, first, start.shape)
@@ -268,25 +273,23 @@ def _warn_of_other_masks(folder: Path, names: Iterable[str]) -> None:
         )
 
 
-def _named_files(options: argparse.Namespace) -> list[Path]:
-    """The weights and flow files that the options of a preset name."""
-    flow = options.flow or ""
-    names = [options.weights, options.detector, options.identification, flow, flow.partition(":")[2]]
-    paths = [Path(name) for name in names if name]
-    return [file for path in paths for file in (path.glob("*flo") if path.is_dir() else [path])]
+def _read_files(config: Config) -> list[Path]:
+    """The weights and flow files that a configuration is read from."""
+    from vsreid_lite.models.weight_files import named_files
+
+    flow = Path(config.flow.rpartition(":")[2])
+    return [*named_files(config).all, *([flow, *flow.glob("*flo")] if flow.is_dir() else [flow])]
 
 
-def _split(options: argparse.Namespace) -> list[str]:
-    """The sequences of `vsreid evaluate --split`: of a list, by its file or by its name in a DAVIS root."""
-    from vsreid_lite.datasets.davis import read_split
-
+def _split_file(options: argparse.Namespace) -> Path:
+    """The list of `vsreid evaluate --split`, which is given as a file or by its name in a DAVIS root."""
     truth = options.reference.resolve()
     lists = [folder / "ImageSets" for folder in (truth, *list(truth.parents)[:3])]
-    files = [Path(options.split)] + [one / year / f"{options.split}.txt" for one in lists for year in SPLIT_FOLDERS]
+    files = [options.split] + [one / year / f"{options.split}.txt" for one in lists for year in SPLIT_FOLDERS]
     path = next((file for file in files if file.is_file()), None)
     if path is None:
         raise FileNotFoundError(
             f"--split {options.split}: expected a file with a sequence a line, or a list of that name in ImageSets of "
             f"the DAVIS root above {options.reference}, found neither"
         )
-    return read_split(path)
+    return path

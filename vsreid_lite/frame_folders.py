@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import filecmp
 import re
 import warnings
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
-from vsreid_lite.files import visible_files
+from vsreid_lite.files import natural_key, visible_files
 from vsreid_lite.wording import counted
 
 KINDS = {
@@ -44,8 +46,8 @@ DECIDED = 2  # times as many files in the series as beside it, or nobody knows w
 def frame_files(folder: Path | str, first_mask: Path | str | None = None) -> list[Path]:
     """The frames of a folder in natural order ("2.jpg" before "10.jpg"): the pictures of its numbered series.
 
-    The first mask, and the few pictures whose kind of name or format is not that of the series, are left out with a
-    warning. Warns of gaps in the numbering.
+    The first mask or a copy of it, and the few pictures whose kind of name or format is not that of the series, are
+    left out with a warning. Warns of gaps in the numbering.
 
     Args:
         folder: of the frames.
@@ -53,58 +55,62 @@ def frame_files(folder: Path | str, first_mask: Path | str | None = None) -> lis
 
     Raises:
         FileNotFoundError: the folder is missing or holds no frames.
-        ValueError: several series are there, or two frames have one name without its ending.
+        ValueError: several series are there, or two frames have one number or one name without its ending.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: expected a folder of frames ({READ}) or a video file, found nothing")
-    found = [path for path in visible_files(folder) if path.is_file()]
+    entries = visible_files(folder)
+    found = [path for path in entries if not path.is_dir()]  # a link to nothing too: a frame is missing
     pictures = [path for path in found if path.suffix.lower() in KINDS]
     mask = [path for path in pictures if first_mask is not None and _same_file(path, Path(first_mask))]
     pictures = [path for path in pictures if path not in mask]
     if not pictures:
-        raise FileNotFoundError(f"{folder}: expected frames ({READ}), found {_described(found, mask)}")
-    files = _series(folder, pictures)
+        raise FileNotFoundError(f"{folder}: expected frames ({READ}), found {_described(entries, mask)}")
+    files = series(folder, pictures)
     if mask:
         _warn(f"{folder}: {mask[0].name} is the first mask, and no frame")
     if unread := [path for path in found if path.suffix.lower() in UNREAD]:
         _warn(f"{folder}: left out {_listed(unread)}: frames are read from {READ}")
-    _refuse_same_stems(folder, files)
+    _refuse_same_frames(folder, files)
     _warn_of_gaps(folder, [path.stem for path in files])
     return files
 
 
-def _series(folder: Path, pictures: list[Path]) -> list[Path]:
-    """The pictures that share the kind of name which most have; all, where none has a number and all one format."""
-    names = Counter(map(_name_kind, pictures))
+def series(folder: Path, pictures: list[Path]) -> list[Path]:
+    """The pictures that share the kind of name which most have; all, where none has a number and all one format.
+
+    Warns of those that are left out. Raises ValueError where they are too many to say which are meant.
+    """
+    names = Counter(map(name_kind, pictures))
     numbered = [kind for kind, _ in names.most_common() if "#" in kind[1]]
     if len(names) == 1 or (not numbered and len({kind for kind, _ in names}) == 1):
         return pictures
-    series = [path for path in pictures if numbered and _name_kind(path) == numbered[0]]
-    others = [path for path in pictures if path not in series]
-    if len(series) < DECIDED * len(others):
+    chosen = [path for path in pictures if numbered and name_kind(path) == numbered[0]]
+    others = [path for path in pictures if path not in chosen]
+    if len(chosen) < DECIDED * len(others):
         endings = " and ".join(sorted({path.suffix.lower() for path in pictures}))
         kinds = f"{endings} files" if " and " in endings else f"names as {pictures[0].name} and {others[-1].name}"
         raise ValueError(
             f"{folder}: expected frames of one kind, found {kinds}; keep masks and other pictures in another folder"
         )
-    _warn(f"{folder}: left out {_listed(others)}: the frames are {series[0].name} to {series[-1].name}")
-    return series
+    _warn(f"{folder}: left out {_listed(others)}: the frames are {chosen[0].name} to {chosen[-1].name}")
+    return chosen
 
 
-def _name_kind(path: Path) -> tuple[str, str]:
+def name_kind(path: Path) -> tuple[str, str]:
     """The format by its ending, and the name with # in place of each number."""
     return KINDS[path.suffix.lower()], re.sub(r"\d+", "#", path.stem)
 
 
-def _refuse_same_stems(folder: Path, files: list[Path]) -> None:
-    seen: dict[str, Path] = {}
-    for path in files:
-        other = seen.setdefault(path.stem, path)
-        if other is not path:
+def _refuse_same_frames(folder: Path, files: list[Path]) -> None:
+    for path, other in pairwise(files):  # in natural order
+        if path.stem == other.stem:
             raise ValueError(
-                f"{folder}: {other.name} and {path.name} would have one mask, {path.stem}.png; keep one of the two"
+                f"{folder}: {path.name} and {other.name} would have one mask, {path.stem}.png; keep one of the two"
             )
+        if natural_key(path)[0] == natural_key(other)[0]:
+            raise ValueError(f"{folder}: {path.name} and {other.name} have one number; keep one of the two")
 
 
 def _warn_of_gaps(folder: Path, stems: list[str]) -> None:
@@ -117,7 +123,7 @@ def _warn_of_gaps(folder: Path, stems: list[str]) -> None:
     if len(numbers) > 2 and len(set(np.diff(numbers))) == 1:
         return
     width = len(found[0][1])
-    pairs = [(a + 1, b - 1) for a, b in zip(numbers, numbers[1:], strict=False) if b > a + 1]
+    pairs = [(a + 1, b - 1) for a, b in pairwise(numbers) if b > a + 1]
     gaps = [f"{a:0{width}d}" if a == b else f"{a:0{width}d} to {b:0{width}d}" for a, b in pairs]
     if gaps:
         listed = ", ".join(gaps[:5]) + (f" and {len(gaps) - 5} more" if len(gaps) > 5 else "")
@@ -125,15 +131,16 @@ def _warn_of_gaps(folder: Path, stems: list[str]) -> None:
 
 
 def _same_file(path: Path, other: Path) -> bool:
-    return other.exists() and path.samefile(other)
+    """Whether both are one file, or one is a copy of the other."""
+    return path.exists() and other.is_file() and filecmp.cmp(path, other, shallow=False)
 
 
 def _described(found: list[Path], mask: list[Path]) -> str:
     """What lies in a folder that holds no frames."""
     if mask:
         return f"the first mask {mask[0].name} alone"
-    endings = Counter(path.suffix.lower() or "nameless" for path in found)
-    return ", ".join(counted(count, f"{ending} file") for ending, count in endings.most_common(5)) or "none"
+    kinds = Counter("folder" if path.is_dir() else f"{path.suffix.lower() or 'nameless'} file" for path in found)
+    return ", ".join(counted(count, kind) for kind, count in kinds.most_common(5)) or "none"
 
 
 def _listed(paths: list[Path]) -> str:

@@ -179,9 +179,11 @@ def overlay(frame: Frame, labels: Mask, opacity: float = 0.5, palette: NDArray[n
 def _labels(image: Image.Image, path: Path, shape: tuple[int, ...] | None) -> Mask:
     if image.format != "PNG":
         raise ValueError(f"{path}: expected a PNG mask, found {image.format}, which may not keep labels; {HOW_TO_SAVE}")
-    labels = _single_channel(image)
+    deep = path.read_bytes()[24:25] == b"\x10"  # the depth in a PNG's header: Pillow cuts colours of 16 bits to 8
+    labels = None if deep else _single_channel(image)
     if labels is None:
-        raise ValueError(f"{path}: expected an 8-bit indexed or grey mask, found mode {image.mode}; {HOW_TO_SAVE}")
+        mode = f"{image.mode}{' of 16 bits' if deep else ''}"
+        raise ValueError(f"{path}: expected an 8-bit indexed or grey mask, found mode {mode}; {HOW_TO_SAVE}")
     if shape is not None and labels.shape != tuple(shape[:2]):
         raise ValueError(
             f"{path}: expected a mask of {size_text(shape)} as the frames, found {size_text(labels.shape)}; "

@@ -20,6 +20,9 @@ from vsreid_lite.masks import Mask, write_mask
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+DEVICES = Path("/dev")  # its links, as /dev/stdout, would be replaced by a file
+DEEPEST = 4  # VOCdevkit/VOC2012/JPEGImages/NAME.jpg
+
 
 def check_folder(path: Path) -> None:
     """That a folder can be written, or made, at `path`; leaves no trace. Raises OSError that names it."""
@@ -51,7 +54,7 @@ def check_outputs(files: Sequence[Path], folder: Path | None = None, inputs: Ite
         ValueError: a folder or device is where a file is wanted, or an output is an input or another output.
     """
     for path in files:
-        if _exists(path) and not path.is_file():
+        if _exists(path) and (not path.is_file() or path.parent.resolve() == DEVICES):
             raise ValueError(f"{path}: expected a file to write, found {'a folder' if path.is_dir() else 'a device'}")
     outputs = [*files, *([] if folder is None else [folder])]
     _refuse_inputs(outputs, inputs)
@@ -87,21 +90,22 @@ def _refuse_one_place(files: Sequence[Path], folder: Path | None) -> None:
 
 
 def _exists(path: Path) -> bool:
-    """Also of a path by way of a folder that is not there. Raises OSError that says so where a name is too long."""
+    """Also of a path by way of a folder that is not there. Raises OSError for names too long and links in a circle."""
     try:
-        return path.resolve().exists()
-    except OSError as error:
-        raise OSError(f"{path}: {error.strerror or error}; give a shorter name") from error
+        return path.exists() or path.resolve().exists()
+    except (OSError, RuntimeError) as error:
+        raise OSError(f"{path}: {getattr(error, 'strerror', error)}; give another name") from error
 
 
 def _identity(path: Path) -> tuple[int, int]:
-    status = path.resolve().stat()
+    status = (path if path.exists() else path.resolve()).stat()
     return status.st_dev, status.st_ino
 
 
 def pictures(*folders: Path) -> Iterator[Path]:
-    """Every picture below some folders, one after the other: nothing is listed unless it is asked for."""
-    return (path for folder in folders for path in folder.rglob("*") if path.suffix.lower() in KINDS)
+    """Every picture below some folders, by way of links too; nothing is listed unless it is asked for."""
+    patterns = ["/".join("*" * depth) for depth in range(1, DEEPEST + 1)]
+    return (p for folder in folders for pattern in patterns for p in folder.glob(pattern) if p.suffix.lower() in KINDS)
 
 
 def check_video(path: Path) -> None:

@@ -7,13 +7,14 @@ import json
 import shlex
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vsreid_lite.config import Config
 from vsreid_lite.files import write_text
 from vsreid_lite.interrupts import uninterrupted
-from vsreid_lite.training.catalogue import ALL, REAL_STAGES, STAGE_MINUTES, STILL_STAGES
+from vsreid_lite.training.catalogue import ALL, REAL_STAGES, STAGE_MINUTES, STAGE_NAMES, STILL_STAGES
 from vsreid_lite.wording import counted
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def train_stage(options: argparse.Namespace) -> None:
 def _checked_stages(options: argparse.Namespace) -> tuple[dict[str, Path], tuple[str, ...]]:
     """The weight file of each stage, and the real sequences it may see; refused in a moment, before torch is loaded."""
     with uninterrupted():
+        from vsreid_lite.datasets.davis import input_files
         from vsreid_lite.machine import check_device
         from vsreid_lite.outputs import check_outputs, pictures
 
@@ -63,15 +65,18 @@ def _checked_stages(options: argparse.Namespace) -> tuple[dict[str, Path], tuple
     for output in outputs.values():
         if output.suffix != ".safetensors":
             raise ValueError(f"{output}: expected a file name that ends in .safetensors")
+        if output.stem in STAGE_NAMES and options.stage not in (output.stem, ALL):
+            raise ValueError(f"{output}: is the name for the weights of another stage, not of {options.stage}")
     if options.stills and options.stage not in STILL_STAGES:
         raise ValueError(f"{options.stage} does not learn from stills: --stills goes with {', '.join(STILL_STAGES)}")
     for i, folder in enumerate(options.stills):
         if folder.resolve() in [other.resolve() for other in options.stills[:i]]:
             raise ValueError(f"--stills {folder}: was given before; name each set of stills once")
-    inputs = pictures(*options.stills, *([] if options.root is None else [options.root]))
+    real = any(name in REAL_STAGES for name in outputs)
+    inputs = chain(pictures(*options.stills), input_files(options.root, 2016) if real and options.root else [])
     endings = (".safetensors", ".state", ".csv", ".png")
     check_outputs([file.with_suffix(ending) for file in outputs.values() for ending in endings], inputs=inputs)
-    return outputs, _real_sequences(options) if any(name in REAL_STAGES for name in outputs) else ()
+    return outputs, _real_sequences(options) if real else ()
 
 
 def _check_share(name: str, team: Team) -> None:
@@ -160,7 +165,7 @@ def _checked_choice(options: argparse.Namespace) -> tuple[Config, Path, Path, Pa
     """The configuration, the N_mp file, the one to write and the table; refused in a moment, before torch is loaded."""
     with uninterrupted():
         from vsreid_lite.machine import check_device
-        from vsreid_lite.models.weight_files import check_weights
+        from vsreid_lite.models.weight_files import check_weights, named_files
         from vsreid_lite.outputs import check_outputs
 
     check_device(options.device)
@@ -169,8 +174,9 @@ def _checked_choice(options: argparse.Namespace) -> tuple[Config, Path, Path, Pa
         raise ValueError(f"{file}: give --output, a file to write with the settings, or --in-place")
     output = options.output or file
     table = options.table or Path("runs/choose") / f"{file.stem}.csv"
-    check_outputs([output, table], inputs=[] if options.in_place else [file])
     config = Config(weights=options.weights, device=options.device, seed=options.seed)
+    read = named_files(config).all
+    check_outputs([output, table], inputs=[one for one in read if not options.in_place or one != file])
     check_weights(config)
     return config, file, output, table
 

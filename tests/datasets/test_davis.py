@@ -117,7 +117,7 @@ def test_errors_name_path_expected_and_found(tmp_path):
         load_davis(root, 2017, "dog")
     with pytest.raises(FileNotFoundError, match=r"00000\.png: expected the mask of the first frame"):
         load_davis(root, 2017, "bare")
-    with pytest.raises(ValueError, match=r"00000\.png: expected an instance.* background only"):
+    with pytest.raises(ValueError, match=r"00000\.png: expected an instance.* found only void \(255, which is"):
         load_davis(root, 2017, "void")
     (root / "ImageSets/2017/val.txt").write_text("bear\n")
     with pytest.raises(FileNotFoundError, match="expected the sequences of .* found none of 1"):

@@ -262,14 +262,16 @@ def test_void_in_the_truth_is_background():
 def test_instances_are_those_of_the_first_true_frame_and_a_missing_label_is_empty():
     truth = frames(1, 1, 1, 1, label=3)
     truth[1:, 0, 0] = 5  # appears later: not scored
-    scores = evaluate({"a": truth}, {"a": np.zeros_like(truth)})
+    with pytest.warns(UserWarning, match="sequence a, frame 0: shows 1 instance, but its largest label is 3"):
+        scores = evaluate({"a": truth}, {"a": np.zeros_like(truth)})
     assert list(scores.instances) == ["a_1", "a_2", "a_3"]
     assert [instance.J.tolist() for instance in scores.instances.values()] == [[1, 1], [1, 1], [0, 0]]
 
 
 def test_global_means_are_over_instances_not_sequences():
     one, three = frames(1, 1, 1), frames(1, 1, 1, label=3)
-    scores = evaluate({"a": one, "b": three}, {"a": np.zeros_like(one), "b": three})
+    with pytest.warns(UserWarning, match="sequence b, frame 0: shows 1 instance"):
+        scores = evaluate({"a": one, "b": three}, {"a": np.zeros_like(one), "b": three})
     assert scores.J.mean == scores.F.mean == scores.global_mean == 3 / 4
 
 

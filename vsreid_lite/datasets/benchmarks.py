@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from collections.abc import Sequence as Ordered
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -11,7 +12,7 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from vsreid_lite.datasets.composite import CompositeSequence, composite_sequences
-from vsreid_lite.datasets.davis import FRAMES, MASKS, davis_folders, list_sequences, load_davis
+from vsreid_lite.datasets.davis import FRAMES, MASKS, davis_folders, input_files, list_sequences, load_davis, read_first
 from vsreid_lite.datasets.frozen import MINI, write_benchmark
 from vsreid_lite.datasets.mini import mini_sequence
 from vsreid_lite.files import visible_files
@@ -91,6 +92,11 @@ def open_scenes(scenes: range, folder: Path, names: Ordered[str] = ()) -> Benchm
     return replace(benchmark, split="test", scenes=kept)
 
 
+def benchmark_inputs(dataset: str, root: Path | None) -> Iterator[Path]:
+    """What `open_benchmark` and the sequences of the benchmark are read from, one after the other."""
+    yield from input_files(_root(dataset, root), _year(dataset))
+
+
 def _root(dataset: str, root: Path | None) -> Path:
     if dataset == "mini" and root is None and not MINI.is_dir():
         raise FileNotFoundError(
@@ -133,11 +139,9 @@ def _check_annotations(root: Path, year: int, names: Ordered[str]) -> None:
     for name in names:
         folder = next(folder for folder in davis_folders(root, year) if (folder / FRAMES / name).is_dir())
         frames, masks = frame_files(folder / FRAMES / name), folder / MASKS / name
-        annotated = [path is not None for path in annotation_files(masks, [frame.stem for frame in frames])]
-        if not annotated[0]:
-            raise FileNotFoundError(
-                f"{masks / frames[0].stem}.png: expected the mask of the first frame, found nothing"
-            )
+        paths = annotation_files(masks, [frame.stem for frame in frames])
+        annotated = [path is not None for path in paths]
+        read_first(paths[0] or masks / f"{frames[0].stem}.png", year)
         if sum(annotated) < FEWEST_FRAMES:
             raise ValueError(
                 f"{masks}: expected true masks of at least {FEWEST_FRAMES} frames, as the first and last do not count, "

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from vsreid_lite.datasets.download import download
@@ -32,10 +33,10 @@ def davis_folders(root: Path | str, year: int) -> list[Path]:
     folders = [root / place / name for place in inside for name in ("", "DAVIS")]
     found = [folder for folder in folders if (folder / FRAMES).is_dir()]
     if not found:
+        there = "another folder" if root.is_dir() else "a file" if root.exists() else "nothing"
         raise FileNotFoundError(
-            f"{root}: expected DAVIS {year} with {FRAMES.as_posix()} and {MASKS.as_posix()}, found "
-            f"{'another folder' if root.is_dir() else 'nothing'}; give its folder as root, or run "
-            f"`vsreid download davis-{year}` first"
+            f"{root}: expected DAVIS {year} with {FRAMES.as_posix()} and {MASKS.as_posix()}, found {there}; give its "
+            f"folder as root, or run `vsreid download davis-{year}` first"
         )
     return found
 
@@ -82,24 +83,50 @@ def load_davis(root: Path | str, year: int, sequence: str) -> Sequence:
             f"there are {', '.join(there)}"
         )
     frames, names = read_frames(folder / FRAMES / sequence)
-    paths = annotation_files(folder / MASKS / sequence, names)
-    annotations = [None if path is None else _read_annotation(path, frames[0].shape, year) for path in paths]
-    first = annotations[0]
-    if first is None:
-        path = folder / MASKS / sequence / f"{names[0]}.png"
+    paths, shape = annotation_files(folder / MASKS / sequence, names), frames[0].shape
+    first = read_first(paths[0] or folder / MASKS / sequence / f"{names[0]}.png", year, shape)
+    others = [None if path is None else to_instances(read_labels(path, shape), year) for path in paths[1:]]
+    return Sequence(sequence, frames, first, annotations=[first, *others], frame_names=names)
+
+
+def read_first(path: Path, year: int, shape: tuple[int, ...] | None = None) -> Mask:
+    """The mask (H, W) of the first frame of a sequence, with an instance; shape: as for `read_labels`.
+
+    Raises FileNotFoundError where there is none, and ValueError as `read_labels` and for a mask without instance.
+    """
+    if not path.exists():
         raise FileNotFoundError(f"{path}: expected the mask of the first frame, found nothing")
-    if not first.any():
-        raise ValueError(f"{paths[0]}: expected an instance in the mask of the first frame, found background only")
-    return Sequence(sequence, frames, first, annotations=annotations, frame_names=names)
+    stored = read_labels(path, shape)
+    mask = to_instances(stored, year)
+    if not mask.any():
+        found = "only void (255, which is the instance in DAVIS 2016)" if stored.any() else "background only"
+        raise ValueError(f"{path}: expected an instance in the mask of the first frame, found {found}")
+    return mask
+
+
+def input_files(root: Path | str, year: int) -> Iterator[Path]:
+    """What DAVIS of a year is read from: its folders, frames and masks. Raises as `davis_folders`."""
+    yield Path(root)
+    for folder in davis_folders(root, year):
+        yield folder
+        yield from (
+            path for part in (FRAMES, MASKS) for inside in ("", "*", "*/*") for path in folder.glob(f"{part}/{inside}")
+        )
 
 
 def read_split(path: Path) -> list[str]:
-    """The sequences of a list, one a line; in DAVIS's first release, a line has the paths of a frame and its mask."""
-    lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    """The sequences of a list, one a line; in DAVIS's first release, a line has the paths of a frame and its mask.
+
+    Raises ValueError for a file that is no text in UTF-8, or names no sequence.
+    """
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path}: expected a list of sequences in UTF-8, found other bytes ({error.reason})"
+        ) from error
     frames = [re.match(r"\S*JPEGImages/\S*", line) for line in lines]
     names = [PurePosixPath(frame[0]).parent.name if frame else line for frame, line in zip(frames, lines, strict=True)]
+    if not any(names):
+        raise ValueError(f"{path}: expected the name of a sequence on each line, found none")
     return list(dict.fromkeys(name for name in names if name))
-
-
-def _read_annotation(path: Path, shape: tuple[int, ...], year: int) -> Mask:
-    return to_instances(read_labels(path, shape), year)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsreid_lite.files import visible_files
+from vsreid_lite.frame_folders import name_kind, series
 from vsreid_lite.masks import read_labels, read_mask, single_instance, year_of
 
 Labels = NDArray[np.integer]  # (H, W): 0 background, k for instance k from 1, 255 void (in the truth only)
@@ -67,6 +68,8 @@ def sequence_names(source: Source) -> list[str]:
 def load_truth(source: Source, name: str, year: int | None = None) -> LabelFrames:
     """All frames of one sequence of the reference, in natural order; at least 3, as the first and last do not count.
 
+    Of a folder, the numbered series of PNGs; other ones beside it are left out with a warning (`frame_folders.series`).
+
     year: 2016 unites all instances, 2017 takes 255 as void; when not given, the first frame that is not empty decides
     (`masks.year_of`). Raises as `LabelFrames`, and as `read_mask` for that frame.
     """
@@ -103,9 +106,10 @@ def load_prediction(source: Source, name: str, truth: LabelFrames, year: int | N
     return kind(predicted.contents, truth.shape, predicted.names, predicted.where, united=year == 2016)
 
 
-def count_frames(folder: Path) -> int:
-    """The number of PNGs in a folder."""
-    return len(_by_stem(folder))
+def count_frames(folder: Path, names: Sequence[str]) -> int:
+    """The number of PNGs in a folder that are named as the frames `names`."""
+    kinds = {name_kind(Path(f"{name}.png")) for name in names}
+    return sum(name_kind(path) in kinds for path in _by_stem(folder).values())
 
 
 def existing_folder(path: str | Path) -> Path:
@@ -118,7 +122,7 @@ def existing_folder(path: str | Path) -> Path:
 
 def _by_stem(folder: Path) -> dict[str, Path]:
     """The PNGs of a folder in natural order, by the names of their frames. Raises ValueError for two of one name."""
-    files = [path for path in visible_files(folder) if path.suffix.lower() == ".png"]
+    files = [path for path in visible_files(folder) if path.suffix.lower() == ".png" and not path.is_dir()]
     found = {path.stem: path for path in files}
     if len(found) < len(files):
         twice = next(path for path in files if found[path.stem] != path)
@@ -130,6 +134,7 @@ def _from_folder(folder: Path) -> LabelFrames:
     files = list(_by_stem(folder).values())
     if not files:
         raise ValueError(f"{folder}: expected the indexed PNGs of one sequence, found none")
+    files = series(folder, files)
     by_text = sorted(files)
     if (by_text[0], by_text[-1]) != (files[0], files[-1]):
         warnings.warn(

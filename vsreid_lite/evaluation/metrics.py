@@ -23,6 +23,7 @@ from vsreid_lite.evaluation.labels import (
     sequence_names,
 )
 from vsreid_lite.evaluation.scores import InstanceScores, Scores, Values
+from vsreid_lite.wording import counted
 
 Mask = NDArray[np.bool_]  # (H, W)
 Masks = NDArray[np.bool_]  # (N, H, W)
@@ -59,12 +60,10 @@ def evaluate(reference: Source, predicted: Source, sequences: Sequence[str] = ()
     sparse = {}
     for name in names:
         truth = load_truth(reference, name, year)
-        try:
-            K = number_of_instances(truth[0])
-        except ValueError as error:
-            raise ValueError(f"{truth.where[0]}: {error}") from error
+        K = _instances(truth)
         prediction = load_prediction(predicted, name, truth, year, K)
-        if not isinstance(predicted, Mapping) and (more := count_frames(Path(predicted, name))) > len(truth):
+        more = 0 if isinstance(predicted, Mapping) else count_frames(Path(predicted, name), truth.names)
+        if more > len(truth):
             sparse[name] = f"{name} {len(truth)} of {more}"
         instances |= score_sequence(name, truth, prediction, K, prediction.where)
     if sparse:
@@ -91,6 +90,22 @@ def _chosen(reference: Source, predicted: Source, sequences: Sequence[str]) -> l
                 f"have no prediction: score the others alone with --sequences {others}"
             )
     return names
+
+
+def _instances(truth: LabelFrames) -> int:
+    """`number_of_instances` of the first true frame; warns where it shows fewer, and names it in an error."""
+    try:
+        K = number_of_instances(truth[0])
+    except ValueError as error:
+        raise ValueError(f"{truth.where[0]}: {error}") from error
+    shown = len(np.setdiff1d(truth[0], [0, VOID]))
+    if shown < K:
+        warnings.warn(
+            f"{truth.where[0]}: shows {counted(shown, 'instance')}, but its largest label is {K}; as in the official "
+            f"program {K} are scored, and where one is neither true nor predicted it scores 1",
+            stacklevel=3,
+        )
+    return K
 
 
 def number_of_instances(first: Labels) -> int:
