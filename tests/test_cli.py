@@ -93,6 +93,12 @@ def test_a_home_folder_is_meant_wherever_it_stands(argument, monkeypatch):
     assert any("/home/someone/" in str(value) for value in vars(options).values())
 
 
+@pytest.mark.parametrize("text", ["./dis", "./lite", "lite", "raft:./x/", "dis/"])
+def test_a_path_that_is_named_as_a_choice_stays_a_path(text):
+    options = build_parser().parse_args(["segment", "in", "--first-mask=m", "--output=o", f"--flow={text}"])
+    assert options.flow == text
+
+
 REFUSED = [  # each before anything is computed; {} holds a clip, its first mask, truth and prediction
     "segment {}/clip --first-mask {}/gone.png --output {}/out",
     "segment {}/clip --first-mask {}/small.png --output {}/out",

@@ -29,11 +29,12 @@ from tests.command_line import (
     truncate,
     write_video_folder,
 )
-from vsreid_lite import api, commands
+from vsreid_lite import api
 from vsreid_lite.cli import main
 from vsreid_lite.config import PRESETS
 from vsreid_lite.flow import write_flo
 from vsreid_lite.masks import PALETTE, write_mask
+from vsreid_lite.models import weight_files
 from vsreid_lite.models.mask_propagation import TwoStreams
 from vsreid_lite.sequence import load_frames, read_frames
 from vsreid_lite.video import write_overlay_video
@@ -330,8 +331,9 @@ def asked(monkeypatch, *arguments):
         raise Asked(config)
 
     monkeypatch.setattr(api, "segment", ask)
-    monkeypatch.setattr("vsreid_lite.models.weight_files.check_weights", lambda config: None)
-    monkeypatch.setattr(commands, "_read_files", lambda config: [])
+    nothing = weight_files.WeightFiles(None, None, None, None, None)
+    monkeypatch.setattr(weight_files, "check_weights", lambda config: None)
+    monkeypatch.setattr(weight_files, "named_files", lambda config: nothing)
     with pytest.raises(Asked) as caught:
         main([str(argument) for argument in arguments])
     return caught.value.args[0]

@@ -1,3 +1,4 @@
+import time
 import warnings
 
 import numpy as np
@@ -264,9 +265,14 @@ class TestAnnotationsOfEitherConvention:
             np.testing.assert_array_equal(found, expected)
 
     def test_the_first_frame_that_is_not_empty_decides(self, tmp_path):
-        sequence = self.load(tmp_path, mask(1), [None, mask(), mask(1, 255), mask(0, 255)])
+        with pytest.warns(UserWarning, match="truth: masks of 0 and 255 alone beside a first mask with labels: 255 is"):
+            sequence = self.load(tmp_path, mask(1), [None, mask(), mask(1, 255), mask(0, 255)])
         np.testing.assert_array_equal(sequence.annotations[2], mask(1))
         assert not sequence.annotations[3].any()
+
+    def test_labels_after_a_true_mask_of_0_and_255_are_refused(self, tmp_path):
+        with pytest.raises(ValueError, match=r"2\.PNG: expected 0 and 255 alone, as in the first mask, found labels"):
+            self.load(tmp_path, mask(1), [mask(255), mask(), mask(1)])
 
     def test_labels_beside_a_first_mask_of_0_and_255_are_labels(self, tmp_path):
         sequence = self.load(tmp_path, mask(255), [mask(1), mask(1, 255)])
@@ -346,3 +352,30 @@ class TestLoadSequence:
         load_sequence(folder, tmp_path / "mask.png")
         assert {path: path.read_bytes() for path in tmp_path.rglob("*.*")} == before
         np.testing.assert_array_equal(read_mask(tmp_path / "mask.png"), mask(3))
+
+
+def test_a_frame_of_another_format_that_goes_on_with_the_numbers_is_refused(tmp_path):
+    write_frames(tmp_path, ["00000.jpg", "00001.jpg", "00002.jpg", "00003.png"])
+    with pytest.raises(ValueError, match=r"expected frames of one kind, found \.jpg and \.png files"):
+        frame_files(tmp_path)
+
+
+def test_a_folder_of_many_frames_and_a_cover_is_listed_at_once(tmp_path):
+    for i in range(3000):
+        (tmp_path / f"{i:05d}.jpg").touch()
+    (tmp_path / "cover.jpg").touch()
+    started = time.process_time()
+    with pytest.warns(UserWarning, match="left out cover.jpg"):
+        assert len(frame_files(tmp_path)) == 3000
+    assert time.process_time() - started < 1
+
+
+@pytest.mark.parametrize("side", [20, 40])
+def test_a_smaller_second_page_is_a_preview(tmp_path, side):
+    pages = [Image.fromarray(np.full((size, size, 3), 90, np.uint8)) for size in (40, side)]
+    pages[0].save(tmp_path / "0.tif", save_all=True, append_images=pages[1:])
+    if side == 20:
+        assert load_frames(tmp_path)[0].shape == (40, 40, 3)
+    else:
+        with pytest.raises(ValueError, match="expected one picture, found 2 in one file"):
+            load_frames(tmp_path)

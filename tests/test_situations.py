@@ -165,7 +165,7 @@ REFUSED = {  # with one line, and nothing is written
     # first masks
     "16 bits": (deep("first.png", 1), seg(), f"first.png: {BITS}, found mode I;16"),
     "16 bits a colour": (deep("first.png", 3), seg(), f"first.png: {BITS}, found mode RGB of 16 bits"),
-    "colours of DAVIS": (save("first.png", PALETTE[TWO]), seg(), f"first.png: {BITS}, found mode RGB; save"),
+    "colours of DAVIS": (save("first.png", PALETTE[TWO]), seg(), f"first.png: {BITS}, found mode RGB, in colours"),
     "TIFF named as PNG": (save("first.png", TWO, format="TIFF"), seg(), "expected a PNG mask, found TIFF"),
     "array of numpy": (text("first.png", b"\x93NUMPY"), seg(), "first.png: unreadable or truncated"),
     "folder as mask": (nothing, seg(mask="truth"), "truth: expected an image file, found a folder"),

@@ -209,11 +209,12 @@ def _path(text: str) -> Path:
 
 
 def _name_or_path(text: str) -> str:
-    """A name as "lite" or "raft", a path, or a name and a path as "raft:FILE"."""
+    """A name as "lite" or "raft", a path, or a name and a path as "raft:FILE"; as it is, but for a home folder."""
     kind, colon, file = text.partition(":")
-    if colon and file and not file.startswith(("//", "\\")):
+    if colon and file.startswith("~"):
         return f"{kind}:{_path(file)}"
-    return str(_path(text))
+    path = _path(text)  # "./lite" is a file and "lite" a name, which a Path would not tell apart
+    return str(path) if text.startswith("~") else text
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -233,9 +233,9 @@ def _checked_video(options: argparse.Namespace, config: Config) -> tuple[Sequenc
     """The video of `vsreid segment`, the colours of its masks and its frames per second; outputs are checked before."""
     with uninterrupted():
         from vsreid_lite.frame_folders import frame_files
-        from vsreid_lite.masks import read_first_mask
+        from vsreid_lite.masks import check_size, read_first_mask
         from vsreid_lite.outputs import check_video
-        from vsreid_lite.sequence import check_size, load_sequence, read_frame
+        from vsreid_lite.sequence import load_sequence, read_frame
         from vsreid_lite.video import first_frame, frame_rate
 
     if options.video:
@@ -245,7 +245,7 @@ def _checked_video(options: argparse.Namespace, config: Config) -> tuple[Sequenc
     inputs = [options.input, options.first_mask, *frames, *_read_files(config)]
     _check_segment_outputs(options, [path.stem for path in frames], inputs)
     start = read_frame(frames[0]) if frames else first_frame(options.input)
-    check_size(options.first_mask, first, start.shape)
+    check_size(options.first_mask, first.labels, start.shape)
     fps = frame_rate(options.input)
     sequence = load_sequence(options.input, options.first_mask, year=options.year)
     if not frames:
@@ -285,7 +285,8 @@ def _split_file(options: argparse.Namespace) -> Path:
     """The list of `vsreid evaluate --split`, which is given as a file or by its name in a DAVIS root."""
     truth = options.reference.resolve()
     lists = [folder / "ImageSets" for folder in (truth, *list(truth.parents)[:3])]
-    files = [options.split] + [one / year / f"{options.split}.txt" for one in lists for year in SPLIT_FOLDERS]
+    years = [name for name in SPLIT_FOLDERS if options.year != 2016 or name != "2017"]
+    files = [options.split] + [one / year / f"{options.split}.txt" for one in lists for year in years]
     path = next((file for file in files if file.is_file()), None)
     if path is None:
         raise FileNotFoundError(

@@ -36,7 +36,7 @@ class ReidConfig:
 
     rho_reid: float | None = None  # row 12
     rho_occ: float | None = None  # row 13: the largest IoU with the box that the instance has already
-    proposals: int = 20  # row 28: the best so many candidates of a frame; Algorithm 2 has no limit
+    proposals: int = 20  # row 28: at most this many candidates in each frame, the best ones; Algorithm 2 has no limit
     only_absent: bool = False  # row 13: retrieve an instance only where it is absent
     improvement: float | None = None  # row 13, ours: more like the template, by so much, than what the map shows
     spare_others: bool = False  # row 13: rho_occ bounds the IoU with every other visible instance too

@@ -40,7 +40,7 @@ UNREAD = (
     ".cr2",
     ".nef",
 )
-DECIDED = 2  # times as many files in the series as beside it, or nobody knows which is meant
+DECIDED = 2  # the series has at least this many times as many files as lie beside it; else the folder is refused
 
 
 def frame_files(folder: Path | str, first_mask: Path | str | None = None) -> list[Path]:
@@ -87,20 +87,39 @@ def series(folder: Path, pictures: list[Path]) -> list[Path]:
     if len(names) == 1 or (not numbered and len({kind for kind, _ in names}) == 1):
         return pictures
     chosen = [path for path in pictures if numbered and name_kind(path) == numbered[0]]
-    others = [path for path in pictures if path not in chosen]
-    if len(chosen) < DECIDED * len(others):
+    others = [path for path in pictures if not numbered or name_kind(path) != numbered[0]]
+    if len(chosen) < DECIDED * len(others) or _goes_on(chosen, others):
         endings = " and ".join(sorted({path.suffix.lower() for path in pictures}))
-        kinds = f"{endings} files" if " and " in endings else f"names as {pictures[0].name} and {others[-1].name}"
+        first, second = (next(p.name for p in pictures if name_kind(p) == kind) for kind, _ in names.most_common(2))
         raise ValueError(
-            f"{folder}: expected frames of one kind, found {kinds}; keep masks and other pictures in another folder"
+            f"{folder}: expected frames of one kind, found "
+            f"{f'{endings} files' if ' and ' in endings else f'names as {first} and {second}'}; keep masks and other "
+            "pictures in another folder, and number the frames alike"
         )
     _warn(f"{folder}: left out {_listed(others)}: the frames are {chosen[0].name} to {chosen[-1].name}")
     return chosen
 
 
+def _goes_on(chosen: list[Path], others: list[Path]) -> bool:
+    """Whether a file of another format has a number that the series has not: then it may be one of the frames."""
+    patterns = {name_kind(path)[1] for path in chosen}
+    numbers = [natural_key(path)[0] for path in chosen]
+    return any(name_kind(path)[1] in patterns and natural_key(path)[0] not in numbers for path in others)
+
+
 def name_kind(path: Path) -> tuple[str, str]:
     """The format by its ending, and the name with # in place of each number."""
     return KINDS[path.suffix.lower()], re.sub(r"\d+", "#", path.stem)
+
+
+def masks_by_frame(folder: Path) -> dict[str, Path]:
+    """The PNGs of a folder in natural order, by the names of their frames. Raises ValueError for two of one name."""
+    files = [path for path in visible_files(folder) if path.suffix.lower() == ".png" and not path.is_dir()]
+    found = {path.stem: path for path in files}
+    if len(found) < len(files):
+        twice = next(path for path in files if found[path.stem] != path)
+        raise ValueError(f"{twice}: expected one mask for a frame, found {found[twice.stem].name} beside it")
+    return found
 
 
 def _refuse_same_frames(folder: Path, files: list[Path]) -> None:

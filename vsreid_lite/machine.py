@@ -40,7 +40,8 @@ OPTIONAL = {
     "davis2017": "the official evaluation, which tests compare with: environment.yml has its address",
 }
 INSTALL = "run `make setup`, or `conda env create -f environment.yml`"
-DRIVERS = ("libcuda.so.1", "nvcuda.dll", "libamdhip64.so", "amdhip64.dll")  # of which torch needs one for a GPU
+DRIVERS = ("libcuda.so.1", "nvcuda.dll", "amdhip64.dll")  # of which torch needs one for a GPU,
+AMD = Path("/dev/kfd")  # or this
 LEAST_PYTHON = (3, 11)
 LEAST_MEMORY = 2.0  # GB
 
@@ -151,7 +152,7 @@ def device_index(name: str) -> int | None:
 
 def check_device(name: str) -> None:
     """In a moment, without torch: that a device name is one, and that there is a driver where it asks for a GPU."""
-    if device_index(name) is not None and not any(map(_loads, DRIVERS)):
+    if device_index(name) is not None and not AMD.exists() and not any(map(_loads, DRIVERS)):
         raise ValueError(no_gpu(name, 0))
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, ImageSequence
 from PIL.Image import DecompressionBombError
 
 from vsreid_lite.files import atomic_path
@@ -55,7 +55,7 @@ def open_image(path: Path | str) -> Image.Image:
         raise FileNotFoundError(f"{path}: expected an image file, found {'a folder' if path.is_dir() else 'nothing'}")
     try:
         with Image.open(path) as image:
-            pictures = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # an MPO is a photo with previews
+            pictures = _count_pictures(image)
             image.load()
             ImageOps.exif_transpose(image, in_place=True)
     except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, DecompressionBombError) as error:
@@ -63,6 +63,16 @@ def open_image(path: Path | str) -> Image.Image:
     if pictures > 1:
         raise ValueError(f"{path}: expected one picture, found {pictures} in one file; save each as a file of its own")
     return image
+
+
+def _count_pictures(image: Image.Image) -> int:
+    """The pages or moments of a file that have the size of the first; smaller ones are previews of it, as in a MPO."""
+    if image.format == "MPO" or getattr(image, "n_frames", 1) == 1:
+        return 1
+    size = image.size  # of the first; the iterator moves the image itself on
+    count = sum(page.size == size for page in ImageSequence.Iterator(image))
+    image.seek(0)
+    return count
 
 
 def read_labels(path: Path | str, shape: tuple[int, ...] | None = None) -> Mask:
@@ -86,7 +96,7 @@ def read_mask(path: Path | str, shape: tuple[int, ...] | None = None) -> Mask:
 
     Also refuses a palette whose background is not label 0, and soft edges of a grey mask that is white inside.
     """
-    return _read_drawn(Path(path), shape)[0]
+    return _read_drawn(Path(path), shape, strict=False)[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,9 +125,7 @@ def read_first_mask(path: Path | str, shape: tuple[int, ...] | None = None, year
         ValueError: as `read_mask`; and for soft edges, and a mask without instance.
     """
     path = Path(path)
-    stored, colours = _read_drawn(path, shape)
-    if not np.array_equal(colours[:2], PALETTE[:2]):
-        _refuse_soft_edges(stored, path)
+    stored, colours = _read_drawn(path, shape, strict=True)
     year = year or year_of(stored)
     labels = to_instances(stored, year)
     if not labels.any():
@@ -134,6 +142,23 @@ def year_of(labels: NDArray[np.integer]) -> int:
 def to_instances(labels: NDArray[np.integer], year: int) -> Mask:
     """Stored labels (H, W) as the instances that they mean: `single_instance` in 2016, `without_void` in 2017."""
     return single_instance(labels) if year == 2016 else without_void(labels)
+
+
+def to_instances_as(labels: NDArray[np.integer], year: int, where: str, folder: str) -> Mask:
+    """`to_instances` of a mask of a video, the convention of which its first mask has decided.
+
+    where, folder: of the mask, for messages. Raises ValueError for other labels in a video of 0 and 255. Warns of 0 and
+    255 alone in a video with labels: most likely void, but perhaps the instance.
+    """
+    if year == 2016 and labels.any() and year_of(labels) != 2016:
+        raise ValueError(f"{where}: expected 0 and 255 alone, as in the first mask, found labels; the year decides")
+    if year == 2017 and year_of(labels) == 2016:
+        warnings.warn(
+            f"{folder}: masks of 0 and 255 alone beside a first mask with labels: 255 is void there, unless the year "
+            "is said to be 2016",
+            stacklevel=1,  # one place, so that it is said once for a folder
+        )
+    return to_instances(labels, year)
 
 
 def single_instance(labels: NDArray[np.integer]) -> Mask:
@@ -182,14 +207,21 @@ def _labels(image: Image.Image, path: Path, shape: tuple[int, ...] | None) -> Ma
     deep = path.read_bytes()[24:25] == b"\x10"  # the depth in a PNG's header: Pillow cuts colours of 16 bits to 8
     labels = None if deep else _single_channel(image)
     if labels is None:
-        mode = f"{image.mode}{' of 16 bits' if deep else ''}"
+        kind = " of 16 bits" if deep else ", in colours or transparent" if image.mode in ("LA", "RGB", "RGBA") else ""
+        mode = f"{image.mode}{kind}"
         raise ValueError(f"{path}: expected an 8-bit indexed or grey mask, found mode {mode}; {HOW_TO_SAVE}")
-    if shape is not None and labels.shape != tuple(shape[:2]):
+    if shape is not None:
+        check_size(path, labels, shape)
+    return labels
+
+
+def check_size(path: Path | str, labels: Mask, shape: tuple[int, ...]) -> None:
+    """That a mask has the size (H, W, ...) of the frames. Raises ValueError."""
+    if labels.shape != tuple(shape[:2]):
         raise ValueError(
             f"{path}: expected a mask of {size_text(shape)} as the frames, found {size_text(labels.shape)}; "
             "draw it on the frame itself, or resize it with nearest-neighbour sampling"
         )
-    return labels
 
 
 def _single_channel(image: Image.Image) -> Mask | None:
@@ -206,12 +238,15 @@ def _single_channel(image: Image.Image) -> Mask | None:
     return pixels[..., 0] if np.array_equal(pixels, np.broadcast_to(pixels[..., :1], pixels.shape)) else None
 
 
-def _read_drawn(path: Path, shape: tuple[int, ...] | None) -> tuple[Mask, NDArray[np.uint8]]:
-    """The stored labels (H, W) of a mask, and the colours of its palette (n, 3), none for a grey one."""
+def _read_drawn(path: Path, shape: tuple[int, ...] | None, strict: bool) -> tuple[Mask, NDArray[np.uint8]]:
+    """The stored labels (H, W) of a mask, and the colours of its palette (n, 3), none for a grey one.
+
+    strict: look for soft edges in every mask that is not in the colours of DAVIS.
+    """
     image = open_image(path)
     labels, colours = _labels(image, path, shape), _colours(image)
     _refuse_moved_background(colours, labels, path)
-    if len(colours) == 0 and WHITE in labels:
+    if (strict and not np.array_equal(colours[:2], PALETTE[:2])) or (len(colours) == 0 and WHITE in labels):
         _refuse_soft_edges(labels, path)
     return labels, colours
 

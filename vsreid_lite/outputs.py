@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,7 +27,8 @@ DEEPEST = 4  # VOCdevkit/VOC2012/JPEGImages/NAME.jpg
 
 def check_folder(path: Path) -> None:
     """That a folder can be written, or made, at `path`; leaves no trace. Raises OSError that names it."""
-    existing = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
+    parents = (path, *path.absolute().parents)
+    existing = next((parent for parent in parents if parent.exists()), parents[-1])
     trial = existing / f".{os.getpid()}.trial.part"
     try:
         trial.touch()
@@ -92,7 +94,11 @@ def _refuse_one_place(files: Sequence[Path], folder: Path | None) -> None:
 def _exists(path: Path) -> bool:
     """Also of a path by way of a folder that is not there. Raises OSError for names too long and links in a circle."""
     try:
-        return path.exists() or path.resolve().exists()
+        for way in (path, path.resolve()):
+            with suppress(FileNotFoundError, NotADirectoryError):
+                way.stat()
+                return True
+        return False
     except (OSError, RuntimeError) as error:
         raise OSError(f"{path}: {getattr(error, 'strerror', error)}; give another name") from error
 

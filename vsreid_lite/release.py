@@ -81,7 +81,7 @@ class ReleaseEngine(Engine):
     def _inside(self, i: int, k: int, beyond: int = 0) -> set[int]:
         """Row 19: the instances with pixels in the box that N_mp is shown of instance k.
 
-        beyond: so many columns at its right and rows below it count too.
+        beyond: by how many pixels the box grows to the right and downwards.
         """
         shapes = self._shapes(i)
         b = propagation_box(shapes[k].probability_box(), self.shape, self.config.propagation)

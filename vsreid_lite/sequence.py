@@ -6,22 +6,23 @@ from collections import Counter
 from collections.abc import Sequence as Ordered
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vsreid_lite.files import visible_files
-from vsreid_lite.frame_folders import KINDS, frame_files
+from vsreid_lite.frame_folders import KINDS, frame_files, masks_by_frame
 from vsreid_lite.masks import (
     FirstMask,
     Frame,
     Mask,
+    check_size,
     open_image,
     read_first_mask,
     read_mask,
     size_text,
     to_instances,
+    to_instances_as,
     year_of,
 )
 from vsreid_lite.video import read_video
@@ -29,7 +30,19 @@ from vsreid_lite.video import read_video
 if TYPE_CHECKING:
     from torch import Tensor
 
-EIGHT_BIT = ("RGB", "RGBA", "RGBX", "L", "LA", "P", "PA", "1", "CMYK", "YCbCr")  # modes that turn into RGB without loss
+Value = TypeVar("Value")
+EIGHT_BIT = (
+    "RGB",
+    "RGBA",
+    "RGBX",
+    "L",
+    "LA",
+    "P",
+    "PA",
+    "1",
+    "CMYK",
+    "YCbCr",
+)  # modes of 8 bits a channel; transparency is dropped
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +100,11 @@ class Sequence:
     def truth(self) -> list[Mask]:
         """The true masks (H, W) of the frames that have one, in order."""
         return [mask for mask in self.annotations or () if mask is not None]
+
+    def annotated(self, values: Ordered[Value]) -> list[Value]:
+        """Of values, one for each frame, those of the frames that have a true mask."""
+        given = self.annotations or [None] * self.N
+        return [value for value, mask in zip(values, given, strict=True) if mask is not None]
 
     def first_probabilities(self) -> Tensor:
         """P_{1,k} of every instance: (K, H, W), float32, 0 or 1."""
@@ -154,18 +172,9 @@ def load_sequence(
     source = Path(source)
     mask = read_first_mask(first_mask, year=year)  # a mask that is wrong is told before the video is read
     frames, names = read_frames(source, first_mask)
-    check_size(first_mask, mask, frames[0].shape)
+    check_size(first_mask, mask.labels, frames[0].shape)
     truth = None if annotations is None else _read_annotations(Path(annotations), names, mask, year)
     return Sequence(source.resolve().stem, frames, mask.labels, annotations=truth, frame_names=names)
-
-
-def check_size(path: Path | str, mask: FirstMask, shape: tuple[int, ...]) -> None:
-    """That a first mask has the size (H, W, ...) of the frames. Raises ValueError."""
-    if mask.labels.shape != tuple(shape[:2]):
-        raise ValueError(
-            f"{path}: expected a mask of {size_text(shape)} as the frames, found {size_text(mask.labels.shape)}; "
-            "draw it on the frame itself, or resize it with nearest-neighbour sampling"
-        )
 
 
 def load_frames(source: Path | str) -> list[Frame]:
@@ -210,8 +219,7 @@ def read_frame(path: Path) -> Frame:
 
 def annotation_files(folder: Path, names: Ordered[str]) -> list[Path | None]:
     """The true mask of each frame, by its name and whatever the case of its ending; None where there is none."""
-    files = visible_files(folder) if folder.is_dir() else []
-    masks = {path.stem: path for path in files if path.suffix.lower() == ".png"}
+    masks = masks_by_frame(folder) if folder.is_dir() else {}
     return [masks.get(name) for name in names]
 
 
@@ -228,9 +236,16 @@ def _read_annotations(folder: Path, names: list[str], first: FirstMask, year: in
         return stored
     labels, path = stored[start], paths[start]
     assert labels is not None and path is not None
-    year = year or year_of(labels)
-    masks = [None if labels is None else to_instances(labels, year) for labels in stored]
+    said, year = year, year or year_of(labels)
     label = _label_of_the_instance(path, first, year, labels)
+    masks = [
+        mask
+        if mask is None
+        else to_instances(mask, year)
+        if said
+        else to_instances_as(mask, year, str(at), str(folder))
+        for at, mask in zip(paths, stored, strict=True)
+    ]
     return masks if label is None else [None if mask is None else mask * np.uint8(label) for mask in masks]
 
 

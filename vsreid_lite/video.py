@@ -1,4 +1,4 @@
-"""Video files in and out, by PyAV (the extra `av`)."""
+"""Video files in and out, by PyAV (the extra `video`)."""
 
 from __future__ import annotations
 

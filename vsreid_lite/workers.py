@@ -81,10 +81,10 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
 
 def _prepare(threads: int, started: Event) -> None:
     """In each new process: its share of the cores, no warnings (the parent gives them), and an end with its parent."""
+    started.set()  # the script was loaded; what follows may fail for want of memory
     import cv2
     import torch
 
-    started.set()
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
     warnings.simplefilter("ignore")

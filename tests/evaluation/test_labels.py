@@ -148,7 +148,10 @@ def test_one_instance_as_255_or_as_1_scores_the_same_on_either_side(tmp_path, tr
 def test_the_first_true_frame_decides_what_255_means_in_the_others():
     truth, predicted = frames(1, 1, 1, 1), frames(1, 1, 1, 1)
     truth[1] = np.where(truth[1] == 1, 255, 0)  # nothing but void: the instance is hidden
-    assert evaluate({"a": truth}, {"a": predicted}).instances["a_1"].J.tolist() == [0, 1]
+    with pytest.warns(UserWarning, match="sequence a: masks of 0 and 255 alone beside a first mask with labels"):
+        assert evaluate({"a": truth}, {"a": predicted}).instances["a_1"].J.tolist() == [0, 1]
+    with pytest.raises(ValueError, match="sequence a, frame 1: expected 0 and 255 alone, as in the first mask"):
+        evaluate({"a": np.stack([truth[1], truth[2], truth[1]])}, {"a": predicted[:3]})
 
 
 def test_year_2016_unites_the_instances_of_both_sides():

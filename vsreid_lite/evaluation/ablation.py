@@ -121,7 +121,7 @@ def _measure(job: Job) -> list[dict[str, Any]]:
         ours = replace(config, reid=row.reid, propagation=row.propagation)
         result = vsreid.segment(sequence, networks, ours, flow)
         seconds = ready + time.perf_counter() - started
-        scores = score_sequence(job.sequence, sequence.annotations or (), result.masks)
+        scores = score_sequence(job.sequence, sequence.truth, sequence.annotated(result.masks))
         arrays = {name: {key: value.tolist() for key, value in vars(one).items()} for name, one in scores.items()}
         parts.append({"config": asdict(ours), "seconds": seconds, "run": result.to_json(), "instances": arrays})
     return parts

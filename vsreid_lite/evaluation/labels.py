@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsreid_lite.files import visible_files
-from vsreid_lite.frame_folders import name_kind, series
-from vsreid_lite.masks import read_labels, read_mask, single_instance, year_of
+from vsreid_lite.frame_folders import masks_by_frame, name_kind, series
+from vsreid_lite.masks import read_labels, read_mask, single_instance, to_instances_as, year_of
 
 Labels = NDArray[np.integer]  # (H, W): 0 background, k for instance k from 1, 255 void (in the truth only)
 Source = str | Path | Mapping[str, NDArray[np.integer]]
@@ -23,14 +23,16 @@ class LabelFrames:
     """The N label maps of one sequence, each read from its file when it is asked for.
 
     contents: a file or the labels (H, W) for each frame. shape: (H, W) that each must have. names: of the frames, as
-    "00003". where: what to call each frame in an error. united: whether all that is not background is instance 1.
+    "00003". where: what to call each frame in an error. year: the convention, None for labels as they are. said:
+    whether the year was given, or found out.
     """
 
     contents: Sequence[Path | Labels]
     shape: tuple[int, ...]
     names: list[str]
     where: list[str]
-    united: bool = False
+    year: int | None = None
+    said: bool = True
 
     def __len__(self) -> int:
         """N."""
@@ -42,7 +44,11 @@ class LabelFrames:
         labels = read_labels(content) if isinstance(content, Path) else content
         if labels.shape != self.shape:
             raise ValueError(f"{self.where[i]}: expected {_size(self.shape)}, found {_size(labels.shape)}")
-        return single_instance(labels) if self.united else labels
+        if self.year is None or self.said:
+            return single_instance(labels) if self.year == 2016 else labels  # 255 is no instance: it does not count
+        where = self.where[i]
+        folder = str(content.parent) if isinstance(content, Path) else where.rpartition(",")[0]
+        return to_instances_as(labels, self.year, where, folder)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +76,8 @@ def load_truth(source: Source, name: str, year: int | None = None) -> LabelFrame
 
     Of a folder, the numbered series of PNGs; other ones beside it are left out with a warning (`frame_folders.series`).
 
-    year: 2016 unites all instances, 2017 takes 255 as void; when not given, the first frame that is not empty decides
-    (`masks.year_of`). Raises as `LabelFrames`, and as `read_mask` for that frame.
+    year: 2016 unites all instances, 2017 takes 255 as void; when not given, the first frame decides (`masks.year_of`).
+    Raises as `LabelFrames`, and as `read_mask` for that frame.
     """
     if isinstance(source, Mapping):
         truth, what = _from_array(source[name], name), f"sequence {name}"
@@ -79,10 +85,7 @@ def load_truth(source: Source, name: str, year: int | None = None) -> LabelFrame
         truth, what = _from_folder(existing_folder(Path(source) / name)), str(Path(source) / name)
     if len(truth) < 3:
         raise ValueError(f"{what}: expected at least 3 frames, as the first and last do not count, found {len(truth)}")
-    start = next((i for i in range(len(truth)) if truth[i].any()), 0)
-    if not isinstance(source, Mapping):
-        read_mask(truth.where[start])  # refuses soft edges, whose shades would be instances
-    return replace(truth, united=(year or year_of(truth[start])) == 2016)
+    return replace(truth, year=year or year_of(truth[0]), said=year is not None)
 
 
 def load_prediction(source: Source, name: str, truth: LabelFrames, year: int | None, K: int) -> LabelFrames:
@@ -99,17 +102,17 @@ def load_prediction(source: Source, name: str, truth: LabelFrames, year: int | N
             raise ValueError(f"sequence {name}: expected {len(truth)} predicted frames, found {len(predicted)}")
     else:
         folder = existing_folder(Path(source) / name)
-        there = _by_stem(folder)
+        there = masks_by_frame(folder)
         files = [there.get(frame, folder / f"{frame}.png") for frame in truth.names]
         predicted = LabelFrames(files, truth.shape, truth.names, [str(file) for file in files])
     kind = OneInstance if year is None and K == 1 else LabelFrames
-    return kind(predicted.contents, truth.shape, predicted.names, predicted.where, united=year == 2016)
+    return kind(predicted.contents, truth.shape, predicted.names, predicted.where, 2016 if year == 2016 else None)
 
 
 def count_frames(folder: Path, names: Sequence[str]) -> int:
     """The number of PNGs in a folder that are named as the frames `names`."""
     kinds = {name_kind(Path(f"{name}.png")) for name in names}
-    return sum(name_kind(path) in kinds for path in _by_stem(folder).values())
+    return sum(name_kind(path) in kinds for path in masks_by_frame(folder).values())
 
 
 def existing_folder(path: str | Path) -> Path:
@@ -120,18 +123,8 @@ def existing_folder(path: str | Path) -> Path:
     return folder
 
 
-def _by_stem(folder: Path) -> dict[str, Path]:
-    """The PNGs of a folder in natural order, by the names of their frames. Raises ValueError for two of one name."""
-    files = [path for path in visible_files(folder) if path.suffix.lower() == ".png" and not path.is_dir()]
-    found = {path.stem: path for path in files}
-    if len(found) < len(files):
-        twice = next(path for path in files if found[path.stem] != path)
-        raise ValueError(f"{twice}: expected one mask for a frame, found {found[twice.stem].name} beside it")
-    return found
-
-
 def _from_folder(folder: Path) -> LabelFrames:
-    files = list(_by_stem(folder).values())
+    files = list(masks_by_frame(folder).values())
     if not files:
         raise ValueError(f"{folder}: expected the indexed PNGs of one sequence, found none")
     files = series(folder, files)
@@ -142,7 +135,7 @@ def _from_folder(folder: Path) -> LabelFrames:
             f"official program sorts names as text and leaves {by_text[0].name} and {by_text[-1].name} out",
             stacklevel=4,
         )
-    first = read_labels(files[0])
+    first = read_mask(files[0])  # refuses soft edges, whose shades would be instances
     return LabelFrames([first, *files[1:]], first.shape, [path.stem for path in files], [str(path) for path in files])
 
 

@@ -84,7 +84,8 @@ def _chosen(reference: Source, predicted: Source, sequences: Sequence[str]) -> l
     if not isinstance(predicted, Mapping):
         missing = [name for name in names if not Path(predicted, name).is_dir()]
         if missing and len(missing) < len(names):
-            others = ",".join(name for name in names if name not in missing)[:200]
+            others = ",".join(name for name in names if name not in missing)
+            others = others if len(others) < 100 else "A,B,... or --split FILE"
             raise FileNotFoundError(
                 f"{Path(predicted, missing[0])}: there is no such folder; {len(missing)} of {len(names)} sequences "
                 f"have no prediction: score the others alone with --sequences {others}"

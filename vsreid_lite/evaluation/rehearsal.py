@@ -82,7 +82,7 @@ class Rehearsal(Engine):
     def _scored(self, moment: _Moment) -> InstanceTable:
         if moment.scores is None:
             masks = [merge(maps, self.sequence.labels) for maps in moment.maps]
-            moment.scores = score_sequence(self.sequence.name, self.sequence.truth, masks)
+            moment.scores = score_sequence(self.sequence.name, self.sequence.truth, self.sequence.annotated(masks))
         return moment.scores
 
 

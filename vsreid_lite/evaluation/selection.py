@@ -164,7 +164,8 @@ def _adapted(config: Config, indices: range, workers: int, chosen: Settings) -> 
 def _segmented(job: tuple[Config, int]) -> InstanceTable:
     config, index = job
     sequence = mini_sequence("val", index)
-    return score_sequence(sequence.name, sequence.truth, segment(sequence, config).masks)
+    masks = segment(sequence, config).masks
+    return score_sequence(sequence.name, sequence.truth, sequence.annotated(masks))
 
 
 Input = TypeVar("Input", bound=Hashable)

@@ -36,7 +36,7 @@ class Example:
 
     def scores(self, masks: list[Mask]) -> Scores:
         """The scores of `before` or `after`. Raises ValueError for a video without truth in every frame."""
-        return Scores(score_sequence(self.sequence.name, self.sequence.truth, masks))
+        return Scores(score_sequence(self.sequence.name, self.sequence.truth, self.sequence.annotated(masks)))
 
     def retrieved_in(self, frame: int) -> list[Retrieval]:
         """The retrievals in one frame, each instance's last."""
