@@ -182,8 +182,9 @@ def test_without_the_weights_that_a_paper_stage_starts_from_one_line_says_what_t
 
 
 def test_a_folder_is_no_weight_file(requests, tmp_path, capfd):
-    line = refused(capfd, "train", "lite-detector", "--output", tmp_path)
-    assert "expected a file to write, found a folder" in line and requests == []
+    (tmp_path / "a.safetensors").mkdir()
+    line = refused(capfd, "train", "lite-detector", "--output", tmp_path / "a.safetensors")
+    assert "a.safetensors: expected a file to write, found a folder" in line and requests == []
 
 
 @pytest.mark.parametrize("name", ["a.state", "a.csv", "a"])
@@ -266,7 +267,7 @@ def test_a_training_ends_with_one_line_when_it_is_told_to(tmp_path, end):
 
 @pytest.fixture
 def selected(monkeypatch, tmp_path):
-    """Settings without a run, and a set of weights of one file."""
+    """Settings without a run, and a set of weights: that of N_mp, and the two that its choice needs beside it."""
     asked = []
 
     def select(config, *options):
@@ -279,7 +280,8 @@ def selected(monkeypatch, tmp_path):
     monkeypatch.setattr("vsreid_lite.evaluation.selection.select_settings", select)
     monkeypatch.setattr("vsreid_lite.models.weight_files.SHIPPED", tmp_path)
     provenance = Provenance("two streams", "none", "none", 0, 1, settings={"rho_reid": 0.1, "adaptation": {"steps": 9}})
-    save_weights(tmp_path / "lite-propagation.safetensors", torch.nn.Linear(1, 1), provenance)
+    for part in ("propagation", "detector", "identification"):
+        save_weights(tmp_path / f"lite-{part}.safetensors", torch.nn.Linear(1, 1), provenance)
     return asked
 
 
