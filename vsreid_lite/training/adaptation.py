@@ -58,10 +58,9 @@ def adapt(
         pct_start=0.1,
     )
     image_only = TwoStreams(adapted.rgb)
-    on_gpu = next(adapted.parameters()).is_cuda  # four samples are a quarter faster in float32 on a CPU
     deadline = math.inf if config.seconds is None else time.monotonic() + config.seconds * sequence.K
     for step in tqdm(range(steps), desc=f"adapting to {sequence.name}", disable=not progress):
-        loss = joint_loss(adapted if step % FLOW_EVERY == 0 else image_only, batches[step], mixed=on_gpu)
+        loss = joint_loss(adapted if step % FLOW_EVERY == 0 else image_only, batches[step])
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         length = nn.utils.clip_grad_norm_(adapted.parameters(), 5.0)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -22,16 +20,15 @@ def segmentation_loss(margin: Tensor, truth: Tensor) -> Tensor:
     return entropy + (1 - (intersection + 1) / (union + 1)).mean()
 
 
-def joint_loss(network: TwoStreams, batch: Batch, own_guides: int = 0, mixed: bool = True) -> Tensor:
+def joint_loss(network: TwoStreams, batch: Batch, own_guides: int = 0) -> Tensor:
     """The mean loss of the streams and of their average, which is what is used; of one stream its loss.
 
-    own_guides: half of the batch gets as guide what the network makes of its guide, so many times over. mixed: in
-    bfloat16 where that is safe.
+    own_guides: half of the batch gets as guide what the network makes of its guide, so many times over.
     """
     moved = _moved(batch, network)
     if own_guides:
         moved["guide"] = _own_guides(network, moved, own_guides)
-    with Team(moved["image"].device).autocast() if mixed else nullcontext():
+    with Team(moved["image"].device).autocast():
         logits = network(moved["image"], moved["flow"], moved["guide"])
     margins = [_margin(stream) for stream in logits]
     if len(margins) > 1:
