@@ -32,7 +32,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $@
 
 reproduce: $(STAMP)
-	.venv/bin/python -m vsreid_lite.pages --figures figures
+	.venv/bin/python -m tools.site --figures figures
 	.venv/bin/vsreid ablation --dataset mini
 	.venv/bin/vsreid figures
 	@cat runs/mini-lite/table1.md
@@ -67,7 +67,7 @@ figures: $(STAMP)
 # Side by side, a thread each. The runs are in build/site/runs, what is stored in notebooks/ stays as it is.
 site reproduce figures: export OMP_NUM_THREADS := 1
 site: $(STAMP)
-	.venv/bin/python -m vsreid_lite.pages
+	.venv/bin/python -m tools.site
 
 # Real video, for the set lite-davis: DAVIS_ROOT, or the ten sequences beside the project.
 weights: DAVIS_ROOT ?= ../shared/data/davis2016

@@ -19,12 +19,12 @@ from tqdm.auto import tqdm
 from vsreid_lite.config import Config
 from vsreid_lite.datasets.composite import single_instance_sequences
 from vsreid_lite.datasets.davis import load_davis
-from vsreid_lite.datasets.mini import CHALLENGES, mini_scene, mini_sequence
-from vsreid_lite.evaluation.flow_comparison import flow_pair, mean_errors
-from vsreid_lite.evaluation.steps import WARPED, one_step_scores
+from vsreid_lite.datasets.mini import CHALLENGES, mini_scene, mini_video
 from vsreid_lite.flow import FlowEstimator, get_flow
-from vsreid_lite.masks import Frame
-from vsreid_lite.sequence import Sequence
+from vsreid_lite.lessons.flow_comparison import flow_pair, mean_errors
+from vsreid_lite.lessons.steps import WARPED, one_step_scores
+from vsreid_lite.video.masks import Frame
+from vsreid_lite.video.video import Video
 
 FLOWS = ("dis", "dis-tuned", "dis-medium")
 
@@ -34,7 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", type=Path, default=Path(os.environ.get("DAVIS_ROOT", "../shared/data/davis2016")))
     root = parser.parse_args().root
-    measure("mini-val", [mini_sequence("val", index) for index in range(len(CHALLENGES))], every=2)
+    measure("mini-val", [mini_video("val", index) for index in range(len(CHALLENGES))], every=2)
     if root.is_dir():
         real = [load_davis(root, 2016, name) for name in single_instance_sequences(root)]
         measure("DAVIS 2016", real, every=8)
@@ -42,7 +42,7 @@ def main() -> None:
     errors()
 
 
-def measure(dataset: str, sequences: abc.Iterable[Sequence], every: int, light: float = 1.0) -> None:
+def measure(dataset: str, sequences: abc.Iterable[Video], every: int, light: float = 1.0) -> None:
     """The mean over sequences of J, and the mean time of one flow with the threads that OpenCV takes.
 
     light: of a frame, where the one before it has 1.
@@ -64,7 +64,7 @@ def measure(dataset: str, sequences: abc.Iterable[Sequence], every: int, light: 
 def brightened(flow: FlowEstimator, light: float) -> FlowEstimator:
     """`flow` of a source as it is and a target under other light."""
 
-    def estimate(frames: abc.Sequence[Frame], target: int, source: int) -> Tensor:
+    def estimate(frames: abc.Video[Frame], target: int, source: int) -> Tensor:
         other = np.clip(np.asarray(frames[target]) * light, 0, 255).astype(np.uint8)
         return flow([other, np.asarray(frames[source])], 0, 1)
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from vsreid_lite.config import Config
 from vsreid_lite.datasets.composite import composite_sequences
-from vsreid_lite.datasets.mini import mini_sequence
+from vsreid_lite.datasets.mini import mini_video
 from vsreid_lite.evaluation.components import detector_recall, identification_rank1, score_components
-from vsreid_lite.models.loading import load_networks
+from vsreid_lite.networks.loading import load_networks
 
 
 def main() -> None:
@@ -30,7 +30,7 @@ def main() -> None:
     print(f"N_mp, one step, true flow, true mask: mean J    {scores.one_step_J:.3f}  0.85")
     print(f"N_det, recall at IoU 0.5, 20 proposals          {scores.recall:.3f}  0.85")
     print(f"N_reid, rank 1 among the sequence's instances   {scores.rank1:.3f}  0.85")
-    others = {"mini-val": [mini_sequence("val", index) for index in range(24)]}
+    others = {"mini-val": [mini_video("val", index) for index in range(24)]}
     if options.root.is_dir():
         others["composites"] = list(composite_sequences(options.root, split="val"))
     networks = load_networks(config)

@@ -9,12 +9,12 @@ from dataclasses import replace
 import numpy as np
 
 from vsreid_lite.config import LITE, Config
-from vsreid_lite.datasets.mini import mini_sequence
+from vsreid_lite.datasets.mini import mini_video
 from vsreid_lite.flow import get_flow
-from vsreid_lite.models import Networks
-from vsreid_lite.models.loading import load_networks
+from vsreid_lite.networks import Networks
+from vsreid_lite.networks.loading import load_networks
 from vsreid_lite.reference import segment_as_printed
-from vsreid_lite.sequence import Sequence
+from vsreid_lite.video.video import Video
 from vsreid_lite.vsreid import segment
 
 EXIT = 7  # a mini scene whose three instances leave and come back
@@ -23,14 +23,14 @@ LEAST_ROUNDS, GOAL = 3, 5.0
 
 def main() -> None:
     networks = load_networks(replace(LITE, device="cpu"))
-    compare(mini_sequence("val", EXIT), networks, replace(LITE, device="cpu"))
+    compare(mini_video("val", EXIT), networks, replace(LITE, device="cpu"))
 
 
-def compare(sequence: Sequence, networks: Networks, config: Config) -> None:
+def compare(sequence: Video, networks: Networks, config: Config) -> None:
     """Print both times and what differs. The first run warms up, and finds a threshold with enough rounds."""
     config = with_rounds(sequence, networks, config)
     started = time.perf_counter()
-    ours = segment(sequence, networks, config)
+    ours = segment(sequence, config, networks)
     engine = time.perf_counter() - started
     started = time.perf_counter()
     theirs = segment_as_printed(sequence, networks, config, get_flow(config.flow))
@@ -47,11 +47,11 @@ def compare(sequence: Sequence, networks: Networks, config: Config) -> None:
     print(f"pixels that differ: {different}")
 
 
-def with_rounds(sequence: Sequence, networks: Networks, config: Config) -> Config:
+def with_rounds(sequence: Video, networks: Networks, config: Config) -> Config:
     """`config` with the highest rho_reid that gives enough rounds: the printed algorithm pays for each of them."""
     for rho_reid in (0.98, 0.95, 0.9, 0.8, 0.6, 0.4, 0.2, 0.0):
         lowered = replace(config, matching=replace(config.matching, rho_reid=rho_reid))
-        if len(segment(sequence, networks, lowered).rounds) >= LEAST_ROUNDS:
+        if len(segment(sequence, lowered, networks).rounds) >= LEAST_ROUNDS:
             return lowered
     return lowered
 

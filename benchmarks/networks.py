@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from vsreid_lite.files import write_text
-from vsreid_lite.models.summary import networks, networks_table
+from vsreid_lite.evaluation.network_table import networks, networks_table
+from vsreid_lite.system.files import write_text
 
 
 def main() -> None:

@@ -11,8 +11,7 @@ import argparse
 import platform
 import resource
 import time
-from collections.abc import Callable
-from collections.abc import Sequence as Ordered
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,9 +23,9 @@ from vsreid_lite.config import PRESETS, Config
 from vsreid_lite.flow import FlowEstimator, get_flow
 from vsreid_lite.flow.flownet2 import FlowNet2Flow
 from vsreid_lite.geometry import Box
-from vsreid_lite.models import Networks, Search
-from vsreid_lite.models.loading import choose_device, load_networks
-from vsreid_lite.sequence import Sequence
+from vsreid_lite.networks import Networks, Search
+from vsreid_lite.networks.loading import choose_device, load_networks
+from vsreid_lite.video.video import Video
 from vsreid_lite.vsreid import segment
 
 PARTS = ("F", "N_mp", "N_det", "N_reid", "rest")
@@ -58,7 +57,7 @@ class Timed:
             torch.cuda.synchronize(self.device)
 
 
-def measure(config: Config, networks: Networks, flow: FlowEstimator, sequence: Sequence) -> dict[str, float]:
+def measure(config: Config, networks: Networks, flow: FlowEstimator, sequence: Video) -> dict[str, float]:
     """Frames a second of all and of the first propagation, GiB, and the seconds of each part."""
     device, proposals = choose_device(config.device), config.matching.proposals
     config = replace(config, matching=replace(config.matching, rho_reid=NEVER))
@@ -73,7 +72,7 @@ def measure(config: Config, networks: Networks, flow: FlowEstimator, sequence: S
         }
         searches = [Search(timed["N_det"], timed["N_reid"])] * (len(networks.searches) - 1)
         clocked = Networks(timed["N_mp"], timed["N_det"], timed["N_reid"], tuple(searches))
-        result = segment(part, clocked, config, timed["F"])
+        result = segment(part, config, clocked, timed["F"])
     seconds = {name: part.seconds for name, part in timed.items()}
     rest = result.seconds["total"] - sum(seconds.values())
     rates = {name: (sequence.N - 1) / result.seconds[name] for name in ("total", "initial")}
@@ -94,7 +93,7 @@ def peak_memory(device: torch.device) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
-def main(arguments: Ordered[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Print machine, setting and one row for each preset."""
     options = _options(arguments)
     if options.device == "auto" and not torch.cuda.is_available():
@@ -111,7 +110,7 @@ def main(arguments: Ordered[str] | None = None) -> None:
         print(_row(preset, measure(config, load_networks(config), flow, sequence)))
 
 
-def _print_head(options: argparse.Namespace, sequence: Sequence, device: torch.device) -> None:
+def _print_head(options: argparse.Namespace, sequence: Video, device: torch.device) -> None:
     on_gpu = device.type == "cuda"
     size, precision = f"{options.height} x {options.width}", "bfloat16" if on_gpu else "float32"
     print(f"machine: {torch.cuda.get_device_name(device) if on_gpu else platform.processor() or platform.machine()}")
@@ -130,7 +129,7 @@ def _row(preset: str, values: dict[str, float]) -> str:
     return f"| {' | '.join([*cells, *shares])} |"
 
 
-def _options(arguments: Ordered[str] | None) -> argparse.Namespace:
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--presets", default="paper,authors")
     parser.add_argument("--device", default="auto")

@@ -29,12 +29,12 @@ from vsreid_lite.datasets.mini import mini_scene
 from vsreid_lite.datasets.scenes import Body, Scene, Track
 from vsreid_lite.datasets.textures import Image
 from vsreid_lite.flow import get_flow
-from vsreid_lite.models.mask_propagation import lite_streams
-from vsreid_lite.sequence import Sequence
-from vsreid_lite.training.branches import joint_loss
+from vsreid_lite.networks.mask_propagation import lite_streams
 from vsreid_lite.training.clips import Clip, scene_clip
 from vsreid_lite.training.loop import Plan, train
+from vsreid_lite.training.losses import joint_loss
 from vsreid_lite.training.propagation_samples import VIDEO, PropagationBatches
+from vsreid_lite.video.video import Video
 
 SCENES, LEARNING = 120, Plan(400, 4e-4)
 Change = Callable[[Scene], Scene]
@@ -128,11 +128,11 @@ def main() -> None:
         print(f"{variant.name:<30} {'  '.join(columns)}", flush=True)
 
 
-Start = tuple[Sequence, int, list[torch.Tensor]]
+Start = tuple[Video, int, list[torch.Tensor]]
 
 
 def _starts(root: Path) -> list[Start]:
-    """Sequence, first frame and flows of every start."""
+    """Video, first frame and flows of every start."""
     found = []
     for name in tqdm(single_instance_sequences(root), desc="flows"):
         sequence = load_davis(root, 2016, name)

@@ -20,11 +20,11 @@ from vsreid_lite.datasets.davis import load_davis
 from vsreid_lite.evaluation.metrics import region
 from vsreid_lite.flow import get_flow
 from vsreid_lite.geometry import warp
-from vsreid_lite.models import PropagationNetwork
-from vsreid_lite.models.loading import load_networks
-from vsreid_lite.models.weight_files import weight_files
+from vsreid_lite.networks import PropagationNetwork
+from vsreid_lite.networks.loading import load_networks
+from vsreid_lite.networks.weight_files import weight_files
 from vsreid_lite.propagation import propagate_mask
-from vsreid_lite.sequence import Sequence
+from vsreid_lite.video.video import Video
 
 STARTS, STEPS = 4, 5
 ROWS = {"baseline": (False, False), "box": (True, False), "propagation": (True, True)}  # use_box, use_flow
@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def rollout(
-    sequence: Sequence,
+    sequence: Video,
     start: int,
     flows: list[torch.Tensor],
     network: PropagationNetwork | None,

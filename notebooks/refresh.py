@@ -13,8 +13,8 @@ from pathlib import Path
 import nbformat
 import papermill
 
-from vsreid_lite.files import write_text
-from vsreid_lite.visualization.notebooks import recorded
+from vsreid_lite.lessons.notebooks import recorded
+from vsreid_lite.system.files import write_text
 
 FOLDER = Path(__file__).resolve().parent
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"

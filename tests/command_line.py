@@ -14,14 +14,14 @@ from PIL import Image
 from torch import nn
 
 from tests.stubs import ListedDetector, ListedScores, square_mask
-from vsreid_lite import api
-from vsreid_lite.cli import main
+from vsreid_lite import vsreid
+from vsreid_lite.commands.cli import main
 from vsreid_lite.geometry import Box
-from vsreid_lite.masks import write_mask
-from vsreid_lite.models import Networks
-from vsreid_lite.models.provenance import Provenance
-from vsreid_lite.models.weights import save_weights
-from vsreid_lite.sequence import Sequence
+from vsreid_lite.networks import Networks
+from vsreid_lite.networks.provenance import Provenance
+from vsreid_lite.networks.weights import save_weights
+from vsreid_lite.video.masks import write_mask
+from vsreid_lite.video.video import Video
 
 SHAPE = (41, 63)  # odd on purpose
 FIRST, SECOND = Box(8, 8, 24, 24), Box(34, 12, 52, 30)
@@ -44,9 +44,9 @@ def ship_stubs(monkeypatch, folder: Path, seen: tuple[str, ...] = ()) -> Path:
     for part in ("baseline", "box", "propagation", "detector", "identification"):
         provenance = Provenance(part, "none", "none", 0, 0, sequences=seen)
         save_weights(folder / f"lite-{part}.safetensors", nn.Linear(1, 1), provenance)
-    monkeypatch.setattr("vsreid_lite.models.provenance.SHIPPED", folder)
-    monkeypatch.setattr("vsreid_lite.models.weight_files.SHIPPED", folder)
-    monkeypatch.setattr(api, "load_networks", stub_networks)
+    monkeypatch.setattr("vsreid_lite.networks.provenance.SHIPPED", folder)
+    monkeypatch.setattr("vsreid_lite.networks.weight_files.SHIPPED", folder)
+    monkeypatch.setattr(vsreid, "load_networks", stub_networks)
     return folder
 
 
@@ -60,9 +60,9 @@ def tiny_mask(labels=(1, 2), shape=SHAPE) -> np.ndarray:
     return square_mask(shape, (FIRST, SECOND)[: len(labels)], labels)
 
 
-def tiny_sequence(name="tiny", frames=4, labels=(1, 2)) -> Sequence:
+def tiny_sequence(name="tiny", frames=4, labels=(1, 2)) -> Video:
     masks = [tiny_mask(labels) for _ in range(frames)]
-    return Sequence(name, [tiny_frame(i) for i in range(frames)], masks[0], annotations=masks)
+    return Video(name, [tiny_frame(i) for i in range(frames)], masks[0], annotations=masks)
 
 
 def write_frames(folder: Path, count=4, shape=SHAPE) -> Path:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from vsreid_lite import doctor
-from vsreid_lite.models.provenance import SHIPPED
+from vsreid_lite.commands import doctor
+from vsreid_lite.lessons import readiness
+from vsreid_lite.networks.provenance import SHIPPED
 
 SHARED_DAVIS = Path(__file__).resolve().parents[2] / "shared" / "data" / "davis2016"
 
@@ -25,8 +26,8 @@ def davis_root() -> Path:
 def weight_folder(tmp_path, monkeypatch):
     """A copy of the shipped weights that may be spoilt."""
     folder = shutil.copytree(SHIPPED, tmp_path / "weights")
-    monkeypatch.setattr("vsreid_lite.models.provenance.SHIPPED", folder)
-    monkeypatch.setattr("vsreid_lite.models.weight_files.SHIPPED", folder)
+    monkeypatch.setattr("vsreid_lite.networks.provenance.SHIPPED", folder)
+    monkeypatch.setattr("vsreid_lite.networks.weight_files.SHIPPED", folder)
     return folder
 
 
@@ -34,5 +35,6 @@ def weight_folder(tmp_path, monkeypatch):
 def mini_folder(tmp_path, monkeypatch):
     """A copy of mini that may be spoilt."""
     folder = shutil.copytree(doctor.MINI, tmp_path / "mini")
-    monkeypatch.setattr(doctor, "MINI", folder)
+    for module in (doctor, readiness):
+        monkeypatch.setattr(module, "MINI", folder)
     return folder

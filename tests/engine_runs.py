@@ -20,8 +20,8 @@ from tests.stubs import (
 )
 from vsreid_lite.config import Config, PropagationConfig, ReidConfig
 from vsreid_lite.geometry import Box
-from vsreid_lite.models import Networks
-from vsreid_lite.sequence import Sequence
+from vsreid_lite.networks import Networks
+from vsreid_lite.video.video import Video
 from vsreid_lite.vsreid import segment
 
 CONFIG = Config(device="cpu", propagation=PropagationConfig(patch=16), matching=ReidConfig(0.5, 0.3))
@@ -75,6 +75,6 @@ FAR = Box(18, 8, 26, 16)
 
 def listed(N, scores, candidates, boxes=(SQUARE,), network=None, values=None, labels=None):
     """A sequence of grey frames with networks whose every answer is written down."""
-    sequence = Sequence("listed", blank_frames(N, values=values), square_mask(boxes=boxes, labels=labels))
+    sequence = Video("listed", blank_frames(N, values=values), square_mask(boxes=boxes, labels=labels))
     detector = ListedDetector(candidates)
     return sequence, Networks(network or CopyGuide(), detector, ListedScores(scores, list(boxes)))

@@ -16,7 +16,7 @@ from typing import Any
 import nbformat
 import papermill
 
-from vsreid_lite.visualization import widgets
+from vsreid_lite import widgets
 
 WIDGET = re.compile(rf"\b(?:interact|{'|'.join(set(widgets.__all__) - {'PictureBox'})})\b(?=\()")
 ABSOLUTE_PATH = re.compile(r"(?<![\w.:/])/(?:home|root|tmp|work|Users|usr|mnt|data|opt)/|[A-Za-z]:\\\\?\w")

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from vsreid_lite.geometry import Box
-from vsreid_lite.models import Networks
-from vsreid_lite.sequence import Sequence
+from vsreid_lite.networks import Networks
+from vsreid_lite.video.video import Video
 
 SQUARE = Box(4, 4, 12, 12)
 
@@ -163,7 +163,7 @@ def random_sequence(seed, N, K, shape):
         if not (mask == label).any():
             mask[-1, k] = label
     kept = tuple(label for label in labels if (mask == label).any())
-    return Sequence("random", list(frames), mask, labels=kept)
+    return Video("random", list(frames), mask, labels=kept)
 
 
 def random_networks(seed):

@@ -7,21 +7,18 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "vsreid_lite"
 LAYERS = (  # from the ground up; those of one line do not import each other, unless in the order of the line
-    ("__init__", "wording", "interrupts", "files", "machine", "workers", "fetching", "config"),
-    ("geometry", "masks", "frames", "frame_folders", "video", "sequence"),
-    ("outputs",),
-    ("models",),
-    ("flow", "datasets"),
+    ("__init__", "system", "config", "geometry"),
+    ("video",),
+    ("networks", "flow", "datasets"),
     ("propagation",),
     ("reidentification",),
-    ("merge", "result", "engine", "reference", "release", "vsreid"),
+    ("merge", "result", "engine", "reference", "release"),
     ("training",),
-    ("api",),
+    ("vsreid",),
     ("evaluation",),
-    ("exercises",),
-    ("visualization",),
-    ("doctor", "pages"),
-    ("commands", "figure_commands", "train_commands", "command_parser", "cli", "__main__"),
+    ("plots",),
+    ("figures", "widgets", "lessons"),
+    ("commands", "__main__"),
 )
 ORDER = [part for layer in LAYERS for part in layer]
 LIGHT = {"training.catalogue"}  # names without what they stand for, which the command line may read

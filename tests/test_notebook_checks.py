@@ -19,8 +19,8 @@ from tests.notebook_checks import (
     widgets_before_any_picture,
     words,
 )
-from vsreid_lite.visualization import widgets
-from vsreid_lite.visualization.notebooks import recorded
+from vsreid_lite import widgets
+from vsreid_lite.lessons.notebooks import recorded
 
 
 def make_notebook(folder, *cells, parameters="n = 3"):
@@ -33,7 +33,7 @@ def make_notebook(folder, *cells, parameters="n = 3"):
     return path
 
 
-RECORDING = "from vsreid_lite.visualization.notebooks import record\nrecord({'double': 2 * n})"
+RECORDING = "from vsreid_lite.lessons.notebooks import record\nrecord({'double': 2 * n})"
 RAISING_INTERACT = """
 import ipywidgets
 ipywidgets.interact(lambda i: 1 / (i - n), i=ipywidgets.IntSlider(value=0, min=0, max=6));
@@ -92,7 +92,7 @@ def test_a_definition_beyond_the_taught_one_is_found(tmp_path, sources, taught, 
 
 @pytest.mark.parametrize("widget", [name for name in widgets.__all__ if name != "PictureBox"] + ["interact"])
 def test_a_widget_before_any_picture_is_found(tmp_path, widget):
-    early = [f"from vsreid_lite.visualization.widgets import {widget}", f"plot_{widget}(n)", f"{widget}(n)", "show(n)"]
+    early = [f"from vsreid_lite.widgets import {widget}", f"plot_{widget}(n)", f"{widget}(n)", "show(n)"]
     assert widgets_before_any_picture(nbformat.read(make_notebook(tmp_path, *early), as_version=4)) == [widget]
     late = ["show(n)", f"{widget}(n)"]
     assert widgets_before_any_picture(nbformat.read(make_notebook(tmp_path, *late), as_version=4)) == []
@@ -178,7 +178,7 @@ def test_a_number_that_is_missing_unknown_or_off_is_found(numbers, problem):
 
 
 def test_a_number_that_is_none_counts_as_missing(tmp_path):
-    source = "from vsreid_lite.visualization.notebooks import record\nrecord({'double': None})"
+    source = "from vsreid_lite.lessons.notebooks import record\nrecord({'double': None})"
     executed = run_notebook(make_notebook(tmp_path, source), tmp_path, {}, HANGS)
     assert differences(recorded(executed), EXPECTED) == ["double: not recorded"]
 

@@ -27,10 +27,10 @@ from tests.notebook_checks import (
     words,
 )
 from vsreid_lite.datasets.frozen import write_benchmark
-from vsreid_lite.exercises import EXERCISES
-from vsreid_lite.masks import write_mask
-from vsreid_lite.video import write_overlay_video
-from vsreid_lite.visualization.notebooks import recorded
+from vsreid_lite.lessons.exercises import EXERCISES
+from vsreid_lite.lessons.notebooks import recorded
+from vsreid_lite.video.masks import write_mask
+from vsreid_lite.video.movies import write_overlay_video
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 TABLE = json.loads((Path(__file__).parent / "golden" / "notebooks.json").read_text(encoding="utf-8"))

@@ -8,14 +8,13 @@ from torch import Tensor
 
 from tests.stubs import SQUARE, CopyGuide, NeverSeesAnything, RandomFlow, ZeroFlow, blank_frames, random_sequence
 from vsreid_lite.config import AUTHORS, LITE, PAPER, PropagationConfig
-from vsreid_lite.geometry import Box, crop, crop_flow, warp
+from vsreid_lite.geometry import Box, crop, crop_flow, to_image, warp
 from vsreid_lite.propagation import (
     Region,
     patch_sizes,
     predict_patches,
     propagate_mask,
     propagation_box,
-    to_image,
     trace_mask,
 )
 

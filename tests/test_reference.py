@@ -5,9 +5,9 @@ import torch
 from tests.stubs import SQUARE, CopyGuide, ListedDetector, ListedScores, ZeroFlow, blank_frames, square_mask
 from vsreid_lite.config import Config, PropagationConfig
 from vsreid_lite.geometry import Box
-from vsreid_lite.models import Networks
+from vsreid_lite.networks import Networks
 from vsreid_lite.reference import segment_as_printed
-from vsreid_lite.sequence import Sequence
+from vsreid_lite.video.video import Video
 
 CONFIG = Config(device="cpu", propagation=PropagationConfig(patch=16))
 FAR = Box(18, 8, 26, 16)
@@ -25,7 +25,7 @@ class SpyFlow(ZeroFlow):
 
 
 def run(N, retrieved_at, network=None, **options):
-    sequence = Sequence("printed", blank_frames(N), square_mask())
+    sequence = Video("printed", blank_frames(N), square_mask())
     detector = ListedDetector({retrieved_at: [FAR]})
     scores = ListedScores({(retrieved_at, 0): 0.9}, [SQUARE])
     flow = SpyFlow()
@@ -61,6 +61,6 @@ def test_the_recovered_map_fills_the_retrieved_box_with_the_first_frames_patch()
 
 
 def test_r4_without_networks_for_reid_there_is_only_the_first_propagation():
-    sequence = Sequence("printed", blank_frames(3), square_mask())
+    sequence = Video("printed", blank_frames(3), square_mask())
     result = segment_as_printed(sequence, Networks(CopyGuide()), CONFIG, ZeroFlow())
     assert not result.rounds and len(result.masks) == 3

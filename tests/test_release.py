@@ -11,7 +11,7 @@ from tests.engine_runs import CONFIG, FAR, THOROUGH, assert_equal_runs, listed, 
 from tests.stubs import SQUARE, CopyGuide, ListedDetector, ListedScores, RandomFlow, ZeroFlow, frame_index, square_mask
 from vsreid_lite.config import AUTHORS, PropagationConfig
 from vsreid_lite.geometry import Box, warp_averaged
-from vsreid_lite.models import Networks, Search
+from vsreid_lite.networks import Networks, Search
 from vsreid_lite.release import ReleaseEngine, leaves_the_paper, touch
 from vsreid_lite.vsreid import segment
 
@@ -130,7 +130,7 @@ def overlapping(**rules):
     """Two neighbours whose maps, 0.9 in their enlarged boxes, overlap in columns 10 to 13 of frame 1."""
     sequence, networks = listed(3, {}, {}, (SQUARE, BESIDE), Fills(0.9))
     config = with_rules({"enlarge": 0.25, **rules})
-    return segment(sequence, networks, config, ZeroFlow(), record=True).records[2, 1][0].propagation
+    return segment(sequence, config, networks, ZeroFlow(), record=True).records[2, 1][0].propagation
 
 
 def test_row_3_the_box_is_that_of_the_label_in_the_merged_map():
@@ -155,15 +155,15 @@ def test_row_3_an_instance_under_another_is_absent():
     under = Box(6, 6, 10, 10)
     sequence, networks = listed(3, {(1, 1): 0.9}, {1: [FAR]}, (SQUARE, under), Fills(0.9))
     config = with_rules({"enlarge": 3.0}, matching={"only_absent": True})
-    assert not segment(sequence, networks, config, ZeroFlow()).rounds
+    assert not segment(sequence, config, networks, ZeroFlow()).rounds
     config = with_rules({"merged_box": True}, config=config)
-    assert [(r.frame, r.instance) for r in segment(sequence, networks, config, ZeroFlow()).retrievals] == [(1, 1)]
+    assert [(r.frame, r.instance) for r in segment(sequence, config, networks, ZeroFlow()).retrievals] == [(1, 1)]
 
 
 def test_row_5_maps_are_warped_by_the_mean_of_both_flows():
     flow = RandomFlow(3)
     sequence, networks = listed(2, {}, {})
-    result = segment(sequence, networks, with_rules({"averaged_warp": True}), flow, record=True)
+    result = segment(sequence, with_rules({"averaged_warp": True}), networks, flow, record=True)
     P = sequence.first_probabilities()
     expected = warp_averaged(P, flow(sequence.frames, 1, 0), flow(sequence.frames, 0, 1))[0]
     assert torch.equal(result.records[1, 0][0].propagation.guided.dense(), expected)
@@ -172,7 +172,7 @@ def test_row_5_maps_are_warped_by_the_mean_of_both_flows():
 @pytest.mark.parametrize("averaged_warp", [False, True])
 def test_row_5_the_last_row_and_column_are_lost(averaged_warp):
     sequence, networks = listed(3, {}, {}, (Box(20, 10, 30, 20),))
-    result = segment(sequence, networks, with_rules({"averaged_warp": averaged_warp}), ZeroFlow(), keep_maps=True)
+    result = segment(sequence, with_rules({"averaged_warp": averaged_warp}), networks, ZeroFlow(), keep_maps=True)
     assert box_of(result, 2, 0) == (Box(20, 10, 29, 19) if averaged_warp else Box(20, 10, 30, 20))
 
 
@@ -185,28 +185,28 @@ def test_row_6_the_recovered_frame_shows_its_flow_towards_the_frame_before(previ
 
     flows = []
     sequence, networks = listed(5, {(2, 0): 0.9}, {2: [FAR]}, network=Spy())
-    segment(sequence, networks, with_rules(recovery={"previous_flow": previous_flow}), Fans())
+    segment(sequence, with_rules(recovery={"previous_flow": previous_flow}), networks, Fans())
     assert flows[-3] == shown  # in pixels of a patch twice as large as the candidate's box
 
 
 def test_row_16_what_is_nearly_gone_is_not_propagated():
     sequence, networks = listed(5, {}, {}, network=KeepsACorner(), values=[200, 200, 0, 200, 200])
     plain, ruled = (
-        segment(sequence, networks, with_rules({"absent_below": share}), ZeroFlow(), keep_maps=True)
+        segment(sequence, with_rules({"absent_below": share}), networks, ZeroFlow(), keep_maps=True)
         for share in (0.0, 0.1)
     )
     corner = int((dense(plain, 2, 0) > 0.5).sum())
     assert 0 < corner < 6.4 and [bool(mask.any()) for mask in plain.masks] == [True] * 5
     assert [bool(mask.any()) for mask in ruled.masks] == [True, True, True, False, False]
     assert ruled.start[:, 0].tolist() == [0, 0, 0, -5, -5]
-    enough = segment(sequence, networks, with_rules({"absent_below": corner / 64}), ZeroFlow())
+    enough = segment(sequence, with_rules({"absent_below": corner / 64}), networks, ZeroFlow())
     assert enough.masks[4].any()  # "falls under": the share itself is enough
 
 
 def found_after_a_dark_frame(frame, dark, absent_below):
     values = [0 if i in dark else 200 for i in range(10)]
     sequence, networks = listed(10, {(frame, 0): 0.9}, {frame: [FAR]}, network=KeepsACorner(), values=values)
-    return segment(sequence, networks, with_rules({"absent_below": absent_below}), ZeroFlow())
+    return segment(sequence, with_rules({"absent_below": absent_below}), networks, ZeroFlow())
 
 
 def test_row_16_a_recovery_fills_whatever_was_never_propagated_to():
@@ -224,7 +224,7 @@ def test_row_16_a_sweep_ends_where_the_instance_is_nearly_gone_again():
 @pytest.mark.parametrize(("fill_gap", "updated"), [(False, (4, 5, 6, 7, 8)), (True, (6,))])
 def test_row_17_a_recovery_reaches_up_to_the_nearest_frames_with_the_instance(fill_gap, updated):
     sequence, networks = listed(9, {(6, 0): 0.9}, {6: [FAR]})
-    result = segment(sequence, networks, with_rules(recovery={"fill_gap": fill_gap}), ZeroFlow(), keep_maps=True)
+    result = segment(sequence, with_rules(recovery={"fill_gap": fill_gap}), networks, ZeroFlow(), keep_maps=True)
     assert result.rounds[0].updated == updated
     assert box_of(result, 7, 0) == (SQUARE if fill_gap else FAR)
 
@@ -232,7 +232,7 @@ def test_row_17_a_recovery_reaches_up_to_the_nearest_frames_with_the_instance(fi
 def test_row_17_the_gap_is_filled_whole():
     values = [200] * 3 + [0] + [200] * 6
     sequence, networks = listed(10, {(5, 0): 0.9}, {5: [FAR]}, values=values)
-    result = segment(sequence, networks, with_rules(recovery={"fill_gap": True}), ZeroFlow())
+    result = segment(sequence, with_rules(recovery={"fill_gap": True}), networks, ZeroFlow())
     assert result.rounds[0].updated == (3, 4, 5, 6, 7, 8, 9)
 
 
@@ -245,7 +245,7 @@ def neighbours(record=True, network=None, beside=NEAR_FAR, **recovery):
     boxes = (SQUARE, beside, AWAY)
     sequence, networks = listed(4, {(2, 0): 0.9}, {2: [FAR]}, boxes, network)
     config = with_rules(recovery=recovery)
-    return segment(sequence, networks, config, ZeroFlow(), keep_maps=True, record=record)
+    return segment(sequence, config, networks, ZeroFlow(), keep_maps=True, record=record)
 
 
 def test_row_18_instances_whose_boxes_touch_are_predicted_again():
@@ -260,7 +260,7 @@ def test_row_18_a_neighbour_with_a_nearer_start_is_left_alone():
     boxes = (SQUARE, NEAR_FAR)
     scores = {(3, 1): 0.95, (2, 0): 0.9}
     sequence, networks = listed(4, scores, {2: [FAR], 3: [Box(26, 0, 30, 8)]}, boxes)
-    result = segment(sequence, networks, with_rules(recovery={"joint_sweep": True}), ZeroFlow(), record=True)
+    result = segment(sequence, with_rules(recovery={"joint_sweep": True}), networks, ZeroFlow(), record=True)
     assert [(r.frame, r.instance) for r in result.retrievals] == [(3, 1), (2, 0)]
     assert [r.round for r in result.records[3, 1]] == [0, 1]
 
@@ -288,7 +288,7 @@ def joint_batch(other, **rules):
     """How many are predicted together where SQUARE, in columns and rows 4 to 11, is found again at FAR of frame 2."""
     network = Fades(1)
     sequence, networks = listed(4, {(2, 0): 0.9}, {2: [FAR]}, (SQUARE, other), network)
-    segment(sequence, networks, with_rules(rules, recovery={"joint_passes": 1}), ZeroFlow())
+    segment(sequence, with_rules(rules, recovery={"joint_passes": 1}), networks, ZeroFlow())
     *_, recovered, joint, swept = network.batches
     assert recovered == swept == 1
     return joint
@@ -336,7 +336,7 @@ class FaintTogether:
 def test_row_19_an_instance_without_a_pixel_above_a_half_is_in_no_group():
     sequence, networks = listed(3, {(1, 0): 0.9}, {1: [FAR]}, (SQUARE, Box(20, 10, 30, 20)), FaintTogether())
     config = with_rules(recovery={"joint_passes": 1})
-    result = segment(sequence, networks, config, ZeroFlow(), keep_maps=True)
+    result = segment(sequence, config, networks, ZeroFlow(), keep_maps=True)
     assert dense(result, 1, 0).max() == 1 and dense(result, 1, 1).max() == pytest.approx(0.4)
 
 
@@ -344,7 +344,7 @@ def test_row_19_what_is_recovered_to_less_than_a_half_is_predicted_again_itself(
     sequence, networks = listed(3, {(1, 0): 0.9}, {1: [FAR]}, network=Fades(0.4))
     for joint_passes in (0, 1):
         config = with_rules(recovery={"joint_passes": joint_passes})
-        result = segment(sequence, networks, config, ZeroFlow(), keep_maps=True)
+        result = segment(sequence, config, networks, ZeroFlow(), keep_maps=True)
         assert dense(result, 1, 0).any() == (joint_passes == 0)  # an empty box leaves an empty map
 
 
@@ -352,7 +352,7 @@ def test_row_19_what_is_recovered_is_taken_from_all_others():
     inside = Box(20, 10, 30, 20)  # FAR covers its first columns and rows
     sequence, networks = listed(4, {(2, 0): 0.9}, {2: [FAR]}, (SQUARE, inside))
     kept, cleared = (
-        segment(sequence, networks, with_rules(recovery={"clear_others": rule}), ZeroFlow(), keep_maps=True)
+        segment(sequence, with_rules(recovery={"clear_others": rule}), networks, ZeroFlow(), keep_maps=True)
         for rule in (False, True)
     )
     assert (kept.masks[2] == 2).sum() == 100 - 36 and dense(kept, 2, 1)[12, 22] == 1
@@ -373,7 +373,7 @@ def person_then_object(only_recognised):
         only_recognised,
     )
     sequence, networks = listed(4, {(1, 1): 0.95, (1, 0): 0.9}, {1: [AWAY]}, boxes)
-    result = segment(sequence, replace(networks, first_searches=(persons,)), PLAIN, ZeroFlow())
+    result = segment(sequence, PLAIN, replace(networks, first_searches=(persons,)), ZeroFlow())
     return [(r.frame, r.instance) for r in result.retrievals]
 
 
@@ -402,7 +402,7 @@ def test_row_13_each_search_judges_the_maps_by_its_own_network(improvement, foun
     own = KnowsOne({(1, 1): 0.95, (1, 0): 0.9}, list(boxes))
     networks = replace(networks, identification=own, first_searches=(persons,))
     config = replace(PLAIN, matching=replace(PLAIN.matching, improvement=improvement))
-    result = segment(sequence, networks, config, ZeroFlow())
+    result = segment(sequence, config, networks, ZeroFlow())
     assert [(r.frame, r.instance) for r in result.retrievals] == found
 
 
@@ -419,22 +419,22 @@ def test_row_3_what_a_map_shows_is_the_box_of_its_label():
     )
     for merged_box in (False, True):
         config = with_rules({"enlarge": 0.25, "merged_box": merged_box}, matching={"improvement": 0.0})
-        segment(sequence, networks, config, ZeroFlow())
+        segment(sequence, config, networks, ZeroFlow())
     own, label = (box for box in asked if box != FAR)
     assert own.x0 < label.x0 and own.x1 == label.x1  # what the maps share is the first instance's
 
 
 def test_row_21_without_a_search_there_is_no_retrieval():
     sequence, networks = listed(3, {(1, 0): 0.9}, {1: [FAR]})
-    assert segment(sequence, networks, PLAIN, ZeroFlow()).rounds
+    assert segment(sequence, PLAIN, networks, ZeroFlow()).rounds
     assert Networks(CopyGuide()).searches == ()
-    assert not segment(sequence, Networks(CopyGuide()), PLAIN, ZeroFlow()).rounds
+    assert not segment(sequence, PLAIN, Networks(CopyGuide()), ZeroFlow()).rounds
 
 
 @pytest.mark.parametrize(("search_last", "found"), [(True, [3]), (False, [])])
 def test_row_22_the_last_frame_is_not_searched(search_last, found):
     sequence, networks = listed(4, {(3, 0): 0.9}, {3: [FAR]})
-    result = segment(sequence, networks, with_rules(matching={"search_last": search_last}), ZeroFlow())
+    result = segment(sequence, with_rules(matching={"search_last": search_last}), networks, ZeroFlow())
     assert [r.frame for r in result.retrievals] == found
 
 
@@ -459,7 +459,7 @@ def test_all_rules_of_the_authors_together():
     values = [200] * 3 + [0] + [200] * 5
     sequence, networks = listed(9, {(5, 0): 0.9}, {5: [FAR]}, (SQUARE, AWAY), values=values)
     config = replace(AUTHORS, device="cpu", propagation=replace(AUTHORS.propagation, patch=16))
-    result = segment(sequence, networks, config, ZeroFlow())
+    result = segment(sequence, config, networks, ZeroFlow())
     assert [(r.frame, r.instance) for r in result.retrievals] == [(5, 0)]
     assert result.rounds[0].updated == (3, 4, 5, 6, 7, 8)
     assert [bool((mask == 1).any()) for mask in result.masks] == [True] * 3 + [False] + [True] * 5

@@ -8,8 +8,8 @@ import pytest
 from tests.stubs import CopyGuide, ListedDetector, ListedScores, ZeroFlow, blank_frames, square_mask
 from vsreid_lite.config import Config, PropagationConfig
 from vsreid_lite.geometry import Box
-from vsreid_lite.models import Networks
-from vsreid_lite.sequence import Sequence
+from vsreid_lite.networks import Networks
+from vsreid_lite.video.video import Video
 from vsreid_lite.vsreid import segment
 
 FAR = Box(18, 8, 26, 16)
@@ -17,9 +17,9 @@ FAR = Box(18, 8, 26, 16)
 
 @pytest.fixture(scope="module")
 def result():
-    sequence = Sequence("video", blank_frames(6), square_mask())
+    sequence = Video("video", blank_frames(6), square_mask())
     networks = Networks(CopyGuide(), ListedDetector({5: [FAR]}), ListedScores({(5, 0): 0.875}, [Box(4, 4, 12, 12)]))
-    return segment(sequence, networks, Config(device="cpu", propagation=PropagationConfig(patch=16)), ZeroFlow())
+    return segment(sequence, Config(device="cpu", propagation=PropagationConfig(patch=16)), networks, ZeroFlow())
 
 
 def test_json_holds_rounds_retrievals_checkpoints_and_times(result):

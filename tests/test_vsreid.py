@@ -23,9 +23,9 @@ from tests.stubs import (
 )
 from vsreid_lite.config import ReidConfig
 from vsreid_lite.geometry import Box
-from vsreid_lite.models import Networks
+from vsreid_lite.networks import Networks
 from vsreid_lite.reference import segment_as_printed
-from vsreid_lite.sequence import Sequence
+from vsreid_lite.video.video import Video
 from vsreid_lite.vsreid import segment
 
 
@@ -103,7 +103,7 @@ def test_the_order_of_the_instances_does_not_matter(arguments, random):
         relabelled[sequence.first_mask == label] = sequence.labels[order[k]]
     networks, F = random_networks(arguments["seed"]), RandomFlow(arguments["seed"])
     other = dataclasses.replace(sequence, first_mask=relabelled)
-    ours, theirs = (segment(s, networks, arguments["config"], F, keep_maps=True) for s in (sequence, other))
+    ours, theirs = (segment(s, arguments["config"], networks, F, keep_maps=True) for s in (sequence, other))
     for k in range(sequence.K):
         assert [(r.box, r.score, r.frame) for r in ours.retrievals if r.instance == k] == [
             (r.box, r.score, r.frame) for r in theirs.retrievals if r.instance == order[k]
@@ -159,7 +159,7 @@ def test_the_highest_score_goes_first_then_the_first_frame_then_the_first_instan
 def both(sequence, networks, config=CONFIG, flow=None):
     """The engine's result, after it was compared with the reference's."""
     flow = flow or ZeroFlow()
-    ours = segment(sequence, networks, config, flow, keep_maps=True)
+    ours = segment(sequence, config, networks, flow, keep_maps=True)
     assert_equal_runs(ours, segment_as_printed(sequence, networks, config, flow))
     return ours
 
@@ -184,7 +184,7 @@ def test_two_frames_recover_the_last_one_with_its_previous_neighbour():
 
 def test_an_instance_absent_from_frame_1_is_named():
     with pytest.raises(ValueError, match="instance 7 is absent from the first mask"):
-        Sequence("absent", blank_frames(2), square_mask(), labels=(1, 7))
+        Video("absent", blank_frames(2), square_mask(), labels=(1, 7))
 
 
 def test_an_instance_that_fills_the_frame():
@@ -203,7 +203,7 @@ def test_twenty_instances():
     boxes = tuple(Box(6 * (k % 5), 5 * (k // 5), 6 * (k % 5) + 4, 5 * (k // 5) + 4) for k in range(20))
     network = CopyGuide()
     sequence, networks = listed(3, {(2, 7): 0.9}, {2: [Box(25, 0, 30, 20)]}, boxes, network)
-    result = segment(sequence, networks, CONFIG, ZeroFlow())
+    result = segment(sequence, CONFIG, networks, ZeroFlow())
     assert np.array_equal(result.masks[1], sequence.first_mask)
     assert [(r.frame, r.instance) for r in result.retrievals] == [(2, 7)]
     assert network.batches == [20, 20, 1]
@@ -219,7 +219,7 @@ def test_no_candidate_at_all_is_no_retrieval():
 def test_odd_sizes(shape):
     mask = np.zeros(shape, np.uint8)
     mask[: shape[0] // 2 + 1, : shape[1] // 2 + 1] = 1
-    sequence = Sequence("odd", blank_frames(3, shape), mask)
+    sequence = Video("odd", blank_frames(3, shape), mask)
     result = both(sequence, Networks(CopyGuide()))
     assert [m.shape for m in result.masks] == [shape] * 3 and result.masks[2].any()
     both(sequence, Networks(CopyGuide()), flow=RandomFlow(1))
@@ -245,7 +245,7 @@ def test_a_frame_with_nobody_costs_no_network_and_no_flow():
 
     network = CopyGuide()
     sequence, _ = listed(6, {}, {}, values=[200, 0, 200, 200, 200, 200])
-    segment(sequence, Networks(network), CONFIG, Spy())
+    segment(sequence, CONFIG, Networks(network), Spy())
     assert network.batches == [1] and asked[:1] == [(1, 0)] and len(asked) <= 2
 
 
@@ -258,7 +258,7 @@ def test_every_network_and_flow_is_asked_once_a_frame():
             asked.append((target, source))
             return super().__call__(frames, target, source)
 
-    assert len(segment(sequence, networks, CONFIG, Spy()).rounds) == 2
+    assert len(segment(sequence, CONFIG, networks, Spy()).rounds) == 2
     assert networks.detector.calls == 5 and networks.identification.calls == 1 + 2
     assert len(asked) == len(set(asked))
 
@@ -266,14 +266,14 @@ def test_every_network_and_flow_is_asked_once_a_frame():
 def test_both_sweeps_of_a_recovery_go_as_one_batch():
     network = CopyGuide()
     sequence, networks = listed(9, {(6, 0): 0.9}, {6: [FAR]}, network=network)
-    result = segment(sequence, networks, CONFIG, ZeroFlow())
+    result = segment(sequence, CONFIG, networks, ZeroFlow())
     assert result.rounds[0].updated == (4, 5, 6, 7, 8)
     assert network.batches == [1] * 8 + [1, 2, 2]
 
 
 def test_records_are_the_making_of_the_maps():
     sequence, networks = listed(6, {(5, 0): 0.9}, {5: [FAR]})
-    result = segment(sequence, networks, CONFIG, ZeroFlow(), keep_maps=True, record=True)
+    result = segment(sequence, CONFIG, networks, ZeroFlow(), keep_maps=True, record=True)
     assert {i for i, _ in result.records} == {1, 2, 3, 4, 5}
     assert [record.round for record in result.records[4, 0]] == [0, 1]
     assert [record.round for record in result.records[2, 0]] == [0]
@@ -281,14 +281,14 @@ def test_records_are_the_making_of_the_maps():
     assert made.box == SQUARE.enlarge(0.15, (20, 30)) and made.patch.shape == (16, 16)
     assert torch.equal(made.guided.dense(), result.snapshots[0][0][0].dense())
     assert result.records[5, 0][1].propagation.box == FAR
-    some = segment(sequence, networks, CONFIG, ZeroFlow(), record={(4, 0)})
+    some = segment(sequence, CONFIG, networks, ZeroFlow(), record={(4, 0)})
     assert set(some.records) == {(4, 0)} and len(some.records[4, 0]) == 2
 
 
 def test_a_flow_of_another_size_is_refused():
     sequence, networks = listed(2, {}, {})
     with pytest.raises(ValueError, match="flow of frame 1 towards frame 0"):
-        segment(sequence, networks, CONFIG, lambda frames, target, source: torch.zeros(2, 64, 64))
+        segment(sequence, CONFIG, networks, lambda frames, target, source: torch.zeros(2, 64, 64))
 
 
 def test_progress_goes_to_stderr(capsys):

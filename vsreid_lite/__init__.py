@@ -1,3 +1,10 @@
-"""vsreid_lite: "Video Object Segmentation with Re-identification" (VS-ReID), reproduced step by step."""
+"""vsreid_lite: "Video Object Segmentation with Re-identification" (VS-ReID), reproduced step by step.
 
-__version__ = "0.3.0"
+The names of `__init__.pyi` are imported when they are first used, so that `import vsreid_lite` needs no torch.
+"""
+
+import lazy_loader
+
+__version__ = "0.4.0"
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

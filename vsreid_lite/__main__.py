@@ -2,6 +2,6 @@
 
 import sys
 
-from vsreid_lite.cli import main
+from vsreid_lite.commands.cli import main
 
 sys.exit(main())

@@ -26,10 +26,9 @@ from tqdm.auto import tqdm
 
 from vsreid_lite.config import Config
 from vsreid_lite.flow import CachedFlow, FlowEstimator, get_flow
-from vsreid_lite.frames import to_image
-from vsreid_lite.geometry import Box, SparseMap, cut, resize
-from vsreid_lite.models import Networks
-from vsreid_lite.models.loading import choose_device
+from vsreid_lite.geometry import Box, SparseMap, cut, resize, to_image
+from vsreid_lite.networks import Networks
+from vsreid_lite.networks.loading import choose_device
 from vsreid_lite.propagation import Propagation, Region, predict_patches, propagation_box
 from vsreid_lite.reidentification import (
     Boxes,
@@ -42,7 +41,7 @@ from vsreid_lite.reidentification import (
     template_box,
 )
 from vsreid_lite.result import Maps, Record, Round
-from vsreid_lite.sequence import Sequence
+from vsreid_lite.video.video import Video
 
 Step = tuple[int, int, int]  # target frame j, source frame i, instance k
 View = tuple[SparseMap, Box | None]  # guided map of a step, and the box that N_mp sees; None where the map is empty
@@ -53,7 +52,7 @@ class Engine:
 
     def __init__(
         self,
-        sequence: Sequence,
+        sequence: Video,
         networks: Networks,
         config: Config,
         flow: FlowEstimator | None,

@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -88,6 +90,12 @@ def release_iou(a: Box, b: Box) -> float:
     height = min(a.y1, b.y1) - max(a.y0, b.y0) + 1
     around = (max(a.x1, b.x1) - min(a.x0, b.x0 + 1)) * (max(a.y1, b.y1) - min(a.y0, b.y0 + 1))
     return max(width, 0) * max(height, 0) / around
+
+
+def to_image(frame: NDArray[np.uint8], box: Box | None = None, device: torch.device | str = "cpu") -> Tensor:
+    """A frame (H, W, 3), or its part inside a box, as the networks see it: (3, h, w), float32 in [0, 1]."""
+    part = frame if box is None else frame[box.y0 : box.y1, box.x0 : box.x1]
+    return torch.as_tensor(part, device=device).permute(2, 0, 1).float() / 255
 
 
 def cut(image: Tensor, box: Box) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from vsreid_lite.geometry import Box, SparseMap
-from vsreid_lite.masks import Mask
+from vsreid_lite.video.masks import Mask
 
 
 def merge(maps: Sequence[SparseMap], labels: Sequence[int]) -> Mask:

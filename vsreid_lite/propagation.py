@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 
 from vsreid_lite.config import PropagationConfig
-from vsreid_lite.frames import to_image
-from vsreid_lite.geometry import Box, Shape, SparseMap, cut, paste, resize, resize_flow, warp
-from vsreid_lite.masks import Frame
-from vsreid_lite.models import PropagationNetwork
+from vsreid_lite.geometry import Box, Shape, SparseMap, cut, paste, resize, resize_flow, to_image, warp
+from vsreid_lite.networks import PropagationNetwork
+from vsreid_lite.video.masks import Frame
 
 
 @dataclass(frozen=True)

@@ -25,19 +25,18 @@ from torch import Tensor
 
 from vsreid_lite.config import Config
 from vsreid_lite.flow import FlowEstimator
-from vsreid_lite.frames import to_image
-from vsreid_lite.geometry import SparseMap, cut, paste
-from vsreid_lite.masks import Mask
-from vsreid_lite.models import Networks
+from vsreid_lite.geometry import SparseMap, cut, paste, to_image
+from vsreid_lite.networks import Networks
 from vsreid_lite.propagation import Region, predict_patches, propagate_mask
 from vsreid_lite.reidentification import Retrieval, Starts, reidentify, template_box
 from vsreid_lite.result import Maps, Result, Round
-from vsreid_lite.sequence import Sequence
+from vsreid_lite.video.masks import Mask
+from vsreid_lite.video.video import Video
 
 
 @torch.inference_mode()
 def segment_as_printed(
-    sequence: Sequence,
+    sequence: Video,
     networks: Networks,
     config: Config,
     flow: FlowEstimator,
@@ -71,7 +70,7 @@ def segment_as_printed(
 class _Run:
     """The variables of Algorithm 3: P[i, k], c[i, k] and t[k]."""
 
-    def __init__(self, sequence: Sequence, networks: Networks, config: Config, flow: FlowEstimator) -> None:
+    def __init__(self, sequence: Video, networks: Networks, config: Config, flow: FlowEstimator) -> None:
         self.I, self.labels = list(sequence.frames), sequence.labels
         self.networks, self.config, self.F = networks, config, flow
         self.N, self.K = sequence.N, sequence.K  # lines 2-3

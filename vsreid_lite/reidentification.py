@@ -14,8 +14,8 @@ from torch.nn import functional
 
 from vsreid_lite.config import ReidConfig
 from vsreid_lite.geometry import Box, iou
-from vsreid_lite.masks import Frame
-from vsreid_lite.models import Detector, IdentificationNet
+from vsreid_lite.networks import Detector, IdentificationNet
+from vsreid_lite.video.masks import Frame
 
 Boxes = NDArray[np.int64]  # (N, K, 4): x0, y0, x1, y1 of each frame and instance; zeros where there is none
 Starts = NDArray[np.int64]  # (N, K): c_{i,k}, the checkpoints; negative where nothing was propagated (FIDELITY row 16)

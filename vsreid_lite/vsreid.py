@@ -1,43 +1,101 @@
-"""Algorithm 3, VS-ReID, on a whole sequence: one verb over the engine (section 3.3)."""
+"""VS-ReID on a whole video: networks and their adaptation, the engine of Algorithm 3, and its result (section 3.3)."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection
+from dataclasses import replace
 
 import torch
 
 from vsreid_lite.config import LITE, Config
 from vsreid_lite.engine import Engine
-from vsreid_lite.flow import FlowEstimator
+from vsreid_lite.flow import FlowEstimator, get_flow
 from vsreid_lite.merge import merge
-from vsreid_lite.models import Networks
+from vsreid_lite.networks import Networks
+from vsreid_lite.networks.layers import fold_normalisation
+from vsreid_lite.networks.loading import choose_device, load_networks, settled
+from vsreid_lite.networks.mask_propagation import TwoStreams
 from vsreid_lite.release import ReleaseEngine, leaves_the_paper
 from vsreid_lite.result import Result, Round
-from vsreid_lite.sequence import Sequence
+from vsreid_lite.training.adaptation import adapt
+from vsreid_lite.video.video import Video
 
-__all__ = ["merge", "segment"]
 
-
-@torch.inference_mode()
 def segment(
-    sequence: Sequence,
-    networks: Networks,
+    video: Video,
     config: Config = LITE,
+    networks: Networks | None = None,
     flow: FlowEstimator | None = None,
     *,
     keep_maps: bool = False,
     record: bool | Collection[tuple[int, int]] = False,
     progress: bool = False,
 ) -> Result:
-    """VS-ReID on a whole sequence: the masks of all frames from the instances of the first mask.
+    """Segment all frames of a video from the instances of its first mask.
 
-    flow: F; by default that of `config.flow`. keep_maps: keep the probability maps after every round. record: keep the
-    guided map, box and patch of every map, or of the given (frame, instance) pairs. progress: bars on stderr.
-    Without a detector or an identification network, or with `config.reid` off, the first propagation is all.
-    Raises ValueError for a flow that does not fit the frames, and FileNotFoundError for one that is not there.
+    Args:
+        video: the frames (N, H, W, 3) and the first mask (H, W).
+        config: networks, weights and rules. Without a detector or an identification network, or with `config.reid`
+            off, the first propagation is all.
+        networks: networks of one's own, used with `config` as it is. By default those of `prepare`, which also takes
+            the settings stored with the weights, and adapts N_mp if `config.adapt` says so.
+        flow: the flow estimator F, by default that of `config.flow`.
+        keep_maps: keep the probability maps after every round.
+        record: keep the guided map, box and patch of every map, or of the given (frame, instance) pairs.
+        progress: show bars on stderr.
+
+    Raises:
+        ValueError: the flow does not fit the frames.
+        FileNotFoundError: a weight file or a flow file is missing.
     """
+    started = time.perf_counter()
+    adapting = networks is None and config.adapt
+    if networks is None:
+        flow = flow or get_flow(config.flow, video.frame_names, choose_device(config.device))  # refused before adapting
+        networks, config = prepare(video, config, progress)
+    prepared = time.perf_counter() - started if adapting else 0.0
+    result = _run(video, config, networks, flow, keep_maps, record, progress)
+    result.seconds["adaptation"] = prepared
+    result.seconds["total"] += prepared
+    return result
+
+
+def prepare(video: Video, config: Config, progress: bool = False) -> tuple[Networks, Config]:
+    """Load the networks of a configuration, with the settings stored with their weights.
+
+    With `config.adapt`, N_mp is adapted to the first frame of the video, unless that is its only one. A retrieval must
+    then improve on the maps: by `AdaptationConfig.improvement`, unless `ReidConfig` says by how much.
+
+    Returns:
+        The networks, and `config` with their settings (`settled`).
+    """
+    if config.adapt and video.N == 1:  # its mask is given: nothing is predicted
+        config = replace(config, adapt=False)
+    networks, config = load_networks(config), settled(config)
+    if not config.adapt:
+        return networks, config
+    assert isinstance(networks.propagation, TwoStreams)
+    adapted = adapt(networks.propagation, video, config.adaptation, config.propagation, config.seed, progress)
+    fold_normalisation(adapted)
+    networks = replace(networks, propagation=adapted)
+    if config.matching.improvement is None:
+        config = replace(config, matching=replace(config.matching, improvement=config.adaptation.improvement))
+    return networks, config
+
+
+@torch.inference_mode()
+def _run(
+    video: Video,
+    config: Config,
+    networks: Networks,
+    flow: FlowEstimator | None,
+    keep_maps: bool,
+    record: bool | Collection[tuple[int, int]],
+    progress: bool,
+) -> Result:
     engine_of = ReleaseEngine if leaves_the_paper(config) else Engine
-    engine = engine_of(sequence, networks, config, flow, record, progress)
+    engine = engine_of(video, networks, config, flow, record, progress)
     with engine.timed("total"):
         with engine.timed("initial"):
             engine.initialise()
@@ -49,8 +107,6 @@ def segment(
                 if keep_maps:
                     snapshots.append(engine.snapshot())
         with engine.timed("merge"):
-            masks = [merge(maps, sequence.labels) for maps in engine.P]
+            masks = [merge(maps, video.labels) for maps in engine.P]
     engine.seconds["rounds"] -= engine.seconds["candidates"]  # which are made on the way
-    return Result(
-        sequence.name, sequence.labels, masks, rounds, engine.start, engine.seconds, snapshots, engine.records
-    )
+    return Result(video.name, video.labels, masks, rounds, engine.start, engine.seconds, snapshots, engine.records)

@@ -87,7 +87,7 @@ def test_scenes_are_rendered_anew_as_sequences_of_their_own(tmp_path, monkeypatc
         drawn.append((split, index))
         return tiny_sequence(f"{challenge_name(index)}-{index:04d}")
 
-    monkeypatch.setattr(benchmarks, "mini_sequence", draw)
+    monkeypatch.setattr(benchmarks, "mini_video", draw)
     benchmark = open_scenes(range(21, 23), tmp_path / "scenes")
     assert drawn == [("test", 21), ("test", 22)]
     assert benchmark.names == ("occlusion-0021", "scale-change-0022") and benchmark.sources(benchmark.names[0]) == ()

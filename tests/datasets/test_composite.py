@@ -17,7 +17,7 @@ from vsreid_lite.datasets.cutouts import Footage, bounce, cut_out, read_footage
 from vsreid_lite.datasets.frozen import write_benchmark
 from vsreid_lite.datasets.mini import SMALLEST
 from vsreid_lite.datasets.scripts import SCRIPTS, Script, Way
-from vsreid_lite.sequence import Sequence
+from vsreid_lite.video.video import Video
 
 COLOURS = {"red": (200, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 200)}
 
@@ -40,7 +40,7 @@ def toy_scene(script: str, seed: int = 0) -> CompositeSequence:
     return composite_scene(rng, script, [toy("red"), toy("green")], toy("blue"), frames=40)
 
 
-def areas(sequence: Sequence) -> np.ndarray:
+def areas(sequence: Video) -> np.ndarray:
     """(N, K) pixels."""
     return np.array([np.bincount(m.ravel(), minlength=sequence.K + 1)[1:] for m in sequence.annotations])
 
@@ -236,8 +236,8 @@ def test_in_davis_2017_sequences_of_several_instances_are_no_source(tmp_path: Pa
         read_footage(tmp_path, "two", 2017)
 
 
-def toy_2017(name: str, labels: tuple[int, ...]) -> Sequence:
+def toy_2017(name: str, labels: tuple[int, ...]) -> Video:
     mask = np.zeros((40, 60), np.uint8)
     for label in labels:
         mask[5:15, 20 * label : 20 * label + 10] = label
-    return Sequence(name, [np.zeros((40, 60, 3), np.uint8)] * 2, mask, annotations=[mask, mask])
+    return Video(name, [np.zeros((40, 60, 3), np.uint8)] * 2, mask, annotations=[mask, mask])

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from vsreid_lite.datasets.davis import davis_folders, list_sequences, load_davis
-from vsreid_lite.masks import write_mask
+from vsreid_lite.video.masks import write_mask
 
 SHAPE = (6, 8)
 

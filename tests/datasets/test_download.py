@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vsreid_lite import fetching
 from vsreid_lite.datasets.download import ARCHIVES, Archive, download, fetch_archive, unpack
-from vsreid_lite.fetching import fetch
+from vsreid_lite.system import downloads as fetching
+from vsreid_lite.system.downloads import fetch
 
 
 def zip_bytes(members):

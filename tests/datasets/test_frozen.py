@@ -5,17 +5,17 @@ import pytest
 from PIL import Image
 
 from vsreid_lite.datasets.frozen import mini_test, read_benchmark, write_benchmark
-from vsreid_lite.masks import PALETTE
-from vsreid_lite.sequence import Sequence
+from vsreid_lite.video.masks import PALETTE
+from vsreid_lite.video.video import Video
 
 
-def small(name: str, N: int = 3, annotated: bool = True) -> Sequence:
+def small(name: str, N: int = 3, annotated: bool = True) -> Video:
     rng = np.random.default_rng(N)
     frames = [np.full((24, 32, 3), rng.integers(256, size=3), np.uint8) for _ in range(N)]
     masks = [np.zeros((24, 32), np.uint8) for _ in range(N)]
     for i, mask in enumerate(masks):
         mask[2:9, 3 + i : 11 + i], mask[12:20, 5:15] = 1, 2
-    return Sequence(name, frames, masks[0], annotations=masks if annotated else None)
+    return Video(name, frames, masks[0], annotations=masks if annotated else None)
 
 
 def test_a_benchmark_is_read_back_with_its_labels_exact_and_in_order(tmp_path: Path):

@@ -5,17 +5,17 @@ import pytest
 import torch
 
 from vsreid_lite.datasets.frozen import MINI, mini_test
-from vsreid_lite.datasets.mini import CHALLENGES, FRAMES, SHAPE, SMALLEST, mini_scene, mini_sequence
+from vsreid_lite.datasets.mini import CHALLENGES, FRAMES, SHAPE, SMALLEST, mini_scene, mini_video
 from vsreid_lite.evaluation import Scores, score_sequence
 from vsreid_lite.flow import DisFlow
 from vsreid_lite.geometry import Box, warp
-from vsreid_lite.sequence import Sequence
+from vsreid_lite.video.video import Video
 
 LOOK_ALIKE = [name for name in CHALLENGES if name.startswith("look-alike")]
 
 
 @cache
-def frozen() -> list[Sequence]:
+def frozen() -> list[Video]:
     return mini_test()
 
 
@@ -54,7 +54,7 @@ def test_instances_leave_hide_and_return():
     assert sum(map(len, lost.values())) >= 6
 
 
-def returns(sequence: Sequence, label: int) -> bool:
+def returns(sequence: Video, label: int) -> bool:
     visible = np.array([(annotation == label).any() for annotation in sequence.annotations])
     return bool(np.any(~visible[:-1] & visible[1:]))
 
@@ -67,7 +67,7 @@ def test_warping_the_first_mask_by_dis_flow_alone_scores_below_055():
     assert 0.2 < Scores(instances).global_mean < 0.55
 
 
-def warped_masks(sequence: Sequence) -> np.ndarray:
+def warped_masks(sequence: Video) -> np.ndarray:
     flow, P = DisFlow(), sequence.first_probabilities()
     masks = [sequence.first_mask]
     for j in range(1, sequence.N):
@@ -92,7 +92,7 @@ def test_look_alikes_are_not_told_apart_by_mean_colour(name: str):
     assert np.mean(hits) < 0.8
 
 
-def mean_colour(sequence: Sequence, i: int, label: int) -> np.ndarray | None:
+def mean_colour(sequence: Video, i: int, label: int) -> np.ndarray | None:
     """The mean RGB of what the box of an instance shows; None where less than SMALLEST pixels of it are seen."""
     mask = sequence.annotations[i] == label
     if mask.sum() < SMALLEST:
@@ -109,7 +109,7 @@ def test_a_sequence_comes_from_its_split_and_index_alone():
 
 
 def test_later_scenes_repeat_the_challenges_under_names_of_their_own():
-    sequence = mini_sequence("train", 12 + 5)
+    sequence = mini_video("train", 12 + 5)
     assert sequence.name == "fast-motion-0017"
     assert sequence.labels == (1, 2)
     assert np.array_equal(sequence.first_mask, sequence.annotations[0])

@@ -9,7 +9,7 @@ import torch
 
 from tests.command_line import FIRST, SECOND, half_written, ship_stubs, snapshot, tiny_sequence
 from tests.stubs import ListedDetector, ListedScores
-from vsreid_lite import api
+from vsreid_lite import vsreid
 from vsreid_lite.config import LITE, AdaptationConfig
 from vsreid_lite.datasets.benchmarks import open_benchmark
 from vsreid_lite.datasets.davis import MASKS
@@ -20,11 +20,11 @@ from vsreid_lite.evaluation.ladder import ADAPTATION, IMPROVING, adapted, ladder
 from vsreid_lite.evaluation.metrics import score_sequence
 from vsreid_lite.evaluation.paper import table1
 from vsreid_lite.evaluation.scores import Scores
-from vsreid_lite.masks import write_mask
-from vsreid_lite.models import Networks
-from vsreid_lite.models.mask_propagation import lite_streams
-from vsreid_lite.models.provenance import Provenance
-from vsreid_lite.models.weights import save_weights
+from vsreid_lite.networks import Networks
+from vsreid_lite.networks.mask_propagation import lite_streams
+from vsreid_lite.networks.provenance import Provenance
+from vsreid_lite.networks.weights import save_weights
+from vsreid_lite.video.masks import write_mask
 
 KEYS = {"name", "J-mean", "F-mean", "global-mean", "boost", "interval", "note", "seconds", "seen-in-training"}
 CONFIG = replace(LITE, device="cpu")
@@ -87,7 +87,7 @@ def test_the_numbers_are_those_of_each_sequence_segmented_alone(benchmark, tmp_p
                 name: one
                 for sequence in map(benchmark.load, benchmark.names)
                 for name, one in score_sequence(
-                    sequence.name, sequence.annotations, api.segment(sequence, row.config).masks
+                    sequence.name, sequence.annotations, vsreid.segment(sequence, row.config).masks
                 ).items()
             }
         )
@@ -97,8 +97,8 @@ def test_the_numbers_are_those_of_each_sequence_segmented_alone(benchmark, tmp_p
 
 def test_with_adaptation_there_is_a_sixth_row_that_adapts_to_each_sequence(benchmark, tmp_path, monkeypatch):
     seen = []
-    monkeypatch.setattr("vsreid_lite.api.adapt", lambda network, sequence, *_: seen.append(sequence.name) or network)
-    monkeypatch.setattr("vsreid_lite.api.TwoStreams", object)
+    monkeypatch.setattr("vsreid_lite.vsreid.adapt", lambda network, sequence, *_: seen.append(sequence.name) or network)
+    monkeypatch.setattr("vsreid_lite.vsreid.TwoStreams", object)
     results = run_ablation(benchmark, ladder(ADAPTING), tmp_path)
     assert [row["name"] for row in results["rows"]][5:] == [ADAPTATION]
     assert (
@@ -115,10 +115,10 @@ def test_rows_of_one_network_share_its_adaptation_and_get_what_they_would_get_al
         streams = lite_streams(config.propagation.use_flow).eval()
         return Networks(streams, ListedDetector({}), ListedScores({}, [FIRST, SECOND]))
 
-    monkeypatch.setattr(api, "load_networks", load)
+    monkeypatch.setattr(vsreid, "load_networks", load)
     adaptations = []
-    real = api.adapt
-    monkeypatch.setattr(api, "adapt", lambda *given: adaptations.append(given[3]) or real(*given))
+    real = vsreid.adapt
+    monkeypatch.setattr(vsreid, "adapt", lambda *given: adaptations.append(given[3]) or real(*given))
     bees = replace(benchmark, names=("bees",))
     rows = ladder(ADAPTING)
     every = adapted(rows)
@@ -135,7 +135,7 @@ def test_rows_of_one_network_share_its_adaptation_and_get_what_they_would_get_al
 
     sequence = benchmark.load("bees")
     for row, entry in ((rows[5], results["rows"][5]), *zip(every[:3], results["adapted-rows"], strict=False)):
-        masks = api.segment(sequence, row.config).masks
+        masks = vsreid.segment(sequence, row.config).masks
         scores = Scores(score_sequence("bees", sequence.annotations, masks))
         assert (entry["J-mean"], entry["F-mean"]) == (scores.J.mean, scores.F.mean)
     for without, entry in zip(results["rows"], results["adapted-rows"], strict=False):

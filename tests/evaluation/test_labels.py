@@ -8,7 +8,7 @@ from PIL import Image
 
 from tests.evaluation.samples import frames, write
 from vsreid_lite.evaluation import evaluate, score_sequence
-from vsreid_lite.masks import read_labels, write_mask
+from vsreid_lite.video.masks import read_labels, write_mask
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from vos_benchmark.benchmark import VideoEvaluator
 
 from tests.evaluation.samples import frames, rectangle, write
 from vsreid_lite.evaluation import Scores, evaluate, metrics, score_instance, score_sequence
-from vsreid_lite.masks import read_labels
+from vsreid_lite.video.masks import read_labels
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "metrics"
 EXACT = 1e-9

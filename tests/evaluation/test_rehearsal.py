@@ -31,7 +31,7 @@ def test_every_pair_of_thresholds_scores_as_in_a_run_of_its_own(seed, improvemen
     different = set()
     for rho_reid, rho_occ in PAIRS:
         matching = replace(CONFIG.matching, rho_reid=rho_reid, rho_occ=rho_occ, improvement=improvement)
-        result = segment(sequence, networks, replace(CONFIG, matching=matching), flow)
+        result = segment(sequence, replace(CONFIG, matching=matching), networks, flow)
         expected = score_sequence(sequence.name, sequence.annotations, result.masks)
         found = rehearsal.scores(matching)
         different.add(len(result.rounds))

@@ -40,7 +40,7 @@ def measured(monkeypatch):
 
     monkeypatch.setattr(selection, "rehearse", rehearse)
     monkeypatch.setattr(selection, "load_networks", lambda config: None)
-    monkeypatch.setattr(selection, "mini_sequence", lambda split, i: tiny_sequence(f"{split}-{i}"))
+    monkeypatch.setattr(selection, "mini_video", lambda split, i: tiny_sequence(f"{split}-{i}"))
     monkeypatch.setattr(selection, "_segmented", segmented)
     return asked
 

@@ -7,7 +7,7 @@ import torch
 
 from vsreid_lite import flow
 from vsreid_lite.flow import DisFlow, FloFolder, flow_file, get_flow
-from vsreid_lite.models import hub
+from vsreid_lite.networks import hub
 
 
 @pytest.fixture(autouse=True)

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from vsreid_lite.config import Config
-from vsreid_lite.datasets.mini import CHALLENGES, mini_sequence
-from vsreid_lite.evaluation.steps import WARPED, one_step_scores
+from vsreid_lite.datasets.mini import CHALLENGES, mini_video
 from vsreid_lite.flow import DisFlow, ExactFlow, get_flow
 from vsreid_lite.geometry import warp
+from vsreid_lite.lessons.steps import WARPED, one_step_scores
 
 
 def shifted(shape, dx, dy, seed=0):
@@ -50,7 +50,7 @@ def test_warping_the_source_lands_on_the_target():
 )
 def test_true_masks_are_carried_better(better, other, challenge, gain):
     """Every third frame of a sequence of mini-val."""
-    video = mini_sequence("val", list(CHALLENGES).index(challenge))
+    video = mini_video("val", list(CHALLENGES).index(challenge))
     one, two = (
         np.nanmean(one_step_scores(video, get_flow(name), {}, Config(device="cpu"), every=3)[WARPED])
         for name in (better, other)

@@ -7,7 +7,7 @@ import torch
 from tests.flow.test_estimators import shifted
 from vsreid_lite.flow import RaftFlow
 from vsreid_lite.flow.raft import SIZES
-from vsreid_lite.models.weight_files import hub_file
+from vsreid_lite.networks.weight_files import hub_file
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import json
 import numpy as np
 from PIL import Image
 
-from vsreid_lite.masks import write_mask
+from vsreid_lite.video.masks import write_mask
 
 SHAPE = (60, 80)
 

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 import torch
 
-from vsreid_lite.api import prepare
 from vsreid_lite.config import AdaptationConfig, Config, PropagationConfig, ReidConfig
-from vsreid_lite.datasets.mini import mini_sequence
-from vsreid_lite.models.mask_propagation import TwoStreams, lite_streams
+from vsreid_lite.datasets.mini import mini_video
+from vsreid_lite.networks.mask_propagation import TwoStreams, lite_streams
 from vsreid_lite.propagation import propagate_mask
-from vsreid_lite.sequence import Sequence
 from vsreid_lite.training import adaptation
 from vsreid_lite.training.adaptation import adapt, no_larger_than_needed
 from vsreid_lite.training.clips import mask_box
 from vsreid_lite.training.recomposition import recompose
+from vsreid_lite.video.video import Video
+from vsreid_lite.vsreid import prepare
 
 SHORT = AdaptationConfig(steps=25, batch=4, recompositions=8, seconds=60)
 
@@ -40,14 +40,14 @@ def test_adaptation_learns_the_first_frame_and_changes_only_its_copy():
     torch.manual_seed(0)
     network = lite_streams().eval()
     before = copy.deepcopy(network.state_dict())
-    sequence = mini_sequence("val", 0)
+    sequence = mini_video("val", 0)
     adapted = adapt(network, sequence, SHORT, PropagationConfig())
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert first_frame_overlap(adapted, sequence) > first_frame_overlap(network, sequence) + 0.1
 
 
 def test_what_is_prepared_for_a_sequence_is_folded_when_it_has_learnt():
-    sequence = mini_sequence("val", 0)
+    sequence = mini_video("val", 0)
     config = Config(device="cpu", reid=False, adapt=True, adaptation=replace(SHORT, steps=1, batch=1))
     network = prepare(sequence, config)[0].propagation
     left = {name for name, layer in network.named_modules() if isinstance(layer, torch.nn.BatchNorm2d)}
@@ -58,13 +58,13 @@ def test_what_is_prepared_for_a_sequence_is_folded_when_it_has_learnt():
 def test_beside_an_adapted_network_a_retrieval_must_improve_on_the_map(given, own, expected):
     quick = replace(SHORT, steps=1, batch=1, recompositions=2, improvement=own)
     config = Config(device="cpu", reid=False, adapt=True, adaptation=quick, matching=ReidConfig(improvement=given))
-    found = prepare(mini_sequence("val", 0), config)[1].matching.improvement
+    found = prepare(mini_video("val", 0), config)[1].matching.improvement
     assert found == expected
-    assert prepare(mini_sequence("val", 0), replace(config, adapt=False))[1].matching.improvement == given
+    assert prepare(mini_video("val", 0), replace(config, adapt=False))[1].matching.improvement == given
 
 
 def test_adaptation_keeps_to_its_time():
-    sequence = mini_sequence("val", 0)
+    sequence = mini_video("val", 0)
     hurried = replace(SHORT, steps=10_000, seconds=0.5)
     started = time.monotonic()
     with pytest.warns(UserWarning, match=r"adapted with \d+ of \d+ steps"):
@@ -75,7 +75,7 @@ def test_adaptation_keeps_to_its_time():
 def test_without_a_limit_nothing_is_cut_short():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        adapt(lite_streams(), mini_sequence("val", 0), replace(SHORT, steps=1, seconds=None), PropagationConfig())
+        adapt(lite_streams(), mini_video("val", 0), replace(SHORT, steps=1, seconds=None), PropagationConfig())
 
 
 class Counted(torch.nn.Module):
@@ -93,7 +93,7 @@ class Counted(torch.nn.Module):
 def test_both_streams_learn_in_every_third_step_and_the_image_stream_alone_in_the_others():
     streams = lite_streams()
     network = TwoStreams(Counted(streams.rgb), Counted(streams.flow))
-    one = replace(mini_sequence("val", 0), labels=(1,), annotations=None)
+    one = replace(mini_video("val", 0), labels=(1,), annotations=None)
     adapted = adapt(network, one, replace(SHORT, steps=6, batch=1, recompositions=2), PropagationConfig())
     assert (adapted.rgb.asked, adapted.flow.asked) == (6, 2)
     for before, after in ((network.rgb, adapted.rgb), (network.flow, adapted.flow)):
@@ -124,7 +124,7 @@ def test_an_instance_that_would_vanish_keeps_the_first_frame_as_it_is():
 
 @pytest.mark.parametrize("steps", [1, 2, 5, 10])
 def test_any_number_of_steps_and_recompositions_will_do(steps):
-    sequence = mini_sequence("val", 0)
+    sequence = mini_video("val", 0)
     one = replace(sequence, labels=(1,), annotations=None)
     adapt(lite_streams(), one, replace(SHORT, steps=steps, batch=1, recompositions=1), PropagationConfig())
 
@@ -135,20 +135,20 @@ def test_adaptation_works_on_the_reduced_frame(monkeypatch):
         adaptation, "recompose", lambda frame, *rest: seen.append(frame.shape) or recompose(frame, *rest)
     )
     labels = cv2.circle(np.zeros((480, 854), np.uint8), (427, 240), 200, 1, -1)
-    video = Sequence("large", [np.repeat(labels[..., None] * 200, 3, 2)] * 3, labels)
+    video = Video("large", [np.repeat(labels[..., None] * 200, 3, 2)] * 3, labels)
     adapt(lite_streams(), video, replace(SHORT, steps=1, recompositions=2), PropagationConfig())
     assert seen == [(236, 419, 3)]
 
 
 def test_labels_that_are_not_instances_stay_background():
-    sequence = mini_sequence("val", 0)
+    sequence = mini_video("val", 0)
     only_one = replace(sequence, labels=(1,), annotations=None)
     adapted = adapt(lite_streams(), only_one, replace(SHORT, steps=1), PropagationConfig())
     assert all(np.isfinite(p.detach().numpy()).all() for p in adapted.parameters())
 
 
 def test_a_speck_is_too_small_to_learn_and_says_so():
-    sequence = mini_sequence("val", 0)
+    sequence = mini_video("val", 0)
     mask = np.zeros(sequence.shape, np.uint8)
     mask[50:54, 60:64] = 1
     network = lite_streams()
@@ -161,4 +161,4 @@ def test_a_loss_that_is_not_finite_stops_with_its_step():
     network = lite_streams()
     network.rgb.head.bias.data.fill_(torch.nan)
     with pytest.raises(FloatingPointError, match=r"adapting to .*: the gradient is nan at step 0"):
-        adapt(network, mini_sequence("val", 0), SHORT, PropagationConfig())
+        adapt(network, mini_video("val", 0), SHORT, PropagationConfig())

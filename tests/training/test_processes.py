@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tests.training import together
-from vsreid_lite.training.branches import _own_guides
+from vsreid_lite.training.losses import _own_guides
 from vsreid_lite.training.processes import Team, assemble
 
 pytestmark = pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad")

@@ -11,7 +11,6 @@ import torch
 from tests.command_line import tiny_frame, tiny_mask
 from vsreid_lite.config import PropagationConfig
 from vsreid_lite.datasets.textures import fractal_noise
-from vsreid_lite.sequence import Sequence
 from vsreid_lite.training import clips
 from vsreid_lite.training.clips import Clip, mask_box, real_clips
 from vsreid_lite.training.copy_paste import paste
@@ -26,6 +25,7 @@ from vsreid_lite.training.detection_samples import (
 )
 from vsreid_lite.training.propagation_samples import STILLS, VIDEO, Mixture, PropagationBatches
 from vsreid_lite.training.recomposition import fill_holes, recompose
+from vsreid_lite.video.video import Video
 
 SMALL = PropagationConfig(patch=32)
 
@@ -273,7 +273,7 @@ def test_frames_of_any_proportions_give_crops_of_background(width, height):
 def video(frames, masks):
     """A real sequence of so many frames, the first `masks` of which have masks."""
     annotations = [tiny_mask((1,)) if i < masks else None for i in range(frames)]
-    return Sequence("apes", [tiny_frame(i) for i in range(frames)], tiny_mask((1,)), annotations=annotations)
+    return Video("apes", [tiny_frame(i) for i in range(frames)], tiny_mask((1,)), annotations=annotations)
 
 
 @pytest.mark.parametrize(("frames", "masks"), [(5, 5), (8, 7), (8, 1)])

@@ -11,16 +11,16 @@ from torchvision.models.resnet import Bottleneck
 from tests.training.still_folders import make_voc
 from tests.training.tiny_clips import tiny_clip
 from vsreid_lite.config import PAPER, with_propagation
-from vsreid_lite.models import full_size, resnet
-from vsreid_lite.models.detector import PaperDetector
-from vsreid_lite.models.efficientnet import Backbone
-from vsreid_lite.models.identification import PaperIdentification
-from vsreid_lite.models.loading import load_networks
-from vsreid_lite.models.mask_propagation import Stream, TwoStreams
-from vsreid_lite.models.provenance import read_provenance
-from vsreid_lite.models.resnet import ResNetStream
-from vsreid_lite.models.weight_files import hub_file
-from vsreid_lite.models.weights import load_weights, save_weights
+from vsreid_lite.networks import full_size, resnet
+from vsreid_lite.networks.detector import PaperDetector
+from vsreid_lite.networks.efficientnet import Backbone
+from vsreid_lite.networks.identification import PaperIdentification
+from vsreid_lite.networks.loading import load_networks
+from vsreid_lite.networks.mask_propagation import Stream, TwoStreams
+from vsreid_lite.networks.provenance import read_provenance
+from vsreid_lite.networks.resnet import ResNetStream
+from vsreid_lite.networks.weight_files import hub_file
+from vsreid_lite.networks.weights import load_weights, save_weights
 from vsreid_lite.training import detection_samples, stages
 from vsreid_lite.training.log import read_log
 from vsreid_lite.training.loop import Plan

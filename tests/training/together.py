@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 
-from vsreid_lite.models.identification import OIMLoss
+from vsreid_lite.networks.identification import OIMLoss
 from vsreid_lite.training.loop import Plan, train
 from vsreid_lite.training.processes import Team, assemble
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from collections.abc import Sequence as Ordered
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -14,11 +13,11 @@ from tqdm.auto import tqdm
 from vsreid_lite.datasets.composite import CompositeSequence, composite_sequences
 from vsreid_lite.datasets.davis import FRAMES, MASKS, davis_folders, input_files, list_sequences, load_davis, read_first
 from vsreid_lite.datasets.frozen import MINI, write_benchmark
-from vsreid_lite.datasets.mini import mini_sequence
-from vsreid_lite.files import visible_files
-from vsreid_lite.frame_folders import frame_files
-from vsreid_lite.sequence import Sequence, annotation_files
-from vsreid_lite.wording import counted
+from vsreid_lite.datasets.mini import mini_video
+from vsreid_lite.system.files import visible_files
+from vsreid_lite.system.wording import counted
+from vsreid_lite.video.frame_folders import frame_files
+from vsreid_lite.video.video import Video, annotation_files
 
 DATASETS = ("mini", "composite", "davis-2016", "davis-2017")
 FEWEST_FRAMES = 3  # the first and the last do not count
@@ -38,7 +37,7 @@ class Benchmark:
     split: str = "all"
     scenes: tuple[int, ...] = ()
 
-    def load(self, name: str) -> Sequence:
+    def load(self, name: str) -> Video:
         """The sequence `name` with its annotations."""
         if self.dataset == "composite":
             return _composites(self.root)[name]
@@ -59,7 +58,7 @@ class Benchmark:
         )
 
 
-def open_benchmark(dataset: str, root: Path | None = None, names: Ordered[str] = ()) -> Benchmark:
+def open_benchmark(dataset: str, root: Path | None = None, names: Sequence[str] = ()) -> Benchmark:
     """The benchmark `dataset`: the sequences named, whatever their split, or else those of its split.
 
     root: the folder of a DAVIS data set; mini's own is shipped. Where DAVIS has no list of a split, all its sequences
@@ -80,13 +79,13 @@ def open_benchmark(dataset: str, root: Path | None = None, names: Ordered[str] =
     return benchmark
 
 
-def open_scenes(scenes: range, folder: Path, names: Ordered[str] = ()) -> Benchmark:
+def open_scenes(scenes: range, folder: Path, names: Sequence[str] = ()) -> Benchmark:
     """Scenes of mini's test split by their numbers, rendered into `folder`: from 12 on, none was ever used.
 
     A scene is the same each time, so what is rendered over an earlier rendering changes nothing. names: of the
     sequences to keep. Raises ValueError for a name that is not among them, OSError for what cannot be written.
     """
-    rendered = write_benchmark((mini_sequence("test", index) for index in tqdm(scenes, desc="rendering")), folder)
+    rendered = write_benchmark((mini_video("test", index) for index in tqdm(scenes, desc="rendering")), folder)
     benchmark = open_benchmark("mini", folder, names)
     kept = tuple(index for index, name in zip(scenes, rendered, strict=True) if name in benchmark.names)
     return replace(benchmark, split="test", scenes=kept)
@@ -133,7 +132,7 @@ def _split(dataset: str, root: Path, known: list[str]) -> tuple[str, tuple[str, 
     return split, tuple(list_sequences(root, _year(dataset), split))
 
 
-def _check_annotations(root: Path, year: int, names: Ordered[str]) -> None:
+def _check_annotations(root: Path, year: int, names: Sequence[str]) -> None:
     """Before a long run: whether each sequence has a first mask and enough true masks; says which have not all."""
     sparse = {}
     for name in names:

@@ -7,8 +7,7 @@ leave smears that mark the place.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from collections.abc import Sequence as Ordered
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -21,8 +20,8 @@ from vsreid_lite.datasets.davis import MASKS, davis_folders
 from vsreid_lite.datasets.mini import SMALLEST, SPLITS
 from vsreid_lite.datasets.scenes import Track
 from vsreid_lite.datasets.scripts import SCRIPTS
-from vsreid_lite.masks import Mask, read_mask
-from vsreid_lite.sequence import Sequence
+from vsreid_lite.video.masks import Mask, read_mask
+from vsreid_lite.video.video import Video
 
 FRAMES = 50
 SIZE = (58, 72)  # pixels: side of the square as large as an instance at scale 1
@@ -34,7 +33,7 @@ Paint = Callable[[Array, Mask, int], None]  # image (H, W, 3) float32 and labels
 
 
 @dataclass(frozen=True, eq=False)
-class CompositeSequence(Sequence):
+class CompositeSequence(Video):
     """A sequence with the real sequences that went into it: those of instances 1, 2, ..., then the background's."""
 
     sources: tuple[str, ...] = ()
@@ -44,7 +43,7 @@ def composite_sequences(
     root: Path | str,
     seed: int = 0,
     split: str = "test",
-    names: Ordered[str] | None = None,
+    names: Sequence[str] | None = None,
     count: int = len(SCRIPTS),
     year: int = 2016,
 ) -> list[CompositeSequence]:
@@ -68,7 +67,7 @@ def composite_sequences(
 
 
 def composite_scene(
-    rng: np.random.Generator, script: str, instances: Ordered[Footage], background: Footage, frames: int = FRAMES
+    rng: np.random.Generator, script: str, instances: Sequence[Footage], background: Footage, frames: int = FRAMES
 ) -> CompositeSequence:
     """One composite of given footage: instance k comes from `instances[k]`; roles and paths are drawn from `rng`.
 
@@ -123,7 +122,7 @@ def _cast(
 
 
 def _compose(
-    rng: np.random.Generator, script: str, instances: Ordered[Footage], background: Footage, frames: int
+    rng: np.random.Generator, script: str, instances: Sequence[Footage], background: Footage, frames: int
 ) -> CompositeSequence | None:
     """One draw, or None when it does not follow the script."""
     roles = rng.permutation(len(instances))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsreid_lite.datasets.davis import load_davis
-from vsreid_lite.masks import Frame, Mask
+from vsreid_lite.video.masks import Frame, Mask
 
 Array = NDArray[np.floating]  # float32 in all images
 HEIGHT = 240  # pixels: half of DAVIS 480p

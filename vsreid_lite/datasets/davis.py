@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from vsreid_lite.datasets.download import download
-from vsreid_lite.masks import Mask, read_labels, to_instances
-from vsreid_lite.sequence import Sequence, annotation_files, read_frames
+from vsreid_lite.video.masks import Mask, read_labels, to_instances
+from vsreid_lite.video.video import Video, annotation_files, read_frames
 
 __all__ = ["davis_folders", "download", "list_sequences", "load_davis"]
 
@@ -67,7 +67,7 @@ def list_sequences(root: Path | str, year: int, split: str = "val") -> list[str]
     return there
 
 
-def load_davis(root: Path | str, year: int, sequence: str) -> Sequence:
+def load_davis(root: Path | str, year: int, sequence: str) -> Video:
     """One sequence with its first mask and what annotations there are; frames without one get None.
 
     2016: one instance, label 1, whatever is not background (255, or the instances of 2017 together).
@@ -86,7 +86,7 @@ def load_davis(root: Path | str, year: int, sequence: str) -> Sequence:
     paths, shape = annotation_files(folder / MASKS / sequence, names), frames[0].shape
     first = read_first(paths[0] or folder / MASKS / sequence / f"{names[0]}.png", year, shape)
     others = [None if path is None else to_instances(read_labels(path, shape), year) for path in paths[1:]]
-    return Sequence(sequence, frames, first, annotations=[first, *others], frame_names=names)
+    return Video(sequence, frames, first, annotations=[first, *others], frame_names=names)
 
 
 def read_first(path: Path, year: int, shape: tuple[int, ...] | None = None) -> Mask:

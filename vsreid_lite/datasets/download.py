@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 import pooch
 from tqdm.auto import tqdm
 
-from vsreid_lite.fetching import fetch
-from vsreid_lite.files import ADVICE, writable_folder
+from vsreid_lite.system.downloads import fetch
+from vsreid_lite.system.files import ADVICE, writable_folder
 
 
 @dataclass(frozen=True)

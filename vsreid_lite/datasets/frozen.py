@@ -10,15 +10,15 @@ import numpy as np
 from PIL import Image
 
 from vsreid_lite.datasets.davis import FRAMES, MASKS, list_sequences, load_davis
-from vsreid_lite.files import write_bytes, write_text
-from vsreid_lite.masks import Frame, write_mask
-from vsreid_lite.sequence import Sequence
+from vsreid_lite.system.files import write_bytes, write_text
+from vsreid_lite.video.masks import Frame, write_mask
+from vsreid_lite.video.video import Video
 
 MINI = Path(__file__).resolve().parents[2] / "data" / "mini"
 JPEG_QUALITY = 92  # the mini test split takes 5 MB with it
 
 
-def write_benchmark(sequences: Iterable[Sequence], root: Path | str, split: str = "test") -> list[str]:
+def write_benchmark(sequences: Iterable[Video], root: Path | str, split: str = "test") -> list[str]:
     """Write sequences below `root` in the layout of DAVIS 2017, with their list as `split`; returns their names.
 
     Frames become JPEGs, masks indexed PNGs; frames without annotation get no mask, the first one always has one. Every
@@ -33,7 +33,7 @@ def write_benchmark(sequences: Iterable[Sequence], root: Path | str, split: str 
     return names
 
 
-def read_benchmark(root: Path | str, split: str = "test") -> list[Sequence]:
+def read_benchmark(root: Path | str, split: str = "test") -> list[Video]:
     """The sequences of a split below `root`, with all their annotations, in the order of its list.
 
     Raises FileNotFoundError and ValueError as `list_sequences` and `load_davis` do.
@@ -41,7 +41,7 @@ def read_benchmark(root: Path | str, split: str = "test") -> list[Sequence]:
     return [load_davis(root, 2017, name) for name in list_sequences(root, 2017, split)]
 
 
-def mini_test(root: Path | str = MINI) -> list[Sequence]:
+def mini_test(root: Path | str = MINI) -> list[Video]:
     """The twelve frozen sequences of the mini test split; `mini_scene("test", i)` is the scene of sequence i.
 
     Raises FileNotFoundError when they are not there.
@@ -54,7 +54,7 @@ def mini_test(root: Path | str = MINI) -> list[Sequence]:
     return read_benchmark(root, "test")
 
 
-def _write_sequence(sequence: Sequence, root: Path) -> None:
+def _write_sequence(sequence: Video, root: Path) -> None:
     frames, masks = root / FRAMES / sequence.name, root / MASKS / sequence.name
     _refuse_leftovers(frames, {f"{name}.jpg" for name in sequence.frame_names})
     _refuse_leftovers(masks, {f"{name}.png" for name in sequence.frame_names})

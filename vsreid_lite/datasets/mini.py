@@ -11,7 +11,7 @@ import numpy as np
 
 from vsreid_lite.datasets.scenes import Array, Body, Part, Scene, Track
 from vsreid_lite.datasets.textures import backdrop, random_colour, skin
-from vsreid_lite.sequence import Sequence
+from vsreid_lite.video.video import Video
 
 SHAPE = (192, 320)
 FRAMES = 40
@@ -75,13 +75,13 @@ def challenge_name(index: int) -> str:
     return list(CHALLENGES)[index % len(CHALLENGES)]
 
 
-def mini_sequence(split: str, index: int) -> Sequence:
+def mini_video(split: str, index: int) -> Video:
     """Scene `index` of a split, rendered and annotated."""
     scene = mini_scene(split, index)
     rendered = [scene.render(i) for i in range(scene.frames)]
     masks = [frame.labels for frame in rendered]
     name = challenge_name(index) if index < len(CHALLENGES) else f"{challenge_name(index)}-{index:04d}"
-    return Sequence(
+    return Video(
         name=name,
         frames=[frame.image for frame in rendered],
         first_mask=masks[0],

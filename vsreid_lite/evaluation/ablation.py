@@ -18,17 +18,17 @@ import torch
 from tqdm.auto import tqdm
 
 from vsreid_lite import vsreid
-from vsreid_lite.api import prepare
 from vsreid_lite.config import Config, with_propagation
 from vsreid_lite.datasets.benchmarks import Benchmark
 from vsreid_lite.evaluation.ladder import Row
 from vsreid_lite.evaluation.metrics import score_sequence
 from vsreid_lite.evaluation.scores import InstanceScores, Scores
 from vsreid_lite.evaluation.summary import Measured, summarise
-from vsreid_lite.files import PACKAGE, fingerprint, write_json
 from vsreid_lite.flow import flow_file, get_flow
-from vsreid_lite.models.loading import choose_device, network_files
-from vsreid_lite.workers import each
+from vsreid_lite.networks.loading import choose_device, network_files
+from vsreid_lite.system.files import PACKAGE, fingerprint, write_json
+from vsreid_lite.system.workers import each
+from vsreid_lite.vsreid import prepare
 
 Results = Mapping[tuple[Config, str], Path]  # the file that keeps the result of a configuration on a sequence
 
@@ -119,7 +119,7 @@ def _measure(job: Job) -> list[dict[str, Any]]:
     for row in job.rows.values():
         started = time.perf_counter()
         ours = replace(config, reid=row.reid, propagation=row.propagation)
-        result = vsreid.segment(sequence, networks, ours, flow)
+        result = vsreid.segment(sequence, ours, networks, flow)
         seconds = ready + time.perf_counter() - started
         scores = score_sequence(job.sequence, sequence.truth, sequence.annotated(result.masks))
         arrays = {name: {key: value.tolist() for key, value in vars(one).items()} for name, one in scores.items()}

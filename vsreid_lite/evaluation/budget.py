@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from vsreid_lite.evaluation.ladder import Row
-from vsreid_lite.models.loading import network_files
-from vsreid_lite.models.provenance import Provenance, find_provenance
+from vsreid_lite.networks.loading import network_files
+from vsreid_lite.networks.provenance import Provenance, find_provenance
 
 
 def training_budget(rows: list[Row]) -> list[dict[str, object]]:

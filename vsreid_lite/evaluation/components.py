@@ -13,11 +13,11 @@ from vsreid_lite.datasets.frozen import mini_test
 from vsreid_lite.datasets.mini import mini_scene
 from vsreid_lite.evaluation.metrics import region
 from vsreid_lite.geometry import Box, iou
-from vsreid_lite.models import Networks
-from vsreid_lite.models.loading import load_networks
+from vsreid_lite.networks import Networks
+from vsreid_lite.networks.loading import load_networks
 from vsreid_lite.propagation import propagate_mask
 from vsreid_lite.reidentification import cosine_similarity
-from vsreid_lite.sequence import Sequence
+from vsreid_lite.video.video import Video
 
 SMALLEST = 60  # visible pixels of an instance that a part is asked for
 
@@ -46,17 +46,17 @@ def score_components(config: Config) -> ComponentScores:
     )
 
 
-def detector_recall(sequences: Iterable[Sequence], networks: Networks) -> float:
+def detector_recall(sequences: Iterable[Video], networks: Networks) -> float:
     """Share of visible instances that one of N_det's proposals covers with an IoU of at least 0.5."""
     return float(np.mean([hit for sequence in sequences for hit in _detections(sequence, networks)]))
 
 
-def identification_rank1(sequences: Iterable[Sequence], networks: Networks) -> float:
+def identification_rank1(sequences: Iterable[Video], networks: Networks) -> float:
     """Share of visible instances whose true box N_reid gives to the right one of their sequence's templates."""
     return float(np.mean([right for sequence in sequences for right in _first_ranks(sequence, networks)]))
 
 
-def _one_step_J(index: int, sequence: Sequence, networks: Networks, config: Config) -> Iterator[float]:
+def _one_step_J(index: int, sequence: Video, networks: Networks, config: Config) -> Iterator[float]:
     scene = mini_scene("test", index)
     device = next(networks.propagation.parameters()).device  # type: ignore[attr-defined]
     for i in range(1, sequence.N):
@@ -70,7 +70,7 @@ def _one_step_J(index: int, sequence: Sequence, networks: Networks, config: Conf
             yield region(now == label, (made > 0.5).cpu().numpy())
 
 
-def _detections(sequence: Sequence, networks: Networks) -> Iterator[bool]:
+def _detections(sequence: Video, networks: Networks) -> Iterator[bool]:
     assert networks.detector is not None
     for i in range(sequence.N):
         boxes = _boxes(sequence, i)
@@ -79,7 +79,7 @@ def _detections(sequence: Sequence, networks: Networks) -> Iterator[bool]:
             yield any(iou(box, proposal) >= 0.5 for proposal in proposals)
 
 
-def _first_ranks(sequence: Sequence, networks: Networks) -> Iterator[bool]:
+def _first_ranks(sequence: Video, networks: Networks) -> Iterator[bool]:
     assert networks.identification is not None
     first = _boxes(sequence, 0)
     templates = networks.identification.embed(sequence.frames[0], list(first.values()))
@@ -91,14 +91,14 @@ def _first_ranks(sequence: Sequence, networks: Networks) -> Iterator[bool]:
             yield from (list(first)[j] == label for j, label in zip(nearest, boxes, strict=True))
 
 
-def _labels(sequence: Sequence, i: int) -> np.ndarray:
+def _labels(sequence: Video, i: int) -> np.ndarray:
     assert sequence.annotations is not None
     labels = sequence.annotations[i]
     assert labels is not None
     return labels
 
 
-def _boxes(sequence: Sequence, i: int) -> dict[int, Box]:
+def _boxes(sequence: Video, i: int) -> dict[int, Box]:
     labels = _labels(sequence, i)
     masks = {label: labels == label for label in sequence.labels}
     boxes = {k: Box.from_probability(torch.from_numpy(m)) for k, m in masks.items() if m.sum() >= SMALLEST}

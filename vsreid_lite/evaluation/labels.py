@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vsreid_lite.files import visible_files
-from vsreid_lite.frame_folders import masks_by_frame, name_kind, series
-from vsreid_lite.masks import read_labels, read_mask, single_instance, to_instances_as, year_of
+from vsreid_lite.system.files import visible_files
+from vsreid_lite.video.frame_folders import masks_by_frame, name_kind, series
+from vsreid_lite.video.masks import read_labels, read_mask, single_instance, to_instances_as, year_of
 
 Labels = NDArray[np.integer]  # (H, W): 0 background, k for instance k from 1, 255 void (in the truth only)
 Source = str | Path | Mapping[str, NDArray[np.integer]]

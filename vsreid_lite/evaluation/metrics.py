@@ -23,7 +23,7 @@ from vsreid_lite.evaluation.labels import (
     sequence_names,
 )
 from vsreid_lite.evaluation.scores import InstanceScores, Scores, Values
-from vsreid_lite.wording import counted
+from vsreid_lite.system.wording import counted
 
 Mask = NDArray[np.bool_]  # (H, W)
 Masks = NDArray[np.bool_]  # (N, H, W)

@@ -13,10 +13,10 @@ from vsreid_lite.evaluation.metrics import score_sequence
 from vsreid_lite.evaluation.scores import InstanceScores
 from vsreid_lite.flow import FlowEstimator
 from vsreid_lite.merge import merge
-from vsreid_lite.models import Networks
+from vsreid_lite.networks import Networks
 from vsreid_lite.reidentification import Boxes, Candidates, Retrieval, Starts
 from vsreid_lite.result import Maps
-from vsreid_lite.sequence import Sequence
+from vsreid_lite.video.video import Video
 
 InstanceTable = dict[str, InstanceScores]  # keyed "<sequence>_<k>"
 
@@ -44,7 +44,7 @@ class Rehearsal(Engine):
 
     def __init__(
         self,
-        sequence: Sequence,
+        sequence: Video,
         networks: Networks,
         config: Config,
         candidates: Candidates | None = None,
@@ -87,7 +87,7 @@ class Rehearsal(Engine):
 
 
 def rehearse(
-    sequence: Sequence,
+    sequence: Video,
     networks: Networks,
     config: Config,
     thresholds: Iterable[tuple[float, float]],

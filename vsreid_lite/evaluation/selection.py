@@ -11,14 +11,14 @@ from typing import Any, TypeVar
 
 from tqdm.auto import tqdm
 
-from vsreid_lite.api import segment
 from vsreid_lite.config import Config, with_propagation
-from vsreid_lite.datasets.mini import mini_sequence
+from vsreid_lite.datasets.mini import mini_video
 from vsreid_lite.evaluation.metrics import score_sequence
 from vsreid_lite.evaluation.rehearsal import InstanceTable, rehearse
 from vsreid_lite.evaluation.scores import Scores
-from vsreid_lite.models.loading import load_networks
-from vsreid_lite.workers import each
+from vsreid_lite.networks.loading import load_networks
+from vsreid_lite.system.workers import each
+from vsreid_lite.vsreid import segment
 
 RHO_REID = (0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
 RHO_OCC = (0.3, 0.5, 0.7)
@@ -119,7 +119,7 @@ class _Rehearse:
 
     def __call__(self, index: int) -> dict[tuple[float, float, tuple[float, ...]], InstanceTable]:
         networks = load_networks(self.config)
-        return rehearse(mini_sequence("val", index), networks, self.config, self.pairs, self.scale_sets)
+        return rehearse(mini_video("val", index), networks, self.config, self.pairs, self.scale_sets)
 
 
 def _rehearsed(
@@ -163,7 +163,7 @@ def _adapted(config: Config, indices: range, workers: int, chosen: Settings) -> 
 
 def _segmented(job: tuple[Config, int]) -> InstanceTable:
     config, index = job
-    sequence = mini_sequence("val", index)
+    sequence = mini_video("val", index)
     masks = segment(sequence, config).masks
     return score_sequence(sequence.name, sequence.truth, sequence.annotated(masks))
 

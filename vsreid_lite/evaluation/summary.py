@@ -17,7 +17,7 @@ from vsreid_lite.evaluation.budget import training_budget
 from vsreid_lite.evaluation.ladder import PRINTED, Row
 from vsreid_lite.evaluation.paper import arithmetic, entries, gain, table1
 from vsreid_lite.evaluation.scores import InstanceScores, Scores
-from vsreid_lite.models.weight_files import UNTRAINED
+from vsreid_lite.networks.weight_files import UNTRAINED
 
 FEWEST = 3  # sequences for an interval
 ENDS = (0.025, 0.975)  # of Student's t, for 95 %

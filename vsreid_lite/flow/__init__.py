@@ -13,12 +13,12 @@ from torch import Tensor
 from vsreid_lite.config import check_flow_name
 from vsreid_lite.flow.dis import FAR, PRESETS, TUNED, DisFlow
 from vsreid_lite.flow.exact import ExactFlow
-from vsreid_lite.flow.files import FloFolder, read_flo, write_flo
+from vsreid_lite.flow.flo_files import FloFolder, read_flo, write_flo
 from vsreid_lite.flow.flownet2 import FILE, FlowNet2Flow
 from vsreid_lite.flow.raft import SIZES, RaftFlow
 from vsreid_lite.geometry import Reach, flow_reach
-from vsreid_lite.masks import Frame
-from vsreid_lite.models.weight_files import hub_file
+from vsreid_lite.networks.weight_files import hub_file
+from vsreid_lite.video.masks import Frame
 
 __all__ = [
     "CachedFlow",

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from vsreid_lite.flow.far import match_far
-from vsreid_lite.masks import Frame
+from vsreid_lite.video.masks import Frame
 
 PRESETS = {
     "ultrafast": cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST,

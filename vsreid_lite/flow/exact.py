@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vsreid_lite.masks import Frame
+from vsreid_lite.video.masks import Frame
 
 
 class Scene(Protocol):

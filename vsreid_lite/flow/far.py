@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vsreid_lite.masks import Frame
+from vsreid_lite.video.masks import Frame
 
 PIXELS = 100_000  # frames are halved until they have no more: 192 x 320 stays, 480 x 854 is searched at a quarter
 REACH = 3 / 16  # of the longer side: as far as the search goes, up, down, left and right

@@ -8,11 +8,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vsreid_lite.flow.networks import random_weights, to_tensor
+from vsreid_lite.flow.inputs import random_weights, to_tensor
 from vsreid_lite.geometry import resize
-from vsreid_lite.masks import Frame
-from vsreid_lite.models.flownet2 import MULTIPLE, FlowNet2, load_flownet2
-from vsreid_lite.models.weight_files import hub_file
+from vsreid_lite.networks.flownet2_layers import MULTIPLE, FlowNet2, load_flownet2
+from vsreid_lite.networks.weight_files import hub_file
+from vsreid_lite.video.masks import Frame
 
 FILE = "FlowNet2_checkpoint.pth.tar"  # the name under which the common PyTorch checkpoint goes round
 

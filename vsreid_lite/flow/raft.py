@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.models.optical_flow import Raft_Large_Weights, Raft_Small_Weights, raft_large, raft_small
 
-from vsreid_lite.flow.networks import random_weights, to_tensor
-from vsreid_lite.masks import Frame
-from vsreid_lite.models.checkpoints import load_tensors, read_checkpoint
-from vsreid_lite.models.hub import hub_weights
+from vsreid_lite.flow.inputs import random_weights, to_tensor
+from vsreid_lite.networks.checkpoints import load_tensors, read_checkpoint
+from vsreid_lite.networks.hub import hub_weights
+from vsreid_lite.video.masks import Frame
 
 MULTIPLE, SMALLEST = 8, 128  # pixels a side: RAFT's features shrink by 8, and its pyramid needs 16 of them
 SIZES: dict[str, tuple[Any, Any]] = {

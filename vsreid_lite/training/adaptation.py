@@ -14,13 +14,13 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from vsreid_lite.config import AdaptationConfig, PropagationConfig
-from vsreid_lite.masks import Frame, Mask
-from vsreid_lite.models.mask_propagation import TwoStreams
-from vsreid_lite.sequence import Sequence
-from vsreid_lite.training.branches import joint_loss
+from vsreid_lite.networks.mask_propagation import TwoStreams
 from vsreid_lite.training.clips import Clip, mask_box
+from vsreid_lite.training.losses import joint_loss
 from vsreid_lite.training.propagation_samples import Mixture, PropagationBatches
 from vsreid_lite.training.recomposition import recompose
+from vsreid_lite.video.masks import Frame, Mask
+from vsreid_lite.video.video import Video
 
 SMALLEST_TO_LEARN = 36  # pixels of an instance in the first frame
 REDUCED_TO = 2.0  # sides of a patch: the narrowest that an instance's enlarged box gets in a reduced first frame
@@ -29,7 +29,7 @@ FLOW_EVERY = 3  # steps from one to the next of the flow stream: its motions are
 
 def adapt(
     network: TwoStreams,
-    sequence: Sequence,
+    sequence: Video,
     config: AdaptationConfig,
     propagation: PropagationConfig,
     seed: int = 0,
@@ -79,7 +79,7 @@ def adapt(
 
 
 def _batches(
-    sequence: Sequence, config: AdaptationConfig, propagation: PropagationConfig, seed: int
+    sequence: Video, config: AdaptationConfig, propagation: PropagationConfig, seed: int
 ) -> PropagationBatches:
     """Of the first frame, and three times as often of its recompositions."""
     labels = np.where(np.isin(sequence.first_mask, sequence.labels), sequence.first_mask, 0).astype(np.uint8)

@@ -19,10 +19,10 @@ from vsreid_lite.datasets.davis import load_davis
 from vsreid_lite.datasets.footage import footage_scene
 from vsreid_lite.datasets.mini import mini_scene
 from vsreid_lite.datasets.scenes import Scene
-from vsreid_lite.files import write_bytes
 from vsreid_lite.flow.dis import TUNED, DisFlow
 from vsreid_lite.geometry import Box
-from vsreid_lite.masks import Frame, Mask
+from vsreid_lite.system.files import write_bytes
+from vsreid_lite.video.masks import Frame, Mask
 
 Flow = NDArray[np.float16]
 

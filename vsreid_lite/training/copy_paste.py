@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vsreid_lite.masks import Frame, Mask
 from vsreid_lite.training.clips import Clip, mask_box
+from vsreid_lite.video.masks import Frame, Mask
 
 SIZES = 0.1, 0.55  # a pasted instance's longer side, as a share of the frame's height
 ENLARGED = 2.0  # at most so many times, or it would be known by its blur

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vsreid_lite.files import write_text
+from vsreid_lite.system.files import write_text
 from vsreid_lite.training.catalogue import STAGE_NAMES
 
 COLUMNS = ["step", "loss", "seconds"]

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
-from vsreid_lite.files import write_bytes
+from vsreid_lite.system.files import write_bytes
 from vsreid_lite.training.log import append_to_log, cut_log
 from vsreid_lite.training.processes import Team
 

@@ -13,9 +13,9 @@ from torch.utils.data import Dataset
 
 from vsreid_lite.config import PropagationConfig
 from vsreid_lite.geometry import Box
-from vsreid_lite.masks import Frame
 from vsreid_lite.training.clips import Clip, Clips, mask_box
 from vsreid_lite.training.deformation import deform_mask
+from vsreid_lite.video.masks import Frame
 
 WINDOW = 176  # pixels: the side of the square in which guides are deformed, for patches of up to 128
 CONTEXT = 0.6  # of the instance on each side of it, inside the window

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vsreid_lite.masks import Frame, Mask
 from vsreid_lite.training.clips import Clip, mask_box
 from vsreid_lite.training.copy_paste import Image, lay_over
+from vsreid_lite.video.masks import Frame, Mask
 
 BACKGROUND = (3.0, 0.05, 0.05)  # degrees, scale, shift as a share of the frame
 INSTANCE = (25.0, 0.25, 0.30)  # degrees, scale, shift as a share of the instance

@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 from tqdm.auto import tqdm
 
-from vsreid_lite.files import PACKAGE, fingerprint
+from vsreid_lite.system.files import PACKAGE, fingerprint
+from vsreid_lite.system.workers import MOST, each
 from vsreid_lite.training.clips import Clip, footage_clip, mini_clip, read_clip, real_clips, write_clip
-from vsreid_lite.workers import MOST, each
 
 WORTH = 24  # clips that take longer to render than processes to start
 

@@ -13,18 +13,18 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from vsreid_lite.config import PAPER, PropagationConfig
-from vsreid_lite.models.checkpoints import misfits, read_checkpoint
-from vsreid_lite.models.detector import LiteDetector, PaperDetector
-from vsreid_lite.models.identification import LiteIdentification, OIMLoss, PaperIdentification
-from vsreid_lite.models.mask_propagation import TwoStreams, lite_streams
-from vsreid_lite.models.provenance import SHIPPED, Provenance, read_provenance
-from vsreid_lite.models.resnet import paper_streams
-from vsreid_lite.models.weights import load_weights, save_weights
-from vsreid_lite.training.branches import flow_loss, joint_loss
+from vsreid_lite.networks.checkpoints import misfits, read_checkpoint
+from vsreid_lite.networks.detector import LiteDetector, PaperDetector
+from vsreid_lite.networks.identification import LiteIdentification, OIMLoss, PaperIdentification
+from vsreid_lite.networks.mask_propagation import TwoStreams, lite_streams
+from vsreid_lite.networks.provenance import SHIPPED, Provenance, read_provenance
+from vsreid_lite.networks.resnet import paper_streams
+from vsreid_lite.networks.weights import load_weights, save_weights
 from vsreid_lite.training.catalogue import STILL_STAGES
 from vsreid_lite.training.clips import Clip
 from vsreid_lite.training.detection_samples import Detection, DetectionBatches, IdentityBatches, RegionBatches, Regions
 from vsreid_lite.training.loop import ALONE, Plan, train
+from vsreid_lite.training.losses import flow_loss, joint_loss
 from vsreid_lite.training.processes import Team
 from vsreid_lite.training.propagation_samples import DRIFTED, STILLS, VIDEO, Batch, Mixture, PropagationBatches
 from vsreid_lite.training.rendering import ClipStore

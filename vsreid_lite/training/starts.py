@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from vsreid_lite.models import detector, identification, resnet
-from vsreid_lite.models.efficientnet import imagenet_file
-from vsreid_lite.models.hub import hub_weights
-from vsreid_lite.models.mask_propagation import TwoStreams, flow_stream_from
+from vsreid_lite.networks import detector, identification, resnet
+from vsreid_lite.networks.efficientnet import imagenet_file
+from vsreid_lite.networks.hub import hub_weights
+from vsreid_lite.networks.mask_propagation import TwoStreams, flow_stream_from
 
 IMAGENET_START = "; at first EfficientNet-Lite0's ImageNet weights (ML Illustrated, Apache-2.0)"
 

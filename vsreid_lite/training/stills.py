@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from vsreid_lite.masks import Mask, open_image, read_mask, size_text, without_void
 from vsreid_lite.training.clips import Clip, Clips
+from vsreid_lite.video.masks import Mask, open_image, read_mask, size_text, without_void
 
 SMALLEST = 400  # pixels of an instance that is worth a sample
 MOST = 255  # instances of one picture: a label is a byte

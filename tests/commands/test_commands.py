@@ -1,0 +1,231 @@
+"""`vsreid evaluate`, `render` and `download`, and what holds of every command."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.command_line import half_written, refused, small_disk, snapshot, tiny_mask, tiny_sequence, truncate
+from vsreid_lite.commands.cli import main
+from vsreid_lite.commands.run import download_names
+from vsreid_lite.datasets.frozen import read_benchmark, write_benchmark
+from vsreid_lite.video.masks import write_mask
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "metrics"
+COMMANDS = ("segment", "evaluate", "ablation", "render", "train", "choose", "download", "figures", "doctor")
+
+
+# evaluate
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Reference and prediction of one sequence of four frames with two instances."""
+    for name in ("truth", "predicted"):
+        for i in range(4):
+            write_mask(tmp_path / name / "clip" / f"{i:05d}.png", tiny_mask())
+    return [str(tmp_path / "truth"), str(tmp_path / "predicted")]
+
+
+def test_evaluate_prints_and_writes_the_official_numbers(tmp_path, capsys):
+    for part in ("reference", "predicted"):
+        (tmp_path / part).mkdir()
+        (tmp_path / part / "dogs-jump").symlink_to(GOLDEN / part / "dogs-jump")
+    file = tmp_path / "new" / "scores.json"
+    assert main(["evaluate", str(tmp_path / "reference"), str(tmp_path / "predicted"), "--json", str(file)]) == 0
+    official = json.loads((GOLDEN / "official.json").read_text())["objects"]
+    scores = json.loads(file.read_text())
+    assert list(scores["instances"]) == ["dogs-jump_1", "dogs-jump_2", "dogs-jump_3"]
+    for name, instance in scores["instances"].items():
+        for measure in ("J", "F"):
+            expected, found = official[name][measure], instance[measure]
+            assert found.keys() == {"mean", "recall", "decay", "per_frame"}
+            assert len(found["per_frame"]) == 28
+            for key in ("mean", "recall", "decay", "per_frame"):
+                assert found[key] == pytest.approx(expected[key], abs=1e-9)
+    means = {m: np.mean([one[m]["mean"] for one in scores["instances"].values()]) for m in ("J", "F")}
+    assert scores["global"]["J"]["mean"] == pytest.approx(means["J"])
+    assert scores["global"]["J"].keys() == scores["global"]["F"].keys() == {"mean", "recall", "decay"}
+    assert scores["global"]["global-mean"] == pytest.approx((means["J"] + means["F"]) / 2)
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0].split() == ["instance", "J-mean", "F-mean"]
+    assert printed[1].split()[0] == "dogs-jump_1"
+    assert f"J: mean {means['J']:.3f}, recall" in "\n".join(printed)
+    assert printed[-1] == f"global-mean {scores['global']['global-mean']:.3f}"
+
+
+def test_a_perfect_prediction_prints_a_dash_for_what_is_undefined(folders, capsys):
+    assert main(["evaluate", *folders]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-3:] == ["J in visible frames: 1.000", "J after re-appearance: -", "global-mean 1.000"]
+
+
+@pytest.fixture
+def two_sequences(tmp_path):
+    """A DAVIS root with two sequences, and a prediction of the first."""
+    write_benchmark([tiny_sequence("my apes"), tiny_sequence("bees")], tmp_path, "val")
+    truth = tmp_path / "Annotations" / "480p"
+    shutil.copytree(truth / "my apes", tmp_path / "predicted" / "my apes")
+    return [str(truth), str(tmp_path / "predicted")]
+
+
+@pytest.mark.parametrize("option", ["--sequences=my apes", "--split=first", "--split={}/list.txt"])
+def test_some_sequences_or_a_split_are_scored_alone(two_sequences, tmp_path, capsys, option):
+    (tmp_path / "ImageSets" / "2017" / "first.txt").write_text("\ufeffmy apes \r\n", encoding="utf-8")
+    (tmp_path / "list.txt").write_text("my apes")
+    file = tmp_path / "scores.json"
+    assert main(["evaluate", *two_sequences, option.format(tmp_path), "--json", str(file)]) == 0
+    assert list(json.loads(file.read_text())["instances"]) == ["my apes_1", "my apes_2"]
+
+
+def test_a_sequence_or_split_that_is_not_there_is_named(two_sequences, tmp_path, capfd):
+    assert "--sequences my apes" in refused(capfd, "evaluate", *two_sequences)
+    assert "no sequence cats; there are bees, my apes" in refused(capfd, "evaluate", *two_sequences, "--sequences=cats")
+    assert "--split test: expected a file" in refused(capfd, "evaluate", *two_sequences, "--split=test")
+
+
+def test_masks_of_2016_are_scored_and_the_year_can_be_said(folders, tmp_path, capfd):
+    for part in ("truth", "predicted"):
+        for i in range(4):
+            Image.fromarray(tiny_mask((255,))).save(tmp_path / part / "clip" / f"{i:05d}.png")
+    assert main(["evaluate", *folders]) == main(["evaluate", *folders, "--year", "2016"]) == 0
+    assert capfd.readouterr().out.count("global-mean 1.000") == 2
+    assert "no instance, and 255 is void" in refused(capfd, "evaluate", *folders, "--year", "2017")
+
+
+def test_scores_never_replace_a_mask(folders, tmp_path, capfd):
+    before = snapshot(tmp_path)
+    (tmp_path / "link.json").symlink_to(tmp_path / "predicted" / "clip" / "00001.png")
+    for file in (tmp_path / "truth" / "clip" / "00001.png", tmp_path / "link.json"):
+        assert "the output is the input" in refused(capfd, "evaluate", *folders, "--json", file)
+    assert before.items() <= snapshot(tmp_path).items()
+
+
+BAD_PREDICTION = {
+    "missing truth": (lambda root: shutil.rmtree(root / "truth"), "truth: there is no such folder"),
+    "missing prediction": (lambda root: shutil.rmtree(root / "predicted"), "predicted: there is no such folder"),
+    "no sequence": (lambda root: shutil.rmtree(root / "truth" / "clip"), "truth: expected one folder"),
+    "missing frame": (
+        lambda root: (root / "predicted/clip/00001.png").unlink(),
+        "00001.png: expected an image file",
+    ),
+    "truncated mask": (lambda root: truncate(root / "predicted/clip/00002.png"), "00002.png: unreadable or truncated"),
+    "truncated truth": (lambda root: truncate(root / "truth/clip/00001.png"), "00001.png: unreadable or truncated"),
+    "another size": (
+        lambda root: write_mask(root / "predicted/clip/00001.png", tiny_mask()[:30]),
+        "predicted/clip/00001.png: expected 63 x 41",
+    ),
+    "more labels than in the truth": (
+        lambda root: write_mask(root / "predicted/clip/00002.png", tiny_mask((1, 5))),
+        "predicted/clip/00002.png: expected labels 0 to 2, as in the first true frame, found 5",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_PREDICTION)
+def test_a_prediction_that_cannot_be_scored_is_one_line_and_nothing_is_written(folders, tmp_path, capfd, case):
+    spoil, line = BAD_PREDICTION[case]
+    spoil(tmp_path)
+    before = snapshot(tmp_path)
+    assert line in refused(capfd, "evaluate", *folders, "--json", tmp_path / "new" / "a.json")
+    assert snapshot(tmp_path) == before and not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("file", ["/proc/a.json", "/dev/full", "{}/truth", "{}/truth/clip/00000.png/a.json"])
+def test_scores_that_cannot_be_written_are_refused_before_the_run(folders, tmp_path, capfd, monkeypatch, file):
+    monkeypatch.setattr("vsreid_lite.evaluation.metrics.evaluate", None)
+    file = file.format(tmp_path)
+    assert str(Path(file).parent) in refused(capfd, "evaluate", *folders, "--json", file)
+
+
+def test_scores_on_a_full_disk_are_one_line(folders, tmp_path, capfd):
+    with small_disk(tmp_path / "disk") as disk:
+        line = refused(capfd, "evaluate", *folders, "--json", disk / "a.json")
+        assert "a.json: No space left on device" in line and not half_written(disk)
+
+
+# render
+
+
+def test_one_mini_sequence_is_rendered_in_the_layout_of_davis_2017(tmp_path):
+    assert main(["render", "mini", "--output", str(tmp_path), "--count", "1", "--split", "val"]) == 0
+    (sequence,) = read_benchmark(tmp_path, "val")
+    assert sequence.name == "articulation" and sequence.N == 40 and sequence.shape == (192, 320)
+    assert all(mask is not None for mask in sequence.annotations)
+    assert not half_written(tmp_path)
+
+
+def test_composites_are_drawn_with_the_seed_split_and_count_that_were_asked_for(tmp_path, monkeypatch):
+    asked = []
+
+    def draw(*arguments, **options):
+        asked.append((*arguments, options))
+        return [tiny_sequence("cross-apes")]
+
+    monkeypatch.setattr("vsreid_lite.datasets.composite.composite_sequences", draw)
+    root, out = tmp_path / "davis", tmp_path / "out"
+    arguments = ["--root", str(root), "--output", str(out), "--seed", "3", "--split", "train", "--count", "2"]
+    assert main(["render", "composite", *arguments]) == 0
+    assert asked == [(root, 3, "train", {"count": 2})]
+    assert [sequence.name for sequence in read_benchmark(out, "train")] == ["cross-apes"]
+
+
+def test_composites_are_never_written_into_the_data_they_are_made_from(tmp_path, capfd):
+    write_benchmark([tiny_sequence("apes")], tmp_path / "davis", "val")
+    before = snapshot(tmp_path)
+    line = refused(capfd, "render", "composite", "--root", tmp_path / "davis", "--output", tmp_path / "x/../davis")
+    assert "the output is the input" in line or "cannot write" in line
+    assert "davis: the output is the input" in refused(
+        capfd, "render", "composite", "--root", tmp_path / "davis", "--output", tmp_path / "davis"
+    )
+    assert snapshot(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["composite"], "needs --root"),
+        (["composite", "--root", "/nowhere"], "/nowhere: expected DAVIS 2016"),
+        (["mini", "--output", "/proc/out"], "cannot write into the folder /proc/out"),
+    ],
+)
+def test_a_rendering_that_cannot_be_made_is_refused(tmp_path, capfd, arguments, line):
+    assert line in refused(capfd, "render", "--output", tmp_path / "out", *arguments)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_rendering_on_a_full_disk_leaves_no_list_of_its_sequences(tmp_path, capfd):
+    with small_disk(tmp_path / "disk") as disk:
+        line = refused(capfd, "render", "mini", "--count", "1", "--output", disk)
+        assert "00000.jpg: No space left on device" in line
+        assert not half_written(disk) and not (disk / "ImageSets").exists()
+
+
+# download
+
+
+def test_the_archives_of_the_parser_are_those_there_are():
+    from vsreid_lite.datasets.download import ARCHIVES
+
+    assert download_names() == list(ARCHIVES)
+
+
+def test_a_download_without_a_place_to_write_is_refused(tmp_path, capfd):
+    (tmp_path / "file").touch()
+    assert "cannot write into the folder" in refused(capfd, "download", "davis-2017", "--output", tmp_path / "file")
+
+
+# all
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_and_refuses_what_it_does_not_know(command, capsys):
+    with pytest.raises(SystemExit) as helped:
+        main([command, "--help"])
+    assert helped.value.code == 0 and f"usage: vsreid {command}" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as refusal:
+        main([command, "--nonsense"])
+    assert refusal.value.code == 2

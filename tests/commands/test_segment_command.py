@@ -1,0 +1,449 @@
+import errno
+import io
+import json
+import os
+import shutil
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from tests.command_line import (
+    FIRST,
+    SHAPE,
+    GuideAsAnswer,
+    half_written,
+    refused,
+    ship_stubs,
+    small_disk,
+    snapshot,
+    stub_networks,
+    tiny_frame,
+    tiny_mask,
+    truncate,
+    write_video_folder,
+)
+from vsreid_lite import vsreid
+from vsreid_lite.commands.cli import main
+from vsreid_lite.config import PRESETS
+from vsreid_lite.flow import write_flo
+from vsreid_lite.networks import weight_files
+from vsreid_lite.networks.mask_propagation import TwoStreams
+from vsreid_lite.video.masks import PALETTE, write_mask
+from vsreid_lite.video.movies import write_overlay_video
+from vsreid_lite.video.video import load_frames, read_frames
+
+
+@pytest.fixture(autouse=True)
+def weights(tmp_path_factory, monkeypatch):
+    return ship_stubs(monkeypatch, tmp_path_factory.mktemp("weights"))
+
+
+@pytest.fixture
+def clip(tmp_path):
+    """The first arguments of `vsreid segment` for a folder of four frames."""
+    return write_video_folder(tmp_path)
+
+
+def colours(path):
+    with Image.open(path) as image:
+        return np.array(image.getpalette()).reshape(-1, 3)
+
+
+def written(folder):
+    """The labels of each PNG of a folder, which must be indexed."""
+    masks = {}
+    for path in sorted(folder.iterdir()):
+        with Image.open(path) as image:
+            assert image.mode == "P"
+            masks[path.name] = np.array(image)
+    return masks
+
+
+def test_segment_writes_an_indexed_png_for_each_frame(clip, tmp_path, capsys):
+    assert main([*clip, "--output", str(tmp_path / "out")]) == 0
+    masks = written(tmp_path / "out")
+    assert list(masks) == ["00000.png", "00001.png", "00002.png", "00003.png"]
+    assert np.array_equal(masks["00000.png"], tiny_mask())
+    assert all(mask.shape == SHAPE and set(np.unique(mask)) == {0, 1, 2} for mask in masks.values())
+    assert np.array_equal(colours(tmp_path / "out" / "00003.png"), PALETTE)
+    assert "clip: 4 frames, 2 instances, 63 x 41" in capsys.readouterr().out
+    assert not half_written(tmp_path)
+
+
+def test_labels_and_colours_are_those_of_the_first_mask(clip, tmp_path):
+    palette = np.roll(PALETTE, 5, axis=1)
+    palette[7] = 10, 200, 30
+    write_mask(tmp_path / "first.png", tiny_mask((3, 7)), palette)
+    assert main([*clip, "--output", str(tmp_path / "out")]) == 0
+    assert all(set(np.unique(mask)) == {0, 3, 7} for mask in written(tmp_path / "out").values())
+    assert np.array_equal(colours(tmp_path / "out" / "00002.png"), palette)
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "1"])
+def test_a_mask_of_0_and_255_is_one_instance_in_a_visible_colour(clip, tmp_path, mode):
+    white = Image.fromarray((tiny_mask() > 0).astype(np.uint8) * 255)
+    (white if mode == "L" else white.convert(mode)).save(tmp_path / "first.png")
+    assert main([*clip, "--output", str(tmp_path / "out")]) == 0
+    assert all(set(np.unique(mask)) == {0, 1} for mask in written(tmp_path / "out").values())
+    assert colours(tmp_path / "out" / "00001.png")[1].tolist() == [128, 0, 0]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "cp1252"])
+@pytest.mark.parametrize("name", [b"caf\xe9", "café-北京".encode(), b"a\nb"])
+def test_any_folder_name_is_printed_in_any_terminal_and_written_to_json(tmp_path, monkeypatch, encoding, name):
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
+    write_video_folder(folder / "up")
+    (folder / "up" / "clip").rename(folder / "clip")
+    (folder / "clip").rename(folder / "up" / folder.name)
+    outputs = ["--output", folder / "out", "--json", folder / "run.json", "--video", folder / "o.mp4"]
+    arguments = ["segment", folder / "up" / folder.name, "--first-mask", folder / "up" / "first.png", *outputs]
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    monkeypatch.setattr(sys, "stdout", terminal)
+    assert main([str(argument) for argument in arguments]) == 0
+    terminal.flush()
+    assert b": 4 frames, 2 instances, 63 x 41" in terminal.buffer.getvalue()
+    assert len(written(folder / "out")) == len(load_frames(folder / "o.mp4")) == 4
+    assert json.loads((folder / "run.json").read_text(encoding="utf-8"))["sequence"] == folder.name
+
+
+def test_one_frame_is_a_video_too(tmp_path):
+    clip = write_video_folder(tmp_path, 1)
+    assert main([*clip, "--output", str(tmp_path / "out")]) == 0
+    assert np.array_equal(written(tmp_path / "out")["00000.png"], tiny_mask())
+
+
+def test_output_below_a_video_file_with_overlay_and_json(tmp_path, capsys):
+    """From an mp4, as a phone makes it: even size, 4 frames at 10 frames per second."""
+    shape = (42, 64)
+    video, masks = tmp_path / "phone.mp4", [np.zeros(shape, np.uint8)] * 4
+    write_overlay_video(video, [tiny_frame(i, shape) for i in range(4)], masks, 10)
+    write_mask(tmp_path / "first.png", tiny_mask(shape=shape))
+    out = tmp_path / "a" / "b"
+    extras = ["--video", str(tmp_path / "v" / "over.mp4"), "--json", str(tmp_path / "j" / "run.json")]
+    before = snapshot(video, tmp_path / "first.png")
+    assert (
+        main(["segment", str(video), "--first-mask", str(tmp_path / "first.png"), "--output", str(out), *extras]) == 0
+    )
+    assert list(written(out)) == [f"0000{i}.png" for i in range(4)]
+    overlay, _ = read_frames(tmp_path / "v" / "over.mp4")
+    assert len(overlay) == 4 and overlay[0].shape == (42, 64, 3)
+    red = overlay[3].astype(int)[10:22, 10:22].mean((0, 1))
+    assert red[0] > red[1] + 20
+    run = json.loads((tmp_path / "j" / "run.json").read_text())
+    assert run.keys() >= {"sequence", "frames", "labels", "rounds", "checkpoints", "seconds"}
+    assert run["frames"] == 4 and run["labels"] == [1, 2] and np.array(run["checkpoints"]).shape == (4, 2)
+    assert snapshot(video, tmp_path / "first.png") == before
+    assert not half_written(tmp_path)
+
+
+def test_the_overlay_of_an_odd_size_has_every_frame(clip, tmp_path):
+    assert main([*clip, "--output", str(tmp_path / "out"), "--video", str(tmp_path / "o.mp4")]) == 0
+    assert [frame.shape for frame in load_frames(tmp_path / "o.mp4")] == [(42, 64, 3)] * 4
+
+
+def test_running_again_replaces_the_masks_and_inputs_stay(clip, tmp_path):
+    before = snapshot(tmp_path)
+    for _ in range(2):
+        assert main([*clip, "--output", str(tmp_path / "out")]) == 0
+    assert len(list((tmp_path / "out").iterdir())) == 4
+    assert before.items() <= snapshot(tmp_path).items()
+
+
+def test_the_overlay_has_the_colours_of_the_masks(clip, tmp_path):
+    write_mask(tmp_path / "first.png", tiny_mask((1,)), np.array([[0, 0, 0], [0, 0, 255]]))
+    assert main([*clip, "--output", str(tmp_path / "out"), "--video", str(tmp_path / "o.mp4")]) == 0
+    frames, tinted = load_frames(tmp_path / "clip"), load_frames(tmp_path / "o.mp4")
+    change = tinted[2].astype(int)[10:22, 10:22].mean((0, 1)) - frames[2].astype(int)[10:22, 10:22].mean((0, 1))
+    assert change[2] > 30 and change[0] < -30
+
+
+@pytest.mark.parametrize("frames", [1, 3])
+def test_the_closing_line_counts_the_adaptation_and_one_frame_has_none(tmp_path, monkeypatch, capsys, frames):
+    def slow(network, *_):
+        time.sleep(0.2)
+        return network
+
+    class Streams(GuideAsAnswer, TwoStreams):
+        def __init__(self):
+            nn.Module.__init__(self)
+
+    monkeypatch.setattr(vsreid, "adapt", slow)
+    monkeypatch.setattr(vsreid, "load_networks", lambda config: replace(stub_networks(), propagation=Streams()))
+    clip = write_video_folder(tmp_path, frames)
+    run = tmp_path / "run.json"
+    assert main([*clip, "--output", str(tmp_path / "out"), "--json", str(run), "--adapt"]) == 0
+    seconds = json.loads(run.read_text())["seconds"]
+    assert (seconds["adaptation"] >= 0.2) == (frames > 1) == (seconds["total"] >= 0.2)
+    assert ("(adaptation 0." in capsys.readouterr().out) == (frames > 1)
+
+
+@pytest.mark.filterwarnings("default")
+def test_masks_of_another_run_in_the_output_folder_are_pointed_out(clip, tmp_path, capsys):
+    write_mask(tmp_path / "out" / "00004.png", tiny_mask())
+    assert main([*clip, "--output", str(tmp_path / "out")]) == 0
+    assert f"vsreid: warning: {tmp_path / 'out'}: holds 1 other PNG files (00004.png" in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_gap_in_the_numbering_is_a_warning_of_one_line(clip, tmp_path, capsys):
+    (tmp_path / "clip" / "00001.jpg").unlink()
+    assert main([*clip, "--output", str(tmp_path / "out")]) == 0
+    lines = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
+    assert lines == [f"vsreid: warning: {tmp_path / 'clip'}: frames are missing from the numbering: 00001"]
+
+
+def other_size(path):
+    Image.fromarray(tiny_frame(0)).resize((30, 20)).save(path)
+
+
+BAD_INPUT = {
+    "missing folder": (lambda root: (root / "clip").rename(root / "gone"), "clip: expected a folder of frames"),
+    "empty folder": (lambda root: [p.unlink() for p in (root / "clip").iterdir()], "clip: expected frames"),
+    "truncated frame": (lambda root: truncate(root / "clip" / "00002.jpg"), "00002.jpg: unreadable or truncated"),
+    "empty frame": (lambda root: (root / "clip" / "00001.jpg").write_bytes(b""), "00001.jpg: unreadable"),
+    "frame that is text": (lambda root: (root / "clip" / "00003.jpg").write_text("hi"), "00003.jpg: unreadable"),
+    "frames of different sizes": (lambda root: other_size(root / "clip" / "00003.jpg"), "00003.jpg: expected 63 x 41"),
+    "missing mask": (lambda root: (root / "first.png").unlink(), "first.png: expected an image file, found nothing"),
+    "truncated mask": (lambda root: truncate(root / "first.png"), "first.png: unreadable or truncated"),
+    "mask of another size": (
+        lambda root: write_mask(root / "first.png", tiny_mask()[:30]),
+        "first.png: expected a mask of 63 x 41",
+    ),
+    "mask in colour": (
+        lambda root: Image.fromarray(tiny_frame(0)).save(root / "first.png"),
+        "first.png: expected an 8-bit indexed or grey mask",
+    ),
+    "empty mask": (
+        lambda root: write_mask(root / "first.png", tiny_mask() * 0),
+        "first.png: expected at least one instance",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_INPUT)
+def test_bad_input_is_one_line_that_names_the_file_and_nothing_is_written(clip, tmp_path, capfd, case):
+    spoil, line = BAD_INPUT[case]
+    spoil(tmp_path)
+    before = snapshot(tmp_path)
+    outputs = ["--output", tmp_path / "out", "--json", tmp_path / "j" / "a.json", "--video", tmp_path / "v.mp4"]
+    assert line in refused(capfd, *clip, *outputs)
+    assert snapshot(tmp_path) == before
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) in ([], ["clip"], ["gone"])
+
+
+BAD_OUTPUT = {
+    "output is a file": (["--output", "{}/notes.txt"], "cannot write into the folder"),
+    "output is the mask": (["--output", "{}/first.png"], "first.png: the output is the input"),
+    "json is the overlay": (["--output", "{}/out", "--json", "{}/a.mp4", "--video", "{}/a.mp4"], "a.mp4: two outputs"),
+    "json is a frame": (["--output", "{}/out", "--json", "{}/clip/00002.jpg"], "00002.jpg: the output is the input"),
+    "json is a link to a frame": (["--output", "{}/out", "--json", "{}/link"], "link: the output is the input"),
+    "json is a mask": (["--output", "{}/out", "--json", "{}/out/00003.png"], "00003.png: two outputs"),
+    "json is the output": (["--output", "{}/out", "--json", "{}/out"], "out: is to be a file, and another output lies"),
+    "json is above the output": (["--output", "{}/out/a", "--json", "{}/out"], "out: is to be a file, and another"),
+    "json is the weights": (["--output", "{}/out", "--json", "{0}/w", "--detector", "{0}/w"], "w: the output is the"),
+    "output is the input by a detour": (["--output", "{}/gone/../clip"], "clip: the output is the input"),
+    "json with a long name": (["--output", "{}/out", "--json", "{}/" + 256 * "x"], "File name too long"),
+    "overlay with a long name": (["--output", "{}/out", "--video", "{}/" + 252 * "x" + ".mp4"], "File name too long"),
+    "output below a file": (["--output", "{}/first.png/out"], "cannot write into the folder"),
+    "output where nothing can be made": (["--output", "/proc/out"], "cannot write into the folder /proc/out"),
+    "output is the input": (["--output", "{}/clip"], "clip: the output is the input"),
+    "json is a folder": (["--output", "{}/out", "--json", "{}/clip"], "clip: expected a file to write, found a folder"),
+    "json below a file": (["--output", "{}/out", "--json", "{}/first.png/a.json"], "cannot write into the folder"),
+    "json is a device": (["--output", "{}/out", "--json", "/dev/null"], "/dev/null: expected a file to write"),
+    "json is the mask": (["--output", "{}/out", "--json", "{}/first.png"], "first.png: the output is the input"),
+    "video is no mp4": (["--output", "{}/out", "--video", "{}/a.avi"], "a.avi: expected a file name that ends in .mp4"),
+    "video where nothing can be made": (["--output", "{}/out", "--video", "/proc/a.mp4"], "the folder /proc"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_OUTPUT)
+def test_an_output_that_cannot_be_written_is_refused_before_the_run(clip, weights, tmp_path, capfd, monkeypatch, case):
+    monkeypatch.setattr(vsreid, "segment", None)
+    (tmp_path / "notes.txt").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "clip" / "00002.jpg")
+    shutil.copy(weights / "lite-detector.safetensors", tmp_path / "w")
+    arguments, line = BAD_OUTPUT[case]
+    before = snapshot(tmp_path)
+    assert line in refused(capfd, *clip, *(argument.format(tmp_path) for argument in arguments))
+    assert snapshot(tmp_path) == before and not half_written(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["x" * 251, "é" * 125 + "0"])
+def test_names_as_long_as_the_system_allows_are_written(tmp_path, name):
+    """255 bytes with the ending; what is written first has a shorter name."""
+    clip = write_video_folder(tmp_path, 1)
+    (tmp_path / "clip" / "00000.jpg").rename(tmp_path / "clip" / f"{name}.jpg")
+    extras = ["--json", str(tmp_path / f"{name[:120]}.json")]
+    assert main([*clip, "--output", str(tmp_path / "out"), *extras]) == 0
+    assert list(written(tmp_path / "out")) == [f"{name}.png"]
+
+
+def test_masks_never_replace_the_first_mask(clip, tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr(vsreid, "segment", None)
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "first.png").rename(tmp_path / "masks" / "00000.png")
+    arguments = ["--first-mask", tmp_path / "masks" / "00000.png", "--output", tmp_path / "masks"]
+    assert "00000.png: the output is the input" in refused(capfd, "segment", tmp_path / "clip", *arguments)
+
+
+def test_a_video_never_replaces_itself(clip, tmp_path, capfd, monkeypatch):
+    video = tmp_path / "a.mp4"
+    write_overlay_video(video, [tiny_frame(0)], [tiny_mask()], 10)
+    arguments = ["--first-mask", tmp_path / "first.png", "--output", tmp_path / "out", "--video", video]
+    assert "a.mp4: the output is the input" in refused(capfd, "segment", video, *arguments)
+
+
+def test_without_pyav_an_overlay_is_refused_before_the_run(clip, tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr(vsreid, "segment", None)
+    monkeypatch.setitem(sys.modules, "av", None)
+    line = refused(capfd, *clip, "--output", tmp_path / "out", "--video", tmp_path / "o.mp4")
+    assert "o.mp4: videos need PyAV, which is not installed" in line
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (["--weights", "heavy"], "heavy: expected lite or lite-davis or a weight file"),
+        (["--weights", "lite-davis"], "weights lite-davis: no "),
+        (["--device", "gpu"], "device 'gpu': expected auto, cpu, cuda"),
+    ],
+)
+def test_networks_that_are_not_there_are_named(clip, tmp_path, capfd, monkeypatch, options, line):
+    monkeypatch.undo()
+    monkeypatch.setattr("vsreid_lite.networks.weight_files.SHIPPED", tmp_path)
+    assert line in refused(capfd, *clip, "--output", tmp_path / "out", *options)
+    assert not (tmp_path / "out").exists()
+
+
+class Asked(Exception):
+    """Carries the configuration that a command asked for."""
+
+
+def asked(monkeypatch, *arguments):
+    def ask(_, config, **__):
+        raise Asked(config)
+
+    monkeypatch.setattr(vsreid, "segment", ask)
+    nothing = weight_files.WeightFiles(None, None, None, None, None)
+    monkeypatch.setattr(weight_files, "check_weights", lambda config: None)
+    monkeypatch.setattr(weight_files, "named_files", lambda config: nothing)
+    with pytest.raises(Asked) as caught:
+        main([str(argument) for argument in arguments])
+    return caught.value.args[0]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preset_is_run_as_it_is(clip, tmp_path, monkeypatch, preset):
+    assert asked(monkeypatch, *clip, "--output", tmp_path / "out", "--preset", preset) == PRESETS[preset]
+
+
+def test_without_a_preset_it_is_lite(clip, tmp_path, monkeypatch):
+    assert asked(monkeypatch, *clip, "--output", tmp_path / "out") == PRESETS["lite"]
+
+
+def test_options_replace_what_the_preset_says(clip, tmp_path, monkeypatch):
+    options = ["--preset", "authors", "--weights", "a", "--flow", "raft", "--detector", "b", "--identification", "c"]
+    config = asked(monkeypatch, *clip, "--output", tmp_path / "out", *options, "--seed", "3", "--device", "cpu")
+    files = {"weights": "a", "flow": "raft", "detector_weights": "b", "identification_weights": "c"}
+    assert config == replace(PRESETS["authors"], seed=3, device="cpu", **files)
+
+
+def test_flow_may_come_from_a_folder(clip, tmp_path):
+    flows = tmp_path / "flows"
+    flows.mkdir()
+    moved = torch.zeros(2, *SHAPE)
+    moved[0] = -5  # what is at x was at x - 5 in the frame before
+    for i in (1, 2, 3):
+        write_flo(flows / f"{i:05d}.rflo", moved)
+    assert main([*clip, "--output", str(tmp_path / "out"), "--flow", str(flows)]) == 0
+    masks = written(tmp_path / "out")
+    assert np.flatnonzero((masks["00003.png"] == 1).any(0))[0] == FIRST.x0 + 15
+
+
+def test_a_folder_without_the_flow_of_a_frame_names_the_file(clip, tmp_path, capfd):
+    line = refused(capfd, *clip, "--output", tmp_path / "out", "--flow", tmp_path / "clip")
+    assert "clip/00001.rflo: expected a .flo or .rflo file" in line and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (["--flow", "sparrow"], "flow 'sparrow': expected one of dis"),
+        (["--flow", "flownet2:{}/gone.pth"], "gone.pth"),
+        (["--detector", "{}/gone.safetensors"], "gone.safetensors: no such weight file"),
+        (["--identification", "{}/first.png"], "first.png: expected a whole safetensors file"),
+        (["--preset", "paper", "--flow", "dis"], "preset paper: no weights of its N_mp"),
+        (["--preset", "authors", "--flow", "dis", "--weights", "{}/gone.tar"], "gone.tar"),
+    ],
+)
+def test_a_preset_a_flow_or_a_file_that_is_not_there_is_named(clip, tmp_path, capfd, monkeypatch, options, line):
+    monkeypatch.undo()
+    arguments = [option.format(tmp_path) for option in options]
+    assert line in refused(capfd, *clip, "--output", tmp_path / "out", "--device", "cpu", *arguments)
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unknown_preset_is_refused_with_the_known_ones(clip, tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([*clip, "--output", str(tmp_path / "out"), "--preset", "tiny"])
+    assert stop.value.code == 2
+    assert "invalid choice: 'tiny'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("what", ["--output", "--json", "--video"])
+def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(clip, tmp_path, capfd, what):
+    with small_disk(tmp_path / "disk") as disk:
+        outputs = {"--output": tmp_path / "out", what: disk / "new.mp4"}
+        before = snapshot(disk, tmp_path / "clip", tmp_path / "first.png")
+        line = refused(capfd, *clip, *(argument for pair in outputs.items() for argument in pair))
+        assert "new.mp4" in line and "No space left on device" in line
+        assert snapshot(disk, tmp_path / "clip", tmp_path / "first.png") == before
+        assert not half_written(disk, tmp_path)
+
+
+def test_ctrl_c_in_the_engine_is_one_line_and_leaves_nothing(clip, tmp_path, capfd, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(vsreid, "segment", interrupt)
+    before = snapshot(tmp_path)
+    assert main([*clip, "--output", str(tmp_path / "out")]) == 1
+    assert capfd.readouterr().err.splitlines()[-1].startswith("vsreid: interrupted; ")
+    assert snapshot(tmp_path) == before
+
+
+def test_ctrl_c_while_masks_are_written_leaves_none(clip, tmp_path, capfd, monkeypatch):
+    count = []
+
+    def third(path, *arguments):
+        count.append(path)
+        if len(count) == 3:
+            raise KeyboardInterrupt
+        write_mask(path, *arguments)
+
+    monkeypatch.setattr("vsreid_lite.video.outputs.write_mask", third)
+    assert main([*clip, "--output", str(tmp_path / "out")]) == 1
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_no_memory_is_one_line(clip, tmp_path, capfd, monkeypatch):
+    for error in (MemoryError(), RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 9 bytes")):
+        monkeypatch.setattr(vsreid, "segment", lambda *_, error=error, **__: (_ for _ in ()).throw(error))
+        assert "out of memory; use fewer --workers" in refused(capfd, *clip, "--output", tmp_path / "out")
+
+
+def test_a_disk_that_fills_up_names_the_mask(clip, tmp_path, capfd, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("PIL.Image.Image.save", full)
+    line = refused(capfd, *clip, "--output", tmp_path / "out")
+    assert "cannot write" in line and "00000.png: No space left on device; check" in line
+    assert list((tmp_path / "out").iterdir()) == []

@@ -1,0 +1,254 @@
+"""The first cells of a notebook: one line says what is missing and what to run, in every notebook alike."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import papermill
+import pytest
+import torch
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config as Settings
+
+from tests.command_line import tiny_mask, write_video_folder
+from vsreid_lite import __version__
+from vsreid_lite.lessons import readiness as module
+from vsreid_lite.lessons.readiness import NotReady, own_frames, ready, video_ready
+from vsreid_lite.system import machine
+from vsreid_lite.video.masks import write_mask
+from vsreid_lite.video.video import load_frames
+
+NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+OPENING = """from vsreid_lite.lessons import ready
+
+ready(dataset, weights, device, root, figures, sequence, profile, version="0.1.0")"""
+
+
+def refused(*arguments, **others):
+    """The one line of a notebook that is not ready."""
+    with pytest.raises(NotReady) as problem:
+        ready(*arguments, **others)
+    assert "\n" not in str(problem.value)
+    return str(problem.value)
+
+
+def test_a_notebook_that_has_all_goes_on_with_one_line(capsys, tmp_path):
+    ready("mini", "lite", "cpu", "", str(tmp_path / "figures"), version=__version__)
+    assert capsys.readouterr().out == "ready: data mini, weights lite, device cpu\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_notebook_for_a_newer_library_says_so(monkeypatch):
+    text = refused("mini", "lite", "cpu", version="99.0")
+    assert text.startswith(f"this notebook needs vsreid_lite 99.0 or newer, here is {__version__}; update it and run")
+
+
+def test_a_notebook_without_a_package_says_which(monkeypatch):
+    monkeypatch.setitem(machine.NEEDED, "torch", "no_such_torch")
+    assert refused("mini", "lite", "cpu").startswith("torch: ModuleNotFoundError: No module named 'no_such_torch'; run")
+
+
+def test_a_notebook_without_data_says_what_to_run(mini_folder):
+    shutil.rmtree(mini_folder)
+    assert "`git checkout -- data/mini`" in refused("mini", "lite", "cpu")
+    assert "set root to the folder of DAVIS 2017, or run `vsreid download davis-2017`" in refused(
+        "davis-2017", "lite", "cpu"
+    )
+    assert "DAVIS 2016" in refused("composite", "lite", "cpu")
+    assert f"{mini_folder}: expected DAVIS 2016 with " in refused("davis-2016", "lite", "cpu", str(mini_folder))
+    assert refused("coco", "lite", "cpu").startswith("dataset 'coco': expected one of mini, ")
+
+
+def test_a_notebook_without_weights_says_how_to_get_them(weight_folder):
+    assert "found neither" in refused("mini", "heavy", "cpu")
+    (weight_folder / "lite-detector.safetensors").unlink()
+    assert "weights lite-detector: no file; get it again" in refused("mini", "lite", "cpu")
+
+
+def test_a_notebook_without_a_gpu_says_which_device_to_set(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    text = refused("mini", "lite", "cuda")
+    assert text.startswith("device 'cuda': expected a CUDA GPU, found 0") and text.endswith('device = "cpu")')
+
+
+def test_a_notebook_that_may_not_write_its_figures_says_so(tmp_path):
+    (tmp_path / "file").touch()
+    text = refused("mini", "lite", "cpu", figures=str(tmp_path / "file" / "figures"))
+    assert "cannot write into the folder" in text and text.endswith('figures = "")')
+
+
+def test_everything_that_is_missing_is_said_at_once(tmp_path):
+    assert refused("coco", "heavy", "tpu").count("; and ") == 2
+
+
+def test_a_sequence_or_a_profile_that_is_not_there_is_said():
+    text = refused("mini", "lite", "cpu", sequence="nowhere", profile="fast")
+    assert text.startswith("profile 'fast': expected quick or full; and ")
+    assert "no sequence nowhere in mini; there are articulation, " in text
+
+
+def test_a_notebook_that_cannot_be_saved_says_how_to_keep_changes(monkeypatch, capsys, tmp_path):
+    home = tmp_path / "home"
+    tmp_path = home / "my notebooks"
+    tmp_path.mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(tmp_path)
+    copy = f"'{home}/copy of my notebooks'"
+    copying = f"cp -r '{tmp_path}' {copy} && chmod -R u+w {copy}"
+    kept = f"{tmp_path} is read-only: changes here are not saved; to keep them, work in a copy: {copying}"
+    monkeypatch.setattr(module.os, "access", lambda place, mode: place != tmp_path)
+    ready("mini", "lite", "cpu")
+    assert capsys.readouterr().out.splitlines()[1:] == [kept]
+    (tmp_path / "a.ipynb").touch()
+    monkeypatch.setenv("JPY_SESSION_NAME", str(tmp_path / "a.ipynb"))
+    monkeypatch.setattr(module.os, "access", lambda place, mode: place == tmp_path)
+    ready("mini", "lite", "cpu")
+    assert capsys.readouterr().out.splitlines()[1:] == [kept]
+    monkeypatch.setenv("JPY_SESSION_NAME", str(tmp_path / "renamed.ipynb"))
+    ready("mini", "lite", "cpu")
+    assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+# ---- a clip of one's own
+
+
+def not_ready(*arguments):
+    """The one line of a notebook that cannot run on a clip."""
+    with pytest.raises(NotReady) as problem:
+        own_frames(*map(str, arguments))
+    assert "\n" not in str(problem.value)
+    return str(problem.value)
+
+
+def test_the_frames_of_ones_own_clip_are_read(tmp_path):
+    _, clip, _, mask = write_video_folder(tmp_path)
+    assert own_frames("", "") == []
+    for first_mask in (mask, ""):
+        frames = own_frames(clip, first_mask)
+        assert np.array_equal(frames, load_frames(clip)) and len(frames) == 4
+
+
+def test_a_mask_without_a_clip_is_one_of_the_clip_of_mini(tmp_path):
+    write_mask(tmp_path / "first.png", tiny_mask(shape=(192, 320)))
+    assert own_frames("", str(tmp_path / "first.png")) == []
+    write_mask(tmp_path / "first.png", tiny_mask())
+    assert "expected a mask of 320 x 192 pixels" in not_ready("", tmp_path / "first.png")
+    assert f'open_benchmark("mini", names=("{module.CLIP}",))' in NOTEBOOKS[10].read_text().replace('\\"', '"')
+
+
+def test_a_clip_or_a_first_mask_that_cannot_be_is_one_line(tmp_path):
+    _, clip, _, mask = write_video_folder(tmp_path)
+    write_mask(tmp_path / "small.png", tiny_mask(shape=(40, 63)))
+    write_mask(tmp_path / "empty.png", tiny_mask(()))
+    (tmp_path / "film.mp4").write_bytes(b"no film")
+    assert not_ready("nowhere", mask).startswith("nowhere: expected a folder of frames")
+    assert not_ready(clip, "nowhere.png").startswith("nowhere.png: expected an image file")
+    assert not_ready(clip, clip).startswith(f"{clip}: expected an image file, found a folder")
+    assert "found 63 x 40 pixels" in not_ready(clip, tmp_path / "small.png")
+    assert "found background only" in not_ready(clip, tmp_path / "empty.png")
+    assert "damaged or unknown video" in not_ready(tmp_path / "film.mp4", mask)
+    assert "found one image" in not_ready(mask, mask)
+
+
+def test_without_pyav_a_clip_is_refused_and_the_rest_of_a_notebook_runs(tmp_path, monkeypatch):
+    _, clip, _, mask = write_video_folder(tmp_path)
+    monkeypatch.setitem(sys.modules, "av", None)
+    line = "PyAV is not installed, which is needed for video files: python -m pip install av"
+    assert not_ready(clip, mask) == not_ready(clip, "") == line
+    assert own_frames("", "") == []
+    with pytest.raises(NotReady, match=line):
+        video_ready()
+
+
+# ---- the notebooks
+
+
+@pytest.fixture
+def shell():
+    """An IPython that leaves no history behind."""
+    yield InteractiveShell.instance(config=Settings({"HistoryManager": {"enabled": False}}))
+    InteractiveShell.clear_instance()
+
+
+def opened(shell, **changes):
+    """What notebook 00 says until its opening cell, with these parameters changed, line by line."""
+    code = [cell.source for cell in nbformat.read(NOTEBOOKS[0], as_version=4).cells if cell.cell_type == "code"]
+    injected = module.INJECTED + "\n".join(f"{name} = {value!r}" for name, value in changes.items())
+    with capture_output() as shown:
+        for source in (code[0], injected, code[1]):
+            shell.run_cell(source, store_history=True)
+    return [line for line in shown.stdout.splitlines() if line.strip()]
+
+
+def test_parameters_may_be_mended_and_run_again(shell):
+    (line,) = opened(shell, sequnce="crowd")
+    assert "no parameter" in line
+    with capture_output() as shown:
+        shell.run_cell(module.INJECTED + "sequence = 'crowd'", store_history=True)
+        shell.run_cell(OPENING, store_history=True)
+    assert shown.stdout.startswith("ready: ")
+
+
+@each_notebook
+def test_every_notebook_opens_alike(path):
+    code = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    assert code[1].source == OPENING
+    assert [output.text for output in code[1].outputs] == ["ready: data mini, weights lite, device cpu\n"]
+
+
+def test_without_weights_a_notebook_ends_with_one_line(shell, weight_folder):
+    for file in weight_folder.iterdir():
+        file.unlink()
+    (line,) = opened(shell)
+    assert line.startswith("Not ready: weights lite-propagation: no file; get it again (`git checkout -- ")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"device": "cuda:9"}, "Not ready: device 'cuda:9': expected a CUDA GPU"),
+        ({"dataset": "davis-2017"}, "Not ready: dataset 'davis-2017': set root to the folder of DAVIS 2017, or run"),
+        ({"dataset": "davis2017"}, "Not ready: dataset 'davis2017': expected one of mini, composite, davis-2016, "),
+        ({"sequence": "nowhere"}, "no sequence nowhere in mini; there are "),
+        ({"sequence": ""}, "no sequence '' in mini; there are "),
+        ({"profile": "fast"}, "Not ready: profile 'fast': expected quick or full"),
+        ({"sequnce": "crowd"}, "Not ready: no parameter of this notebook: sequnce; it has profile, dataset, "),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
+)
+def test_a_parameter_that_cannot_be_ends_a_notebook_with_one_line(shell, changes, said):
+    (line,) = opened(shell, **changes)
+    assert said in line
+
+
+def test_an_older_library_ends_a_notebook_with_one_line(shell, monkeypatch):
+    monkeypatch.setattr(module, "__version__", "0.0.9")
+    (line,) = opened(shell)
+    assert line.startswith(
+        "Not ready: this notebook needs vsreid_lite 0.1.0 or newer, here is 0.0.9; update it and run"
+    )
+
+
+def test_papermill_puts_its_parameters_where_the_opening_cell_looks_for_them(tmp_path):
+    with pytest.raises(
+        PapermillExecutionError, match="no parameter of this notebook: sequnce; it has profile, dataset, "
+    ):
+        papermill.execute_notebook(
+            NOTEBOOKS[0], tmp_path / "run.ipynb", {"sequnce": "crowd"}, kernel_name="python3", progress_bar=False
+        )
+
+
+def test_a_notebook_shows_the_line_alone_and_no_calls():
+    shell = InteractiveShell.instance()
+    try:
+        with capture_output() as shown:
+            shell.run_cell("from vsreid_lite.lessons.readiness import ready\nready('coco', 'lite', 'cpu')")
+    finally:
+        InteractiveShell.clear_instance()
+    lines = [line for line in shown.stdout.splitlines() if line.strip()]
+    assert lines == ["Not ready: dataset 'coco': expected one of mini, composite, davis-2016, davis-2017"]

@@ -1,0 +1,222 @@
+"""Checkpoints of others: read in every common form, refused with one clear line, and never run."""
+
+import io
+import pickle
+from argparse import Namespace
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from vsreid_lite.networks.checkpoints import load_tensors, read_checkpoint
+
+
+class Small(nn.Module):
+    def __init__(self, width=4):
+        super().__init__()
+        self.layer = nn.Conv2d(3, width, 3)
+        self.norm = nn.BatchNorm2d(width)
+
+
+@pytest.fixture
+def network():
+    torch.manual_seed(3)
+    return Small()
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "some.pth.tar"
+
+
+def assert_same(tensors, expected):
+    assert list(tensors) == list(expected)
+    assert all(torch.equal(tensors[name], value) for name, value in expected.items())
+
+
+def prefixed(tensors, prefix):
+    return OrderedDict((prefix + name, value) for name, value in tensors.items())
+
+
+@pytest.mark.parametrize("new_format", [True, False])
+@pytest.mark.parametrize("prefix", ["", "module.", "module.module."])
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_every_common_form_gives_the_same_tensors(network, path, wrapped, prefix, new_format):
+    expected = network.state_dict()
+    tensors = prefixed(expected, prefix)
+    content = {"arch": "Small", "epoch": 3, "state_dict": tensors} if wrapped else tensors
+    torch.save(content, path, _use_new_zipfile_serialization=new_format)
+    assert_same(read_checkpoint(path), expected)
+
+
+def test_numbers_of_numpy_beside_the_tensors_are_no_reason_to_refuse(network, path):
+    numbers = {"best_EPE": np.float64(1.5), "epoch": np.int64(3), "loss": np.float32(2), "best": np.bool_(True)}
+    torch.save({"state_dict": network.state_dict(), **numbers}, path)
+    assert_same(read_checkpoint(path), network.state_dict())
+
+
+def test_numbers_written_by_a_numpy_before_2_are_read_too(network, path):
+    torch.save(
+        {"state_dict": network.state_dict(), "best_EPE": np.float64(1)}, path, _use_new_zipfile_serialization=False
+    )
+    written = path.read_bytes()
+    assert b"numpy._core.multiarray" in written
+    path.write_bytes(written.replace(b"numpy._core.multiarray", b"numpy.core.multiarray"))
+    assert_same(read_checkpoint(path), network.state_dict())
+
+
+def test_a_safetensors_file_is_read(network, tmp_path):
+    save_file(network.state_dict(), tmp_path / "some.safetensors")
+    found = read_checkpoint(tmp_path / "some.safetensors")
+    assert_same(dict(sorted(found.items())), dict(sorted(network.state_dict().items())))
+
+
+def test_a_prefix_that_only_some_names_have_stays(path):
+    tensors = {"module.a": torch.zeros(1), "b": torch.ones(1)}
+    torch.save(tensors, path)
+    assert_same(read_checkpoint(path), tensors)
+
+
+class Trap:
+    def __init__(self, file):
+        self.file = file
+
+    def __reduce__(self):
+        return (open, (str(self.file), "w"))
+
+
+@pytest.mark.parametrize("new_format", [True, False])
+def test_a_pickle_that_would_run_code_is_refused_and_does_not_run(network, path, tmp_path, new_format):
+    trap = {"state_dict": network.state_dict(), "epoch": Trap(tmp_path / "ran")}
+    torch.save(trap, path, _use_new_zipfile_serialization=new_format)
+    with pytest.raises(ValueError, match=r"some\.pth\.tar: refused, .* would run (_?io|builtins)\.open; .*torch\.save"):
+        read_checkpoint(path)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_bare_pickle_that_would_run_code_is_refused(path, tmp_path):
+    path.write_bytes(pickle.dumps(Trap(tmp_path / "ran"), protocol=2))
+    with pytest.raises(ValueError, match=r"some\.pth\.tar: "):
+        read_checkpoint(path)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("protocol", [4, 5])
+def test_a_pickle_of_a_newer_protocol_is_refused_as_such(network, path, tmp_path, protocol):
+    path.write_bytes(pickle.dumps(Trap(tmp_path / "ran"), protocol=protocol))
+    with pytest.raises(ValueError, match=r"some\.pth\.tar: refused, .* a pickle of protocol 4 or later"):
+        read_checkpoint(path)
+    assert not (tmp_path / "ran").exists()
+    torch.save(network.state_dict(), path, pickle_protocol=protocol)
+    with pytest.raises(ValueError, match="refused, .* a pickle of protocol 4 or later"):
+        read_checkpoint(path)
+
+
+def test_objects_of_other_programs_are_refused_by_name(network, path):
+    torch.save({"state_dict": network.state_dict(), "args": Namespace(lr=1)}, path)
+    with pytest.raises(ValueError, match=r"refused.*argparse\.Namespace"):
+        read_checkpoint(path)
+    torch.save(network, path)
+    with pytest.raises(ValueError, match=r"refused.*Small"):
+        read_checkpoint(path)
+
+
+def whole(network, new_format):
+    buffer = io.BytesIO()
+    torch.save(network.state_dict(), buffer, _use_new_zipfile_serialization=new_format)
+    return buffer.getvalue()
+
+
+DAMAGES = {
+    "truncated": lambda data: data[:-200],
+    "cut early": lambda data: data[:40],
+    "empty": lambda data: b"",
+    "text": lambda data: b"version https://git-lfs.github.com/spec/v1\n",
+    "page": lambda data: b"<!DOCTYPE html><html>Quota exceeded</html>",
+    "noise": lambda data: bytes(np.random.default_rng(0).integers(0, 256, 500, np.uint8)),
+}
+
+
+@pytest.mark.parametrize("new_format", [True, False])
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("suffix", [".pth.tar", ".safetensors"])
+def test_a_damaged_file_is_one_clear_line(network, tmp_path, suffix, damage, new_format):
+    path = tmp_path / f"some{suffix}"
+    path.write_bytes(DAMAGES[damage](whole(network, new_format)))
+    with pytest.raises(ValueError, match=r"some\.(pth\.tar|safetensors): expected a whole .*, found") as error:
+        read_checkpoint(path)
+    assert "\n" not in str(error.value) and "weights_only" not in str(error.value)  # torch advises to set it to False
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ([torch.zeros(1)], "found list"),
+        (torch.zeros(1), "found Tensor"),
+        ({}, "found an empty one"),
+        ({"state_dict": 3}, "found int"),
+        ({"a": torch.zeros(1), "epoch": 3, "arch": "x"}, "found other entries: 'epoch', 'arch'"),
+        ({0: torch.zeros(1)}, "found other entries: 0"),
+    ],
+)
+def test_a_file_without_named_tensors_says_what_it_holds(path, content, found):
+    torch.save(content, path)
+    with pytest.raises(ValueError, match=rf"some\.pth\.tar: expected .*{found}"):
+        read_checkpoint(path)
+
+
+def test_a_missing_file_and_a_folder_are_named(tmp_path):
+    for path in (tmp_path / "none.pth", tmp_path):
+        with pytest.raises(FileNotFoundError, match="found no such file"):
+            read_checkpoint(path)
+
+
+def test_loading_fills_the_module_in_its_own_precision(network):
+    loaded = Small()
+    load_tensors(loaded, {name: value.half() for name, value in network.state_dict().items()}, "x.pth")
+    for name, value in loaded.state_dict().items():
+        assert value.dtype == network.state_dict()[name].dtype
+        assert torch.equal(value, network.state_dict()[name].half().to(value.dtype))
+
+
+def test_a_module_on_the_meta_device_takes_the_tensors_themselves(network):
+    with torch.device("meta"):
+        loaded = Small()
+    tensors = network.state_dict()
+    load_tensors(loaded, tensors, "x.pth")
+    assert_same(loaded.state_dict(), tensors)
+    assert loaded.layer.weight.data_ptr() == tensors["layer.weight"].data_ptr()
+    assert loaded.layer.weight.requires_grad
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_counters_that_old_versions_of_torch_did_not_write_may_be_missing(network, device):
+    tensors = {name: value for name, value in network.state_dict().items() if "num_batches" not in name}
+    with torch.device(device):
+        loaded = Small()
+    load_tensors(loaded, tensors, "x.pth")
+    assert_same(loaded.state_dict(), network.state_dict())
+
+
+def test_missing_unknown_and_misshaped_tensors_are_named_and_nothing_changes(network):
+    tensors = {**network.state_dict(), "foreign": torch.zeros(1), "layer.weight": torch.zeros(4, 3, 5, 5)}
+    del tensors["norm.bias"]
+    loaded = Small()
+    before = {name: value.clone() for name, value in loaded.state_dict().items()}
+    with pytest.raises(ValueError) as error:
+        load_tensors(loaded, tensors, "x.pth")
+    assert str(error.value).startswith(
+        "x.pth: its tensors do not fit Small: norm.bias is missing; foreign is unknown; "
+    )
+    assert "layer.weight has shape (4, 3, 5, 5) instead of (4, 3, 3, 3)" in str(error.value)
+    assert_same(loaded.state_dict(), before)
+
+
+def test_ten_problems_are_named_of_each_kind_in_turn_and_the_rest_counted(network):
+    layers = nn.ModuleList([nn.Linear(2, 2) for _ in range(10)])  # 20 missing, 7 unknown
+    with pytest.raises(ValueError, match="and 17 more") as error:
+        load_tensors(layers, network.state_dict(), "x.pth")
+    assert str(error.value).count("is missing") == str(error.value).count("is unknown") == 5

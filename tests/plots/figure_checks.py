@@ -1,0 +1,29 @@
+"""What the tests of figures share: everything that is written in one, and what must hold of each."""
+
+from io import BytesIO
+
+import numpy as np
+from matplotlib import pyplot
+from PIL import Image
+
+from vsreid_lite.lessons.notebooks import to_png
+
+
+def texts(figure):
+    """Everything written in a figure."""
+    found = [figure.get_suptitle()]
+    for axes in figure.axes:
+        found += [axes.get_title(), axes.get_xlabel(), *(text.get_text() for text in axes.texts)]
+        found += [label.get_text() for label in axes.get_yticklabels()]
+    return [text for text in found if text]
+
+
+def assert_fit_to_be_shown(draw):
+    """The same bytes each time, a white ground, an alternative text, and nothing left behind in pyplot."""
+    first, second = draw(), draw()
+    png = to_png(first)
+    assert png == to_png(second)
+    image = np.asarray(Image.open(BytesIO(png)).convert("RGB"))
+    assert (image[-1, -1] == 255).all() and (image[-1, 0] == 255).all()
+    assert len(first.get_label()) > 40
+    assert pyplot.get_fignums() == []

@@ -1,0 +1,91 @@
+"""The rounds as pictures: the paper's Figure 3, with and without R1, and tables of long videos."""
+
+import numpy as np
+import pytest
+
+from tests.engine_runs import CONFIG, FAR, listed, run
+from tests.plots.figure_checks import assert_fit_to_be_shown, texts
+from tests.stubs import SQUARE, ZeroFlow, random_sequence
+from vsreid_lite.figures.checkpoint_video import ROUNDS, figure3
+from vsreid_lite.plots.round_plots import plot_round
+from vsreid_lite.reidentification import Retrieval
+from vsreid_lite.result import Result, Round
+from vsreid_lite.vsreid import segment
+
+TOY, TOY_RESULT = figure3()
+
+
+def numbers(figure):
+    """What is written in the table, by its cell."""
+    return {tuple(text.get_position()): text.get_text() for text in figure.axes[0].texts if text.get_text().isdigit()}
+
+
+def test_figure_3_only_the_papers_frames_4_5_and_6_change():
+    assert [c + 1 for c in TOY_RESULT.start[:, 0]] == [1, 1, 1, 6, 6, 6]
+    assert TOY_RESULT.rounds[0].updated == (3, 4, 5) and len(TOY_RESULT.rounds) == 1
+    before, after = ([P[0].dense().any().item() for P in maps] for maps in TOY_RESULT.snapshots)
+    assert before == [True] * 3 + [False] * 3 and after == [True] * 6
+    for truth, mask in zip(TOY.annotations, TOY_RESULT.masks, strict=True):
+        assert np.array_equal(truth, mask)
+
+
+def test_figure_3_as_printed_retrieves_the_same_again_and_again():
+    _, printed = figure3(repair_r1=False)
+    assert len(printed.rounds) == ROUNDS and len(set(printed.retrievals)) == 1
+    assert [c + 1 for c in printed.start[:, 0]] == [1, 1, 1, 6, 6, 1]
+
+
+def test_a_short_table_has_its_number_in_every_cell():
+    written = numbers(plot_round(TOY, TOY_RESULT, 1, 4))
+    assert [written[i, 0] for i in range(6)] == ["0", "0", "0", "5", "5", "5"]
+    assert set(numbers(plot_round(TOY, TOY_RESULT, 0, 4)).values()) == {"0"}
+
+
+def test_in_a_long_table_equal_neighbours_share_a_number():
+    start = np.array([[0, 0]] * 30 + [[40, 0]] * 20 + [[50, 0]])
+    sequence, networks = listed(51, {}, {}, boxes=(SQUARE, FAR))
+    result = segment(sequence, CONFIG, networks, ZeroFlow(), keep_maps=True)
+    there = Round(Retrieval(FAR, 0.9, 40, 0), tuple(range(30, 50)), start, 0.0)
+    result = Result("listed", result.labels, result.masks, [there], start, {}, result.snapshots * 2)
+    figure = plot_round(sequence, result, 1, 40)
+    assert numbers(figure) == {(14.5, 0): "0", (39.5, 0): "40", (50.0, 0): "50", (25.0, 1): "0"}
+    assert "instance 1 from 0 (30), 40 (20), 50 (1); instance 2 from 0 (51)" in figure.get_label()
+
+
+def test_the_round_shows_its_retrieval_and_what_became_of_the_frame():
+    written = " | ".join(texts(plot_round(TOY, TOY_RESULT, 1, 4)))
+    assert "Round 1 of 1: instance 1 retrieved in frame 5, frames 3 to 5 are written" in written
+    assert "frame 5: instance 1 found again" in written and "0.90" in written
+    assert "frame 4 before: J 0.00" in written and "after: J 1.00" in written
+    assert "from J 0.00 to 1.00" in plot_round(TOY, TOY_RESULT, 1, 4).get_label()
+
+
+def test_a_frame_that_a_round_leaves_alone_or_writes_anew_without_change_is_told_apart():
+    assert "unchanged, the round left it alone" in plot_round(TOY, TOY_RESULT, 1, 2).get_label()
+    assert "unchanged, the round wrote it" in plot_round(*figure3(repair_r1=False), 2, 5).get_label()
+
+
+def test_the_initial_propagation_has_no_retrieval():
+    figure = plot_round(TOY, TOY_RESULT, 0, 4)
+    assert "frame 0, where all start" in texts(figure)
+    assert "rounds to follow: 1" in figure.get_label()
+
+
+def test_a_result_without_maps_is_refused():
+    sequence, networks = listed(4, {}, {})
+    with pytest.raises(ValueError, match="keep_maps=True"):
+        plot_round(sequence, segment(sequence, CONFIG, networks, ZeroFlow()), 0, 1)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_figure_is_fit_to_be_shown(number):
+    assert_fit_to_be_shown(lambda: plot_round(TOY, TOY_RESULT, number, 5))
+
+
+def test_every_round_of_a_run_with_several_instances_can_be_shown():
+    arguments = {"seed": 5, "N": 5, "K": 2, "shape": (20, 24)}
+    result = run(**arguments, config=CONFIG, keep_maps=True)
+    sequence = random_sequence(5, 5, 2, (20, 24))
+    assert len(result.rounds) > 1
+    for number in range(len(result.rounds) + 1):
+        assert plot_round(sequence, result, number, 4).get_label()

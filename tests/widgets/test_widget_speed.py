@@ -1,0 +1,155 @@
+"""A widget answers within 200 ms on a sequence of the mini benchmark's size: processor time, the best of a few moves.
+
+The times are printed (pytest -s). A busy machine stretches processor time too, to about the double.
+"""
+
+import os
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from tests.widgets.widget_moves import buttons, ends
+from vsreid_lite.config import LITE
+from vsreid_lite.datasets.benchmarks import open_benchmark
+from vsreid_lite.datasets.mini import CHALLENGES, mini_scene
+from vsreid_lite.evaluation.matches import find_matches
+from vsreid_lite.flow import ExactFlow, get_flow
+from vsreid_lite.geometry import Box, SparseMap
+from vsreid_lite.networks import Networks
+from vsreid_lite.networks.mask_propagation import lite_streams
+from vsreid_lite.reidentification import Retrieval
+from vsreid_lite.result import Result, Round
+from vsreid_lite.widgets import (
+    FirstMaskPainter,
+    ablation_browser,
+    checkpoint_explorer,
+    patches,
+    reid_matches,
+    warped_maps,
+)
+
+BUSY = hasattr(os, "getloadavg") and os.getloadavg()[0] > (os.cpu_count() or 1) / 2
+SECONDS = 0.4 if BUSY else 0.2
+NAME = "exit-and-return"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def video():
+    return open_benchmark("mini", names=(NAME,)).load(NAME)
+
+
+@pytest.fixture(scope="module")
+def maps(video):
+    """The true masks as maps: as large as those of a run."""
+    masks = [[(mask == label).astype(np.float32) for label in video.labels] for mask in video.annotations]
+    return [[SparseMap.from_dense(torch.from_numpy(P)) for P in row] for row in masks]
+
+
+class TwentyBoxes:
+    """As many candidates as N_det gives, anywhere."""
+
+    def __call__(self, frame):
+        rng = np.random.default_rng(int(frame.sum()))
+        x, y = rng.integers(0, 220, 20), rng.integers(0, 120, 20)
+        return [Box(int(a), int(b), int(a) + 60, int(b) + 50) for a, b in zip(x, y, strict=True)]
+
+
+class Noise:
+    """Embeddings of 256 dimensions."""
+
+    def embed(self, frame, boxes):
+        seeds = [b.x0 * 1000 + b.y0 for b in boxes]
+        return torch.stack([torch.randn(256, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
+
+
+def result_of(video, maps):
+    """Thirty rounds, as a run of mini has them, each of which empties a frame."""
+    start, rounds, snapshots = np.zeros((video.N, video.K), np.int64), [], [maps]
+    for number in range(30):
+        i, k = 1 + number * 7 % (video.N - 1), number % video.K
+        start = start.copy()
+        start[i : i + 2, k] = i
+        rounds.append(Round(Retrieval(Box(40, 40, 90, 90), 0.9, i, k), (i,), start, 0.0))
+        snapshots.append([*snapshots[-1][:i], [SparseMap.empty(video.shape)] * video.K, *snapshots[-1][i + 1 :]])
+    return Result(NAME, video.labels, [], rounds, start, {}, snapshots)
+
+
+def paint(video):
+    """A painter with one shape and some points."""
+    painter = FirstMaskPainter(video.frames[0])
+    painter.painting.now.mask[40:120, 60:180] = 1
+    for x in range(60, 260, 20):
+        painter.painting.add_point(x, 100)
+    return painter
+
+
+def browse(video):
+    rolled = [np.roll(mask, 3, 1) for mask in video.annotations]
+    return ablation_browser([video], {NAME: {"a": rolled, "b": video.annotations}})
+
+
+def warp_all(video, maps):
+    scene = mini_scene("test", list(CHALLENGES).index(NAME))
+    return warped_maps(
+        video, maps, {"dis": get_flow("dis"), "dis-tuned": get_flow("dis-tuned"), "exact": ExactFlow(scene)}
+    )
+
+
+def match(video, maps):
+    found = find_matches(video, Networks(None, TwentyBoxes(), Noise()), maps, LITE.matching)
+    return reid_matches(found, (0.1, 0.5))
+
+
+MAKERS = {
+    "maps": warp_all,
+    "patches": lambda video, maps: patches(video, maps, lite_streams().eval()),
+    "matches": match,
+    "rounds": lambda video, maps: checkpoint_explorer(video, result_of(video, maps)),
+    "rows": lambda video, maps: browse(video),
+    "painter": lambda video, maps: paint(video),
+}
+
+
+def seconds(move):
+    began = time.process_time()
+    move()
+    return time.process_time() - began
+
+
+def slowest_place(control):
+    """Of the places where a control can be put, that which takes longest to draw, each at its best of three."""
+    first, times = control.value, {}
+    for place in ends(control) * 3:
+        if place != control.value:
+            times.setdefault(place, []).append(seconds(lambda place=place: setattr(control, "value", place)))
+    control.value = first
+    return max((min(repeats) for repeats in times.values()), default=0.0)
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+def test_a_moved_control_is_answered_within_200_ms(make, video, maps):
+    box = make(video, maps)
+    for name, control in box.controls.items():
+        longest = slowest_place(control)
+        print(f"{name}: {1000 * longest:.0f} ms")
+        assert longest < SECONDS
+
+
+@pytest.mark.parametrize("name", ["add point", "close", "box", "refine", "undo", "next instance"])
+def test_a_button_of_the_painter_is_answered_within_200_ms(name, video):
+    times = []
+    for _ in range(3):
+        painter = paint(video)
+        times.append(seconds(buttons(painter)[name].click))
+    print(f"{name}: {1000 * min(times):.0f} ms")
+    assert min(times) < SECONDS

@@ -1,0 +1,157 @@
+"""One executed notebook as one HTML file: pictures, films, style and script inside, mathematics as MathML."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+
+from jinja2 import pass_context
+from jinja2.runtime import Context
+from latex2mathml.converter import convert
+from nbconvert.exporters import HTMLExporter
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from nbformat import NotebookNode
+from nbformat.v4 import new_output
+from pygments.formatters import HtmlFormatter
+
+from tools.site.films import NEEDS_KERNEL
+
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+@dataclass(frozen=True)
+class Page:
+    """A notebook's page: its file name, its title and first paragraph, as HTML, its body, and its first picture.
+
+    picture: a data address, with what it shows in words; empty where the notebook has none.
+    """
+
+    name: str
+    title: str
+    summary: str
+    body: str
+    picture: str
+    words: str
+
+
+def make_page(name: str, notebook: NotebookNode, films: Mapping[str, str]) -> Page:
+    """The page of an executed notebook. films: the HTML of widgets by their model ids.
+
+    Raises ValueError for an output in which a cell failed, and for mathematics that MathML does not get.
+    """
+    shown = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
+    for cell in shown:
+        if cell.cell_type == "code":
+            cell.outputs = [new for output in cell.outputs for new in _without_kernel(name, output, films)]
+    exporter = _Exporter(template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True)
+    language = NotebookNode({key: notebook.metadata[key] for key in {"language_info"} & set(notebook.metadata)})
+    body, _ = exporter.from_notebook_node(NotebookNode(notebook, cells=shown, metadata=language))
+    title, summary = (_inline(text) for text in _opening(name, shown))
+    return Page(name, title, _links_to_pages(summary), _links_to_pages(body), *_first_picture(shown))
+
+
+def _without_kernel(name: str, output: NotebookNode, films: Mapping[str, str]) -> list[NotebookNode]:
+    """An output as it can be shown without a kernel: a widget as its film, a progress bar not at all."""
+    if output.output_type == "error":
+        raise ValueError(f"{name}: a cell ended with {output.ename}: {output.evalue}")
+    view = output.get("data", {}).get(WIDGET_VIEW)
+    if view is None:
+        return [output]
+    bar = re.search(r"\d+%\||\d+it \[", output.data.get("text/plain", ""))
+    shown = films.get(view["model_id"], "" if bar else NEEDS_KERNEL)
+    return [new_output("display_data", {"text/html": shown})] if shown else []
+
+
+def _opening(name: str, cells: list[NotebookNode]) -> tuple[str, str]:
+    """Title and first paragraph, in Markdown."""
+    parts = cells[0].source.split("\n\n") if cells and cells[0].cell_type == "markdown" else [""]
+    if not parts[0].startswith("# "):
+        raise ValueError(f"{name}: expected the first cell to start with a title, `# …`")
+    return parts[0][2:], parts[1] if len(parts) > 1 else ""
+
+
+def _first_picture(cells: list[NotebookNode]) -> tuple[str, str]:
+    for output in (output for cell in cells for output in cell.get("outputs", [])):
+        for kind in {"image/png", "image/jpeg"} & set(output.get("data", {})):
+            data = output.data[kind].replace("\n", "")
+            return f"data:{kind};base64,{data}", output.metadata.get(kind, {}).get("alt", "")
+    return "", ""
+
+
+def _links_to_pages(body: str) -> str:
+    """Links to notebooks of the same folder lead to their pages."""
+    return re.sub(r'href="([\w-]+)\.ipynb(#[^"]*)?"', r'href="\1.html\2"', body)
+
+
+def to_mathml(latex: str, display: str = "inline") -> str:
+    """LaTeX as MathML, which browsers draw without a script or a font from elsewhere.
+
+    Raises ValueError for a command that is not known, and for what is no LaTeX.
+    """
+    try:
+        found: str = convert(re.sub(r"\\arg(?![a-zA-Z])", r"\\operatorname{arg}", latex), display=display)
+    except Exception as error:  # it has a kind of its own for each mistake, and none for all
+        raise ValueError(f"mathematics {latex!r} cannot be read: {type(error).__name__}") from error
+    if unknown := re.search(r"\\\w+", found):
+        raise ValueError(f"mathematics {latex!r}: {unknown[0]} has no MathML; write it in other words")
+    return found
+
+
+class _Renderer(IPythonRenderer):
+    """Markdown to HTML, mathematics to MathML."""
+
+    def block_math(self, body: str) -> str:
+        return to_mathml(body, "block")
+
+    def inline_math(self, body: str) -> str:
+        return to_mathml(body)
+
+
+class _Exporter(HTMLExporter):
+    """Notebook to the body of a page."""
+
+    @pass_context
+    def markdown2html(self, context: Context, source: str) -> str:
+        return _markdown(source)
+
+
+def _markdown(source: str) -> str:
+    return str(MarkdownWithMath(renderer=_Renderer(escape=False, exclude_anchor_links=True)).render(source))
+
+
+def _inline(source: str) -> str:
+    """Markdown of one paragraph, without the paragraph."""
+    return re.sub(r"^<p>|</p>$", "", _markdown(source).strip())
+
+
+def wrap(title: str, content: str, links: str = "") -> str:
+    """A whole file: content below links to other pages, with the style and the script of all; everything is HTML."""
+    folder = files("tools.site")
+    style, script = ((folder / name).read_text(encoding="utf-8") for name in ("pages.css", "pages.js"))
+    code = HtmlFormatter(style="default").get_style_defs(".highlight")
+    navigation = f'<header><nav aria-label="pages">{links}</nav></header>\n' if links else ""
+    plain = re.sub(r"<[^>]+>", "", title)
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
+<title>{plain}</title>
+<style>
+{style}
+{code}
+</style>
+</head>
+<body>
+{navigation}<main>
+{content}
+</main>
+<script>
+{script}
+</script>
+</body>
+</html>
+"""

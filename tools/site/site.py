@@ -1,0 +1,72 @@
+"""All notebooks as a folder of pages with an index, each page one file that needs no other."""
+
+from __future__ import annotations
+
+import base64
+import html
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image
+from tqdm.auto import tqdm
+
+from tools.site.execution import execute
+from tools.site.page import Page, make_page, wrap
+from vsreid_lite.system.files import write_text
+from vsreid_lite.system.workers import each
+
+TITLE = "VS-ReID, notebook by notebook"
+INTRODUCTION = """<p><em>Video Object Segmentation with Re-identification</em>, rebuilt step by step. These are the
+executed notebooks; nothing needs to be installed to read them. Pictures with a slider move here too, everything else in
+JupyterLab (<code>make lab</code>).</p>"""
+THUMBNAIL = (640, 360)  # pixels, at most
+
+
+def write_site(notebooks: list[Path], folder: Path, figures: Path | None = None, workers: int = 1) -> None:
+    """Run the notebooks, in this order, and write `folder`/index.html and a page for each.
+
+    The runs themselves are left in `folder`/runs. figures: where notebooks put pictures for elsewhere. Raises what
+    `execute` and `make_page` raise, ValueError without notebooks, OSError for a folder that cannot be written.
+    """
+    if not notebooks:
+        raise ValueError("expected notebooks, found none")
+    run = partial(_run, folder=folder / "runs", figures=figures)
+    runs = each(run, notebooks, workers)
+    pages = dict(tqdm(runs, "notebooks, about 40 s each", len(notebooks), unit="notebook"))
+    write_pages([pages[path] for path in notebooks], folder)
+
+
+def _run(path: Path, folder: Path, figures: Path | None) -> Page:
+    return make_page(path.stem, *execute(path, folder, figures))
+
+
+def write_pages(pages: list[Page], folder: Path) -> None:
+    """Write `folder`/index.html and a file for each page, with links between neighbours."""
+    for before, page, after in zip([None, *pages], pages, [*pages[1:], None], strict=False):
+        links = [_link("index", "All notebooks")]
+        links += [_link(before.name, f"← {before.title}")] if before else []
+        links += [_link(after.name, f"{after.title} →")] if after else []
+        write_text(folder / f"{page.name}.html", wrap(page.title, page.body, "\n".join(links)))
+    cards = "\n".join(_card(page) for page in pages)
+    index = f'<h1>{TITLE}</h1>\n{INTRODUCTION}\n<ul class="cards">\n{cards}\n</ul>'
+    write_text(folder / "index.html", wrap(TITLE, index))
+
+
+def _link(name: str, words: str) -> str:
+    return f'<a href="{name}.html">{words}</a>'
+
+
+def _card(page: Page) -> str:
+    address = _thumbnail(page.picture) if page.picture else ""
+    picture = f'<img alt="{html.escape(page.words)}" src="{address}">' if address else ""
+    title = _link(page.name, f"{page.name[:2]} · {page.title}")
+    return f"<li><h2>{title}</h2>{picture}<p>{page.summary}</p></li>"
+
+
+def _thumbnail(address: str) -> str:
+    """A picture made small, both as data addresses."""
+    image, small = Image.open(BytesIO(base64.b64decode(address.split("base64,")[1]))).convert("RGB"), BytesIO()
+    image.thumbnail(THUMBNAIL)
+    image.save(small, format="WEBP", quality=80)
+    return f"data:image/webp;base64,{base64.b64encode(small.getvalue()).decode('ascii')}"

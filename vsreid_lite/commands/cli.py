@@ -1,0 +1,112 @@
+"""The command line: `vsreid`, or `python -m vsreid_lite`. Bad input: one line, exit code 2. Ctrl-C: exit code 1."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+from vsreid_lite.commands.parser import build_parser
+from vsreid_lite.system.files import PACKAGE
+from vsreid_lite.system.interrupts import stopped_like_interrupted, uninterrupted
+
+INTERRUPTED, BAD_INPUT = 1, 2
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return the exit code: 0, 1 for an interrupted run, 2 for bad input."""
+    _print_any_name()
+    try:
+        with uninterrupted():
+            parser = build_parser()
+        options = parser.parse_args(arguments)
+        with warnings.catch_warnings(), stopped_like_interrupted():
+            warnings.showwarning = _print_warning
+            options.command(options)
+            print(end="", flush=True)
+            return 0
+    except (KeyboardInterrupt, Exception) as error:
+        verdict = explain(error)
+        if verdict is None:
+            raise
+    code, text = verdict  # said when the error is gone, and with it the progress bars that it cut short
+    _drop_unwritten()
+    if text:
+        print(f"vsreid: {text}", file=sys.stderr)
+    return code
+
+
+def _print_any_name() -> None:
+    """A file name with bytes or letters that the terminal does not know is printed as well as it can be."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            utf8 = stream.encoding.lower().replace("-", "") == "utf8"
+            stream.reconfigure(errors="surrogateescape" if utf8 else "backslashreplace")
+
+
+def explain(error: BaseException) -> tuple[int, str] | None:
+    """The exit code and the one line that the user is told, empty where nobody listens; None for a bug of ours."""
+    if any(isinstance(one, KeyboardInterrupt) for one in _chain(error)):
+        return INTERRUPTED, "interrupted; finished parts are kept, nothing half-written is left"
+    if isinstance(error, BrokenPipeError):  # `vsreid … | head`
+        return INTERRUPTED, ""
+    if _out_of_memory(error):
+        return BAD_INPUT, "error: out of memory; use fewer --workers, a shorter or smaller video, or --device cpu"
+    if _out_of_shared_memory(error):
+        return BAD_INPUT, (
+            "error: out of memory: a process that draws batches was killed, or found no room in /dev/shm; free "
+            "memory, or give the container more of it (docker run --shm-size=2g)"
+        )
+    if isinstance(error, OSError) and error.errno is not None:
+        place = error.filename if error.filename is not None else "standard output"
+        return BAD_INPUT, f"error: {place}: {error.strerror}"
+    if isinstance(error, (ValueError, OSError, FloatingPointError)):
+        return BAD_INPUT, f"error: {_text(error)}"
+    return None
+
+
+def _text(error: BaseException) -> str:
+    """Its text on one line, without the traceback that torch puts before it in a process that draws batches."""
+    return " ".join(str(error).rpartition(f"\n{type(error).__name__}: ")[2].split())
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An exception and those that it came from: a library may have turned Ctrl-C into an error of its own."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    """MemoryError, or what torch and OpenCV raise instead; by name, since neither need be imported."""
+    text = str(error)
+    signs = ("can't allocate memory", "not enough memory", "CUDA out of memory", "Insufficient memory")
+    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return named or (type(error).__name__ in ("RuntimeError", "error") and any(sign in text for sign in signs))
+
+
+def _out_of_shared_memory(error: BaseException) -> bool:
+    """What torch raises where a process of its DataLoader was killed (a bus error too) or cannot hand on a batch."""
+    signs = ("DataLoader worker (pid", "shared memory", "</torch_")
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in signs)
+
+
+def _drop_unwritten() -> None:
+    """Standard output that cannot be written is given up, or Python would complain of it once more at its end."""
+    try:
+        print(end="", flush=True)
+    except OSError:
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _print_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: object, **__: object
+) -> None:
+    """Our own warnings as one line each; those of libraries stay silent on the command line."""
+    if category is UserWarning and Path(filename).is_relative_to(PACKAGE):
+        print(f"vsreid: warning: {message}", file=sys.stderr)

@@ -1,0 +1,261 @@
+"""The commands of `vsreid` and their options; values of the wrong kind are refused here."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+from pathlib import Path
+
+from vsreid_lite import __version__
+from vsreid_lite.commands import figures as figure_commands
+from vsreid_lite.commands import run as commands
+from vsreid_lite.commands import train as train_commands
+from vsreid_lite.config import PRESETS
+from vsreid_lite.training.catalogue import ALL, STAGE_NAMES, list_stages
+
+DATASETS = ("mini", "composite", "davis-2016", "davis-2017")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    parser = argparse.ArgumentParser("vsreid", description="Video Object Segmentation with Re-identification.")
+    parser.add_argument("--version", action="version", version=f"vsreid_lite {__version__}")
+    commands_of = parser.add_subparsers(required=True, metavar="COMMAND")
+    for add in (_segment, _evaluate, _ablation, _render, _train, _choose, _download, _figures, _doctor):
+        add(commands_of)
+    return parser
+
+
+Subparsers = argparse._SubParsersAction  # the only name argparse has for it
+
+
+def _segment(commands_of: Subparsers) -> None:
+    parser = commands_of.add_parser("segment", help="segment a video from the mask of its first frame")
+    parser.add_argument("input", type=_path, help="a folder of frames, or a video file")
+    parser.add_argument("--first-mask", type=_path, required=True, help="PNG: labels 1, 2, ..., or 0 and 255")
+    parser.add_argument("--output", type=_path, required=True, help="folder for the masks, as indexed PNGs")
+    parser.add_argument("--video", type=_path, help="also write an overlay video in the colours of the masks, .mp4")
+    parser.add_argument("--json", type=_path, help="also write rounds, retrievals, checkpoints and times")
+    parser.add_argument("--adapt", action="store_true", help="fine-tune N_mp on the first frame: for real video")
+    _add_year(parser)
+    _add_preset_options(parser, "dis, dis-tuned, dis-medium, raft, flownet2:FILE, ..., or a folder")
+    parser.set_defaults(command=commands.segment_video)
+
+
+def _evaluate(commands_of: Subparsers) -> None:
+    parser = commands_of.add_parser("evaluate", help="score masks as DAVIS 2017 does")
+    parser.add_argument("reference", type=_path, help="folder of sequence folders of indexed PNGs: the truth")
+    parser.add_argument("predicted", type=_path, help="the same for the prediction")
+    chosen = parser.add_mutually_exclusive_group()
+    chosen.add_argument("--sequences", type=_names, default=(), metavar="A,B", help="only these")
+    chosen.add_argument(
+        "--split",
+        type=_path,
+        metavar="NAME",
+        help="only those of a split of the DAVIS root above the truth, as val, or of a file",
+    )
+    _add_year(parser)
+    parser.add_argument("--json", type=_path, help="also write every value")
+    parser.set_defaults(command=commands.evaluate_folders)
+
+
+def _ablation(commands_of: Subparsers) -> None:
+    parser = commands_of.add_parser("ablation", help="measure the rows of Table 1")
+    parser.add_argument("--dataset", choices=DATASETS, default="mini")
+    parser.add_argument("--root", type=_path, help="folder of the DAVIS data set; mini needs none")
+    parser.add_argument("--sequences", type=_names, default=(), metavar="A,B", help="only these")
+    parser.add_argument(
+        "--scenes", type=_scenes, metavar="A:B", help="mini: scenes A to B - 1, rendered; the test split ends at 12"
+    )
+    parser.add_argument("--rows", type=_numbers, default=(), metavar="1,2", help="only these rows of Table 1")
+    parser.add_argument(
+        "--output", type=_path, help="folder for the results (default: below runs, named after the run)"
+    )
+    parser.add_argument("--workers", type=_at_least_one, help="processes (default: one for each core, at most 8)")
+    parser.add_argument(
+        "--adapt",
+        nargs="?",
+        choices=("best", "all"),
+        const="best",
+        help="fine-tune N_mp on each first frame, without a time limit: best, in a sixth row; all, every row too, in a "
+        "second table",
+    )
+    _add_preset_options(parser, "dis, dis-tuned, dis-medium, raft, flownet2:FILE, ...")
+    parser.set_defaults(command=commands.measure_ablation)
+
+
+def _render(commands_of: Subparsers) -> None:
+    parser = commands_of.add_parser("render", help="write a benchmark in DAVIS 2017 layout")
+    parser.add_argument("dataset", choices=DATASETS[:2])
+    parser.add_argument("--output", type=_path, required=True)
+    parser.add_argument("--root", type=_path, help="composite: the DAVIS root whose instances are recomposed")
+    parser.add_argument("--seed", type=_seed, default=0, help="another seed, another benchmark")
+    parser.add_argument("--split", choices=("train", "val", "test"), default="test")
+    parser.add_argument("--count", type=_at_least_one, help="number of sequences (default: mini 12, composite 6)")
+    parser.set_defaults(command=commands.render_benchmark)
+
+
+def _train(commands_of: Subparsers) -> None:
+    parser = commands_of.add_parser(
+        "train",
+        help="make one of the shipped weight files again, or all; or networks of the paper's sizes",
+        description="Train one stage, resumed where an earlier run was stopped. The stages lite-... make the shipped "
+        "weights; the stages paper-... make networks for the preset paper, need a GPU and were never run in full.",
+        epilog=f"stages:\n{list_stages()}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("stage", choices=(*STAGE_NAMES, ALL), metavar="STAGE", help="one of those below")
+    parser.add_argument("--list", action="version", version=list_stages(), help="list the stages with their times")
+    parser.add_argument(
+        "--output",
+        type=_path,
+        help="weight file (default: runs/train/STAGE.safetensors); of all: folder (runs/weights)",
+    )
+    parser.add_argument("--minutes", type=_minutes, default=math.inf, help="stop each stage after this long")
+    parser.add_argument("--seed", type=_seed, default=0)
+    parser.add_argument("--root", type=_path, help="stages with real video: a DAVIS 2016 root")
+    parser.add_argument(
+        "--sequences", type=_names, default=(), metavar="A,B", help="real sequences (default: all there)"
+    )
+    parser.add_argument(
+        "--stills",
+        type=_path,
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="stages ...-stills: also learn from PASCAL VOC or COCO; may be given twice",
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.set_defaults(command=train_commands.train_stage)
+
+
+def _choose(commands_of: Subparsers) -> None:
+    parser = commands_of.add_parser("choose", help="choose thresholds and scales of weights on mini-val, store them")
+    parser.add_argument("weights", type=_name_or_path, help="lite, lite-davis, or an N_mp weight file")
+    place = parser.add_mutually_exclusive_group()
+    place.add_argument("--output", type=_path, help="N_mp weight file to write, with the settings in its header")
+    place.add_argument("--in-place", action="store_true", help="write into the N_mp file of the weights")
+    parser.add_argument("--table", type=_path, help="all that was measured, CSV (default: runs/choose/NAME.csv)")
+    parser.add_argument(
+        "--sequences", type=_at_least_one, default=24, help="of mini-val (default: 24, each challenge twice)"
+    )
+    parser.add_argument("--adapt", action="store_true", help="also choose the adaptation, for scenes like these: slow")
+    parser.add_argument("--workers", type=_at_least_one, help="processes (default: one for each core, at most 8)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--seed", type=_seed, default=0)
+    parser.set_defaults(command=train_commands.choose_settings)
+
+
+def _download(commands_of: Subparsers) -> None:
+    parser = commands_of.add_parser("download", help="fetch a data set, with checksum and resume")
+    parser.add_argument("name", choices=commands.download_names())
+    parser.add_argument("--output", type=_path, default=Path("data/downloads"))
+    parser.set_defaults(command=commands.download_dataset)
+
+
+def _figures(commands_of: Subparsers) -> None:
+    parser = commands_of.add_parser("figures", help="draw the paper's figures and tables with our data, PNG and SVG")
+    parser.add_argument(
+        "--only", type=_names, default=(), metavar="A,B", help="of figure1 to figure5, table1, table2, training"
+    )
+    parser.add_argument("--results", type=_path, default=Path("runs/mini-lite/results.json"), help="for the tables")
+    parser.add_argument(
+        "--training", type=_path, default=Path("data/training"), help="folder of logs of `vsreid train`"
+    )
+    parser.add_argument("--output", type=_path, default=Path("figures"))
+    _add_network_options(parser)
+    parser.set_defaults(command=figure_commands.draw_figures)
+
+
+def _doctor(commands_of: Subparsers) -> None:
+    parser = commands_of.add_parser("doctor", help="tell what works here, and what to do about the rest")
+    parser.set_defaults(command=commands.examine_installation)
+
+
+def _add_year(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--year",
+        type=int,
+        choices=(2016, 2017),
+        help="2016: all that is not background is one instance; 2017: 255 is void (default: as the files say)",
+    )
+
+
+def _add_preset_options(parser: argparse.ArgumentParser, flows: str) -> None:
+    parser.add_argument("--preset", choices=PRESETS, default="lite", help="networks, sizes and rules (default: lite)")
+    parser.add_argument("--flow", type=_name_or_path, metavar="NAME", help=flows)
+    parser.add_argument("--detector", type=_name_or_path, metavar="FILE", help="weights of N_det, not the preset's")
+    parser.add_argument("--identification", type=_name_or_path, metavar="FILE", help="those of N_reid")
+    _add_network_options(parser, "; random (untrained) for paper and authors")
+    parser.set_defaults(weights=None)  # the preset's
+
+
+def _add_network_options(parser: argparse.ArgumentParser, more: str = "") -> None:
+    parser.add_argument(
+        "--weights", type=_name_or_path, default="lite", help=f"lite, lite-davis, or an N_mp weight file{more}"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--seed", type=_seed, default=0)
+
+
+def _path(text: str) -> Path:
+    """A path as a shell would give it: ~ is the home folder, also after `--option=`."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("expected a path, found an empty one")
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text):
+        raise argparse.ArgumentTypeError(f"expected a path, found the address {text}: download it, and give the file")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise argparse.ArgumentTypeError(f"{text}: {error}") from error
+
+
+def _name_or_path(text: str) -> str:
+    """A name as "lite" or "raft", a path, or a name and a path as "raft:FILE"; as it is, but for a home folder."""
+    kind, colon, file = text.partition(":")
+    if colon and file.startswith("~"):
+        return f"{kind}:{_path(file)}"
+    path = _path(text)  # "./lite" is a file and "lite" a name, which a Path would not tell apart
+    return str(path) if text.startswith("~") else text
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not names:  # as of an empty variable of the shell: all would be meant
+        raise argparse.ArgumentTypeError(f"expected one or more, with commas between them, found {text!r}")
+    return names
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(_at_least_one(number) for number in _names(text))
+
+
+def _scenes(text: str) -> range:
+    first, colon, end = text.partition(":")
+    if not (colon and first.isdecimal() and end.isdecimal() and int(first) < int(end)):
+        raise argparse.ArgumentTypeError(f"expected FIRST:END, as 12:24 for scenes 12 to 23, found {text!r}")
+    return range(int(first), int(end))
+
+
+def _at_least_one(text: str) -> int:
+    return int(_number(text, whole=True, above=0))
+
+
+def _seed(text: str) -> int:
+    return int(_number(text, whole=True, above=-1))
+
+
+def _minutes(text: str) -> float:
+    return _number(text, whole=False, above=0)
+
+
+def _number(text: str, *, whole: bool, above: int) -> float:
+    try:
+        value = int(text) if whole else float(text)
+    except ValueError:
+        value = above
+    if not value > above:
+        kind = "a whole number" if whole else "a number"
+        raise argparse.ArgumentTypeError(f"expected {kind} above {above}, found {text!r}")
+    return value

@@ -1,0 +1,296 @@
+"""What each command of `vsreid` does: options in, files and a few printed lines out."""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vsreid_lite.config import PRESETS, Config, check_flow_name
+from vsreid_lite.system.files import writable_folder, write_json, write_text
+from vsreid_lite.system.interrupts import uninterrupted
+from vsreid_lite.system.wording import counted
+
+if TYPE_CHECKING:
+    from numpy import uint8
+    from numpy.typing import NDArray
+
+    from vsreid_lite.datasets.benchmarks import Benchmark
+    from vsreid_lite.video.video import Video
+
+    Palette = NDArray[uint8]
+
+SPLIT_FOLDERS = ("2017", "2016", "480p")  # of ImageSets
+
+# Each command imports what it needs: torch takes seconds. Ctrl-C waits for that, since libraries that are cut in two
+# while they load print tracebacks of their own.
+
+
+def segment_video(options: argparse.Namespace) -> None:
+    """`vsreid segment`: masks of a folder of frames or a video, from the mask of the first frame."""
+    config = _checked_config(options)
+    sequence, palette, fps = _checked_video(options, config)
+    size = f"{sequence.shape[1]} x {sequence.shape[0]}"
+    print(f"{sequence.name}: {counted(sequence.N, 'frame')}, {counted(sequence.K, 'instance')}, {size}")
+    with uninterrupted():
+        from vsreid_lite.video.movies import write_overlay_video
+        from vsreid_lite.video.outputs import write_masks
+        from vsreid_lite.vsreid import segment
+
+    result = segment(sequence, config, progress=True)
+    write_masks(options.output, sequence.frame_names, result.masks, palette)
+    if options.video:
+        write_overlay_video(options.video, sequence.frames, result.masks, fps, palette)
+    if options.json:
+        write_json(options.json, result.to_json())
+    seconds, adapting = result.seconds["total"], result.seconds["adaptation"]
+    parts = f" (adaptation {adapting:.1f} s)" if adapting else ""
+    rounds = counted(len(result.rounds), "round")
+    print(f"{rounds}, {seconds:.1f} s{parts}, {sequence.N / seconds:.1f} frames/s: {options.output}")
+
+
+def evaluate_folders(options: argparse.Namespace) -> None:
+    """`vsreid evaluate`: the official DAVIS 2017 numbers of a folder of predictions."""
+    with uninterrupted():
+        from vsreid_lite.datasets.davis import read_split
+        from vsreid_lite.evaluation.metrics import evaluate
+        from vsreid_lite.video.outputs import check_file, pictures
+
+    lists = [_split_file(options)] if options.split else []
+    if options.json:
+        check_file(options.json, chain(lists, pictures(options.reference, options.predicted)))
+    sequences = read_split(lists[0]) if lists else options.sequences
+    scores = evaluate(options.reference, options.predicted, sequences, options.year)
+    if options.json:
+        write_json(options.json, scores.to_json())
+    width = max(len(name) for name in ("instance", *scores.instances))
+    print(f"{'instance':<{width}}  J-mean  F-mean")
+    for name, instance in scores.instances.items():
+        print(f"{name:<{width}}  {instance.J.mean():6.3f}  {instance.F.mean():6.3f}")
+    for name, measure in (("J", scores.J), ("F", scores.F)):
+        print(f"{name}: mean {measure.mean:.3f}, recall {measure.recall:.3f}, decay {measure.decay:.3f}")
+    for name, value in (("in visible frames", scores.visible_J), ("after re-appearance", scores.reappeared_J)):
+        print(f"J {name}: {'-' if value is None else f'{value:.3f}'}")
+    print(f"global-mean {scores.global_mean:.3f}")
+
+
+def measure_ablation(options: argparse.Namespace) -> None:
+    """`vsreid ablation`: the rows of Table 1 on a benchmark beside the paper's; printed, and written in four forms."""
+    config = _checked_config(options)
+    output = options.output or Path("runs") / _run_name(options, config)
+    files = [output / name for name in ("results.json", "table1.md", "table1.csv", "table1.png")]
+    benchmark = _checked_benchmark(options, config, output, files)
+    with uninterrupted():
+        from vsreid_lite.evaluation.ablation import run_ablation, seen_sequences
+        from vsreid_lite.evaluation.ladder import adapted, ladder
+        from vsreid_lite.evaluation.report import format_csv, format_markdown, format_table
+        from vsreid_lite.figures.ablation_plots import plot_ablation
+        from vsreid_lite.system.workers import default_workers
+        from vsreid_lite.video.outputs import write_figure
+
+    rows = ladder(config, options.rows)
+    _check_flow(config)
+    benchmark = benchmark or _scenes(options, output)
+    seen = seen_sequences(benchmark, config)
+    if seen:
+        learnt = ", ".join(sorted({source for sources in seen.values() for source in sources}))
+        warnings.warn(f"weights {config.weights} have seen {learnt} in training: no fair test", stacklevel=1)
+    every = adapted(rows) if options.adapt == "all" else []
+    results = run_ablation(benchmark, rows, output, options.workers or default_workers(), every)
+    write_json(files[0], results)
+    write_text(files[1], format_markdown(results))
+    write_text(files[2], format_csv(results))
+    write_figure(files[3], plot_ablation(results))
+    print(format_table(results))
+    print(f"results: {', '.join(str(file) for file in files)}")
+
+
+def render_benchmark(options: argparse.Namespace) -> None:
+    """`vsreid render`: the sequences of mini or composite as a folder in DAVIS 2017 layout."""
+    with uninterrupted():
+        from tqdm.auto import tqdm
+
+        from vsreid_lite.datasets.benchmarks import benchmark_inputs
+        from vsreid_lite.datasets.composite import composite_sequences
+        from vsreid_lite.datasets.frozen import write_benchmark
+        from vsreid_lite.datasets.mini import CHALLENGES, mini_video
+        from vsreid_lite.video.outputs import check_folder, check_outputs
+
+    check_outputs([], options.output, benchmark_inputs("composite", options.root) if options.root else [])
+    check_folder(options.output / "ImageSets" / "2017")
+    if options.dataset == "composite":
+        if options.root is None:
+            raise ValueError("vsreid render composite needs --root, a DAVIS root to cut instances from")
+        count = {"count": options.count} if options.count else {}
+        sequences: Iterable[Video] = composite_sequences(options.root, options.seed, options.split, **count)
+    else:
+        first = options.seed * len(CHALLENGES)
+        indices = range(first, first + (options.count or len(CHALLENGES)))
+        sequences = (mini_video(options.split, index) for index in tqdm(indices, desc="rendering"))
+    names = write_benchmark(sequences, options.output, options.split)
+    print(f"{counted(len(names), 'sequence')}: {options.output}")
+
+
+def download_dataset(options: argparse.Namespace) -> None:
+    """`vsreid download`: a DAVIS archive, verified and unpacked."""
+    from vsreid_lite.datasets.download import download
+
+    print(f"ready, use it as --root: {download(options.name, writable_folder(options.output))}")
+
+
+def examine_installation(_: argparse.Namespace) -> None:
+    """`vsreid doctor`: what works here, line by line. Raises ValueError where the default path does not."""
+    from vsreid_lite.commands.doctor import examine
+
+    missing = []
+    for finding in examine():
+        print(finding, flush=True)
+        if finding.needed and not finding.ok:
+            missing.append(finding.subject)
+    if missing:
+        raise ValueError(f"the default path does not work here: {', '.join(missing)} missing; see above for what to do")
+
+
+def download_names() -> list[str]:
+    """The archives of `vsreid download`, without importing what fetches them."""
+    return ["davis-2017-trainval-480p", "davis-2017-test-dev-480p", "davis-2016", "davis-2017"]
+
+
+def _run_name(options: argparse.Namespace, config: Config) -> str:
+    """Data set and weights, and what else is not the preset lite's."""
+    scenes = f"-{options.scenes.start}-{options.scenes.stop}" if options.scenes else ""
+    parts = [f"{options.dataset}{scenes}", "" if config.preset == "lite" else config.preset, Path(config.weights).stem]
+    if options.flow:
+        parts.append(Path(options.flow.rpartition(":")[2]).stem)
+    parts += [Path(file).stem for file in (options.detector, options.identification) if file]
+    return "-".join(part for part in parts if part)
+
+
+def _check_flow(config: Config) -> None:
+    """That the flow of an ablation can be had: fetched once, and here, since no worker should."""
+    from vsreid_lite.flow import FloFolder, get_flow
+    from vsreid_lite.networks.loading import choose_device
+
+    if isinstance(get_flow(config.flow, device=choose_device(config.device)), FloFolder):
+        raise ValueError(f"--flow {config.flow}: a folder holds the flow of one video; an ablation takes an estimator")
+
+
+def _checked_benchmark(
+    options: argparse.Namespace, config: Config, output: Path, files: list[Path]
+) -> Benchmark | None:
+    """The benchmark of an ablation, and that its results can be written beside it; None for scenes to be rendered."""
+    with uninterrupted():
+        from vsreid_lite.datasets.benchmarks import benchmark_inputs, open_benchmark
+        from vsreid_lite.video.outputs import check_folder, check_outputs
+
+    if options.scenes and (options.dataset != "mini" or options.root):
+        raise ValueError("--scenes renders scenes of mini: it goes with --dataset mini and without --root")
+    check_outputs(files, output, chain(_read_files(config), benchmark_inputs(options.dataset, options.root)))
+    check_folder(output / "parts")
+    return None if options.scenes else open_benchmark(options.dataset, options.root, options.sequences)
+
+
+def _scenes(options: argparse.Namespace, output: Path) -> Benchmark:
+    """Scenes of mini that are rendered for an ablation."""
+    from vsreid_lite.datasets.benchmarks import open_scenes
+
+    folder = output / f"scenes-{options.scenes.start}-{options.scenes.stop}"
+    return open_scenes(options.scenes, folder, options.sequences)
+
+
+def _preset_config(options: argparse.Namespace) -> Config:
+    """The preset, with what the command line gives instead."""
+    given = {
+        "weights": options.weights,
+        "flow": options.flow,
+        "detector_weights": options.detector,
+        "identification_weights": options.identification,
+    }
+    given = {name: value for name, value in given.items() if value is not None}
+    return replace(
+        PRESETS[options.preset], adapt=bool(options.adapt), device=options.device, seed=options.seed, **given
+    )
+
+
+def _checked_config(options: argparse.Namespace) -> Config:
+    """`_preset_config`, whose device, flow and weights are there: a moment's work, before torch is loaded."""
+    with uninterrupted():
+        from vsreid_lite.networks.weight_files import check_weights
+        from vsreid_lite.system.machine import check_device
+
+    config = _preset_config(options)
+    check_device(config.device)
+    check_flow_name(config.flow)
+    check_weights(config)
+    return config
+
+
+def _checked_video(options: argparse.Namespace, config: Config) -> tuple[Video, Palette | None, float]:
+    """The video of `vsreid segment`, the colours of its masks and its frames per second; outputs are checked before."""
+    with uninterrupted():
+        from vsreid_lite.video.frame_folders import frame_files
+        from vsreid_lite.video.masks import check_size, read_first_mask
+        from vsreid_lite.video.movies import first_frame, frame_rate
+        from vsreid_lite.video.outputs import check_video
+        from vsreid_lite.video.video import load_video, read_frame
+
+    if options.video:
+        check_video(options.video)
+    first = read_first_mask(options.first_mask, year=options.year)
+    frames = [] if options.input.is_file() else frame_files(options.input, options.first_mask)
+    inputs = [options.input, options.first_mask, *frames, *_read_files(config)]
+    _check_segment_outputs(options, [path.stem for path in frames], inputs)
+    start = read_frame(frames[0]) if frames else first_frame(options.input)
+    check_size(options.first_mask, first.labels, start.shape)
+    fps = frame_rate(options.input)
+    sequence = load_video(options.input, options.first_mask, year=options.year)
+    if not frames:
+        _check_segment_outputs(options, sequence.frame_names, inputs)
+    _warn_of_other_masks(options.output, sequence.frame_names)
+    return sequence, first.palette, fps
+
+
+def _check_segment_outputs(options: argparse.Namespace, names: Iterable[str], inputs: Iterable[Path]) -> None:
+    """That masks of frames of these names, and what else is to be written, can be written and spare the inputs."""
+    from vsreid_lite.video.outputs import check_outputs
+
+    masks = [options.output / f"{name}.png" for name in names]
+    files = [file for file in (options.video, options.json) if file is not None]
+    check_outputs([*files, *masks], options.output, inputs)
+
+
+def _warn_of_other_masks(folder: Path, names: Iterable[str]) -> None:
+    """Masks of another run in the output folder are pointed out."""
+    others = sorted({path.name for path in folder.glob("*.png")} - {f"{name}.png" for name in names})
+    if others:
+        warnings.warn(
+            f"{folder}: holds {len(others)} other PNG files ({others[0]}, ...), perhaps masks of another run",
+            stacklevel=1,
+        )
+
+
+def _read_files(config: Config) -> list[Path]:
+    """The weights and flow files that a configuration is read from."""
+    from vsreid_lite.networks.weight_files import named_files
+
+    flow = Path(config.flow.rpartition(":")[2])
+    return [*named_files(config).all, *([flow, *flow.glob("*flo")] if flow.is_dir() else [flow])]
+
+
+def _split_file(options: argparse.Namespace) -> Path:
+    """The list of `vsreid evaluate --split`, which is given as a file or by its name in a DAVIS root."""
+    truth = options.reference.resolve()
+    lists = [folder / "ImageSets" for folder in (truth, *list(truth.parents)[:3])]
+    years = [name for name in SPLIT_FOLDERS if options.year != 2016 or name != "2017"]
+    files = [options.split] + [one / year / f"{options.split}.txt" for one in lists for year in years]
+    path = next((file for file in files if file.is_file()), None)
+    if path is None:
+        raise FileNotFoundError(
+            f"--split {options.split}: expected a file with a sequence a line, or a list of that name in ImageSets of "
+            f"the DAVIS root above {options.reference}, found neither"
+        )
+    return path

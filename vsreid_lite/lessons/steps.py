@@ -1,0 +1,55 @@
+"""How good one step of Algorithm 1 is by itself, when it starts from the truth and not from what was predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tqdm.auto import tqdm
+
+from vsreid_lite.config import Config
+from vsreid_lite.evaluation.metrics import region
+from vsreid_lite.flow import FlowEstimator
+from vsreid_lite.geometry import warp
+from vsreid_lite.networks import PropagationNetwork
+from vsreid_lite.networks.loading import choose_device
+from vsreid_lite.propagation import propagate_mask
+from vsreid_lite.video.video import Video
+
+WARPED = "warped map"
+
+
+@torch.inference_mode()
+def one_step_scores(
+    sequence: Video,
+    flow: FlowEstimator,
+    networks: Mapping[str, PropagationNetwork],
+    config: Config,
+    every: int = 1,
+    progress: bool = False,
+) -> dict[str, NDArray[np.float64]]:
+    """J (K, N) of each instance in each frame, predicted from its true mask in the frame before.
+
+    networks: N_mp by name; before them comes "warped map", the guide without any network. every: frames 1, 1 + every
+    and so on are measured. NaN where a frame is not, and where it or the one before shows nothing of the instance.
+    Raises ValueError for a sequence without all annotations.
+    """
+    truth = sequence.truth
+    if len(truth) < sequence.N:
+        raise ValueError(f"sequence {sequence.name}: expected {sequence.N} true masks, found {len(truth)}")
+    device, frames = choose_device(config.device), list(sequence.frames)
+    scores = {name: np.full((sequence.K, sequence.N), np.nan) for name in (WARPED, *networks)}
+    for j in tqdm(range(1, sequence.N, every), desc="steps", disable=not progress, leave=False):
+        f = flow(frames, target=j, source=j - 1).to(device)
+        for k, label in enumerate(sequence.labels):
+            before, after = truth[j - 1] == label, truth[j] == label
+            if before.any() and after.any():
+                P = torch.from_numpy(before).float().to(device)
+                maps = {WARPED: warp(P, f)}
+                for name, network in networks.items():
+                    maps[name] = propagate_mask(frames[j], f, P, network, config.propagation)
+                for name, guess in maps.items():
+                    scores[name][k, j] = region(after, guess.cpu().numpy() > 0.5)
+    return scores

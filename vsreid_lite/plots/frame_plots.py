@@ -1,0 +1,181 @@
+"""Figures of the method: arrays in, matplotlib Figure out. No pyplot, no state; the same input gives the same file.
+
+White background, colours that colour-blind readers can tell apart, and never colour alone: an instance has its number
+and its outline, a bar its hatching, a cell its figure. `figure.get_label()` is the alternative text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
+
+from vsreid_lite.evaluation.metrics import region
+from vsreid_lite.geometry import Box
+from vsreid_lite.plots.colours import AFTER, BEFORE, BLACK, RETRIEVED
+from vsreid_lite.plots.panels import (
+    WIDTH,
+    Map,
+    draw_box,
+    listed,
+    new_figure,
+    panel_grid,
+    show_flow,
+    show_instances,
+    show_map,
+)
+from vsreid_lite.reidentification import Retrieval, Starts
+from vsreid_lite.system.wording import counted
+from vsreid_lite.video.masks import Frame, Mask
+
+
+def plot_strip(frames: Sequence[Frame], masks: Sequence[Mask], columns: Sequence[int], title: str) -> Figure:
+    """Frames `columns` of a video in a row, the instances painted over them.
+
+    frames: N of (H, W, 3), uint8. masks: N of (H, W), labels.
+    """
+    alternative = f"{title}: frames {listed(columns)} of the video, each instance outlined and numbered."
+    figure, grid = panel_grid(1, len(columns), frames[0].shape, alternative, title=title)
+    for axes, i in zip(grid[0], columns, strict=True):
+        show_instances(axes, frames[i], masks[i])
+        axes.set_title(f"frame {i}", fontsize=8)
+    return figure
+
+
+def plot_lost_and_retrieved(
+    frames: Sequence[Frame],
+    before: Sequence[Mask],
+    after: Sequence[Mask],
+    truth: Sequence[Mask],
+    label: int,
+    retrievals: Sequence[Retrieval],
+    columns: Sequence[int],
+    scale: float = 1.0,
+) -> Figure:
+    """One instance before the rounds and, below, after them, with the boxes where it was found again.
+
+    frames: N of (H, W, 3). before, after, truth: N label masks (H, W). label: of the instance. retrievals: its own.
+    Each panel says J of the instance there, or whether it is out of sight or lost.
+    """
+    alternative = (
+        f"Instance {label} in frames {listed(columns)}. Above, the initial propagation; below, after the rounds, "
+        f"which found it again in frame {listed([r.frame for r in retrievals])}."
+    )
+    figure, grid = panel_grid(2, len(columns), frames[0].shape, alternative, scale)
+    boxes = {r.frame: r for r in retrievals}
+    for row, masks, name in ((0, before, "initial propagation"), (1, after, "after the rounds")):
+        for axes, i in zip(grid[row], columns, strict=True):
+            show_instances(axes, frames[i], np.where(masks[i] == label, label, 0).astype(np.uint8))
+            axes.set_title(f"frame {i}: {_verdict(truth[i] == label, masks[i] == label)}", fontsize=8)
+            if row and i in boxes:
+                draw_box(axes, boxes[i].box, RETRIEVED, f"found again: {boxes[i].score:.2f}")
+        first = grid[row, 0]
+        first.text(-0.04, 0.5, name, transform=first.transAxes, rotation=90, fontsize=8, ha="right", va="center")
+    return figure
+
+
+def plot_checkpoints(start: Starts, retrievals: Sequence[Retrieval], labels: Sequence[int]) -> Figure:
+    """The checkpoints c_{i,k} (N, K): in each cell the frame that its map was propagated from, also as its colour.
+
+    A framed cell with r1, r2, ... in it is what that round retrieved: a new starting point.
+    """
+    N, K = start.shape
+    found = ", ".join(f"frame {r.frame} for instance {labels[r.instance]}" for r in retrievals) or "none"
+    what = f"Checkpoints of {counted(K, 'instance')} in {counted(N, 'frame')}"
+    alternative = f"{what}. All start in frame 0; starting points found: {found}."
+    figure = new_figure(max(0.28 * N, 4), 0.5 * K + 0.9, alternative, "constrained")
+    axes = figure.subplots()
+    axes.imshow(start.T, cmap="cividis", vmin=0, vmax=max(N - 1, 1), aspect="auto")
+    for (i, k), c in np.ndenumerate(start):
+        axes.text(i, k + 0.16, str(c), ha="center", va="center", fontsize=8, color="white" if 2 * c < N else "black")
+    for number, r in enumerate(retrievals, 1):
+        ink = "white" if 2 * r.frame < N else "black"
+        corner = (r.frame - 0.45, r.instance - 0.45)
+        axes.add_patch(Rectangle(corner, 0.9, 0.9, fill=False, edgecolor=ink, linewidth=1.8))
+        axes.text(r.frame, r.instance - 0.24, f"r{number}", ha="center", va="center", fontsize=7, color=ink)
+    axes.set_xticks(range(0, N, 5))
+    axes.set_yticks(range(K), [f"instance {label}" for label in labels])
+    axes.set_xlabel("frame")
+    axes.set_title("c: the frame that each map was propagated from (r1, r2, …: retrieved in that round)", fontsize=9)
+    axes.spines[:].set_visible(False)
+    return figure
+
+
+def plot_guided_map(
+    frames: tuple[Frame, Frame], indices: tuple[int, int], flow: Map, maps: tuple[Map, Map, Map], box: Box
+) -> Figure:
+    """Algorithm 1 in six pictures, from frame i to its neighbour j.
+
+    frames: I_i and I_j, (H, W, 3). indices: i and j. flow: (2, H, W), for each pixel of j where it was in i. maps: P_i,
+    the guided probability map and P_j, each (H, W). box: what N_mp saw of frame j.
+    """
+    i, j = indices
+    alternative = (
+        f"Mask propagation from frame {i} to frame {j}: the frame with its probability map, the flow, the map warped "
+        f"by the flow, the same over frame {j}, the box that the network sees, and the network's answer."
+    )
+    figure, ((a, b, c), (d, e, f)) = panel_grid(2, 3, frames[0].shape, alternative, scale=1.4)
+    show_map(a, frames[0], maps[0], f"frame {i} and its map $P$")
+    show_flow(b, flow, f"flow: where frame {j} was in frame {i}")
+    show_map(c, np.full_like(frames[0], 255), maps[1], "guided map: $P$ warped by the flow")
+    show_map(d, frames[1], maps[1], f"guided map over frame {j}")
+    show_map(e, frames[1], np.zeros_like(maps[1]), "the box: all that $N_{mp}$ sees")
+    draw_box(e, box, BLACK)
+    show_map(f, frames[1], maps[2], f"$N_{{mp}}$'s answer: the map of frame {j}")
+    return figure
+
+
+def plot_candidates(
+    template: Frame, frame: Frame, boxes: Sequence[Box], scores: NDArray[np.float32], title: str, named: int = 4
+) -> Figure:
+    """Algorithm 2 in one frame: the template beside the candidates with their similarity to it.
+
+    template: (h, w, 3), the crop t_k. frame: (H, W, 3). boxes: M candidates. scores: (M,). The best is drawn strongly,
+    the best `named` with their score, the others as thin dotted boxes.
+    """
+    order = [int(j) for j in np.argsort(-scores, kind="stable")]
+    highest = ", ".join(f"{scores[j]:.2f}" for j in order[:named])
+    alternative = f"{title}: {len(boxes)} candidate boxes; similarities of the best: {highest}."
+    figure = new_figure(WIDTH, 6.0 * frame.shape[0] / frame.shape[1] + 0.4, alternative, "constrained")
+    small, large = figure.subplots(1, 2, width_ratios=(1, 3.2))
+    small.imshow(template)
+    small.set_title("template (frame 0)", fontsize=9)
+    large.imshow(frame)
+    large.set_title(title, fontsize=9)
+    for j in reversed(order[named:]):
+        draw_box(large, boxes[j], BLACK, style=":", width=0.8)
+    for j in reversed(order[:named]):
+        best = j == order[0]
+        draw_box(large, boxes[j], RETRIEVED if best else BLACK, f"{scores[j]:.2f}", width=2.4 if best else 1.2)
+    for axes in (small, large):
+        axes.set_axis_off()
+    return figure
+
+
+def plot_scores(
+    before: NDArray[np.float64], after: NDArray[np.float64], visible: NDArray[np.bool_], title: str
+) -> Figure:
+    """J of one instance over time, before and after the rounds: (n,) in [0, 1], of frames 1 to n. visible: (n,)."""
+    alternative = (
+        f"{title}: mean {before.mean():.2f} after the initial propagation, {after.mean():.2f} after the rounds."
+    )
+    figure = new_figure(WIDTH, 2.3, alternative, "constrained")
+    axes, frames = figure.subplots(), np.arange(1, len(visible) + 1)
+    for i in frames[~visible]:
+        axes.axvspan(i - 0.5, i + 0.5, facecolor="0.93", hatch="///", edgecolor="0.75", linewidth=0)
+    axes.plot(frames, before, "--", color=BEFORE, linewidth=1.8, label="initial propagation")
+    axes.plot(frames, after, "-", color=AFTER, linewidth=1.8, label="after the rounds")
+    axes.set(xlim=(0.5, len(visible) + 0.5), ylim=(0, 1.02), xlabel="frame", ylabel="J")
+    axes.set_title(f"{title} (hatched: out of sight)", fontsize=9)
+    axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def _verdict(truth: NDArray[np.bool_], found: NDArray[np.bool_]) -> str:
+    if not truth.any():
+        return "out of sight" if not found.any() else "out of sight, false"
+    return f"J {region(truth, found):.2f}" if found.any() else "lost"

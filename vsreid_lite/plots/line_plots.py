@@ -1,0 +1,74 @@
+"""Curves of any kind, told apart by dash and marker as well as by colour: arrays in, figure out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+
+from vsreid_lite.plots.colours import AFTER, BEFORE, BLACK, INSTANCES
+from vsreid_lite.plots.panels import WIDTH, new_figure
+
+STYLES = (
+    (AFTER, "-", "o"),
+    (BEFORE, "--", "s"),
+    (BLACK, ":", "^"),
+    (INSTANCES[2], "-.", "D"),
+    (INSTANCES[4], "-", "x"),
+)
+
+
+def plot_lines(
+    x: Sequence[float] | Sequence[str] | NDArray[Any],
+    curves: Mapping[str, ArrayLike],
+    title: str,
+    labels: tuple[str, str],
+    hatched: NDArray[np.bool_] | None = None,
+    legend: str = "",
+) -> Figure:
+    """Curves (n,) by name over x (n,), numbers, or words at equal distances. labels: of the axes x and y.
+
+    hatched: (n,), where to hatch the ground. legend: what the hatching means. The alternative text gives the first and
+    the last value of each curve, and where they are if not at its ends. Raises ValueError for more than five curves.
+    """
+    lines = {name: np.asarray(values, np.float64) for name, values in curves.items()}
+    names = [" ".join(str(one).split()) for one in x]  # words may be broken into lines
+    ends = "; ".join(f"{name} {_ends(np.asarray(values), names)}" for name, values in curves.items())
+    against = f" against {labels[0]}" if labels[0] else ""
+    alternative = f"{title}. {labels[1]}{against}, {names[0]} to {names[-1]}: {ends}."
+    if len(lines) > len(STYLES):
+        raise ValueError(f"{title}: expected at most {len(STYLES)} curves, found {len(lines)}")
+    figure = new_figure(WIDTH, 2.5, alternative, "constrained")
+    axes = figure.subplots()
+    if hatched is not None and hatched.any():
+        hatch(axes, np.asarray(x)[hatched], legend)
+    for (name, values), (colour, dash, marker) in zip(lines.items(), STYLES, strict=False):
+        axes.plot(x, values, dash, color=colour, marker=marker, markersize=3.5, linewidth=1.5, label=name)
+    axes.set(xlabel=labels[0], ylabel=labels[1])
+    axes.set_title(title, fontsize=9)
+    axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def _ends(values: NDArray[Any], names: Sequence[str]) -> str:
+    """The first and the last value of a curve over x, whose values are called `names`."""
+    there = np.flatnonzero(np.isfinite(values.astype(np.float64)))
+    if not len(there):
+        return "without values"
+    form = "d" if values.dtype.kind in "iu" else ".2f"
+    return " ".join(
+        f"{word} {values[i]:{form}}" + (f" at {names[i]}" if i != end else "")
+        for word, i, end in (("from", there[0], 0), ("to", there[-1], len(values) - 1))
+    )
+
+
+def hatch(axes: Axes, frames: Sequence[int] | NDArray[np.integer], label: str) -> None:
+    """The ground hatched at each of these frames, half a frame to both sides; named once in the legend."""
+    for i in frames:
+        axes.axvspan(i - 0.5, i + 0.5, facecolor="0.93", hatch="///", edgecolor="0.75", linewidth=0, label=label)
+        label = "_"

@@ -1,0 +1,159 @@
+"""Re-identification as a picture: candidates, the best beside its template, all embeddings, and every retrieval."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+
+from vsreid_lite.evaluation.matches import Cells, Matches, Verdicts, judge
+from vsreid_lite.geometry import Box
+from vsreid_lite.plots.colours import AFTER, BEFORE, BLACK, instance_colour
+from vsreid_lite.plots.panels import ON_WHITE, WHITE_EDGE, WIDTH, draw_box, entitle, new_figure
+from vsreid_lite.system.wording import counted
+from vsreid_lite.video.masks import Frame
+
+NAMED = 3  # candidates that carry their score
+FAINT = "0.75"
+UPPER, ROW = 2.85, 0.27  # inches: the upper part, an instance's row in the lower
+KEY = "● right   ✖ wrong   ■ lost, not found   ○ new   ▬ gone   • not judged"
+Thresholds = tuple[float, float]  # rho_reid, rho_occ
+
+
+def plot_matches(
+    matches: Matches, frame: int, instance: int, thresholds: Thresholds, reference: Thresholds | None = None
+) -> Figure:
+    """Algorithm 2 in one frame for one instance, and below what the thresholds make of the whole video.
+
+    frame, instance: i > 0 and k. thresholds: rho_reid and rho_occ. reference: those to compare with, or none.
+    """
+    verdicts = judge(matches, *thresholds)
+    before = verdicts if reference is None else judge(matches, *reference)
+    label, verdict = matches.sequence.labels[instance], _verdict(verdicts, frame, instance, thresholds)
+    title = f"frame {frame}, instance {label}: {verdict}"
+    summary = _summary(verdicts, before.accepted, thresholds)
+    alternative = f"In {title}; {counted(len(matches.boxes[frame]), 'candidate')}. All frames and instances: {summary}."
+    K = matches.sequence.K
+    height = UPPER + ROW * K + 1.0
+    figure = new_figure(WIDTH, height, alternative)
+    top = {"left": 0.01, "right": 0.99, "top": 1 - 0.25 / height, "bottom": 1 - UPPER / height}
+    grid = figure.add_gridspec(2, 3, width_ratios=(1, 3.9, 2.2), wspace=0.06, hspace=0.2, **top)
+    large, plane = figure.add_subplot(grid[:, 1]), figure.add_subplot(grid[:, 2])
+    crops = [figure.add_subplot(grid[row, 0]) for row in (0, 1)]
+    rows = figure.add_axes((0.09, 0.5 / height, 0.9, ROW * K / height))
+    _show_crops(crops, matches, frame, instance)
+    _show_candidates(large, matches, frame, instance, title)
+    _show_plane(plane, matches, frame, instance)
+    _show_retrievals(rows, matches, verdicts, before.accepted, frame)
+    entitle(rows, summary)
+    return figure
+
+
+def _show_crops(panels: list[Any], matches: Matches, frame: int, instance: int) -> None:
+    """The template above, the candidate most like it below."""
+    frames, j = matches.sequence.frames, matches.best[frame, instance]
+    for panel in panels:
+        panel.set_axis_off()
+    panels[0].imshow(_inside(frames[0], matches.templates[instance]))
+    entitle(panels[0], "template")
+    if j >= 0:
+        panels[1].imshow(_inside(frames[frame], matches.boxes[frame][j]))
+        entitle(panels[1], f"best: {matches.scores[frame][j, instance]:.2f}")
+
+
+def _show_candidates(axes: Axes, matches: Matches, frame: int, instance: int, title: str) -> None:
+    """All candidates dotted, the best with their score, the very best strongly; the current map's box dashed."""
+    axes.imshow(matches.sequence.frames[frame])
+    axes.set_axis_off()
+    _below(axes, "strong: most like the template; dotted: all others; dashed: box of its map so far")
+    entitle(axes, title)
+    scores = matches.scores[frame][:, instance]
+    order = [int(j) for j in np.argsort(-scores, kind="stable")]
+    others = [_outline(matches.boxes[frame][j]) for j in order[NAMED:]]
+    axes.add_collection(LineCollection(others, colors=BLACK, linewidths=0.8, linestyles=":", path_effects=ON_WHITE))
+    if matches.current[frame, instance, 2] > 0:
+        now = Box(*(int(x) for x in matches.current[frame, instance]))
+        draw_box(axes, now, BEFORE, style="--", width=1.2)
+    for j in reversed(order[:NAMED]):
+        best = j == order[0]
+        width, colour = (2.2, AFTER) if best else (1.0, BLACK)
+        draw_box(axes, matches.boxes[frame][j], colour, f"{scores[j]:.2f}", width=width)
+
+
+def _show_plane(axes: Axes, matches: Matches, frame: int, instance: int) -> None:
+    """All embeddings on two directions; this frame's in black, its best as a star, the templates numbered."""
+    every, here = np.concatenate(matches.points), matches.points[frame]
+    axes.plot(*every.T, ".", color=FAINT, markersize=3)
+    axes.plot(*here.T, "o", color=BLACK, markersize=4, fillstyle="none")
+    if len(here):
+        axes.plot(*here[matches.best[frame, instance]], "*", color=AFTER, markersize=12, markeredgecolor="white")
+    for (x, y), label in zip(matches.template_points, matches.sequence.labels, strict=True):
+        axes.plot(x, y, "D", color=instance_colour(label), markersize=9, markeredgecolor=BLACK)
+        axes.text(x, y, f"  {label}", fontsize=9, va="center", path_effects=WHITE_EDGE)
+    axes.set(xticks=[], yticks=[])
+    axes.margins(0.08)
+    entitle(axes, "embeddings, their two main directions")
+    _below(axes, "all frames; ○ this one, ★ its best; ◆ templates")
+
+
+def _show_retrievals(axes: Axes, matches: Matches, verdicts: Verdicts, before: Cells, frame: int) -> None:
+    """Frames x instances: what is retrieved, rightly or wrongly, what is new or gone, and what stays lost."""
+    found, right, K = verdicts.accepted, verdicts.right, matches.sequence.K
+    judged = matches.annotated[:, None]
+    kinds: tuple[tuple[Cells, dict[str, Any]], ...] = (
+        (right, {"marker": "o", "color": AFTER, "markersize": 6}),
+        (found & ~right & judged, {"marker": "X", "color": BEFORE, "markersize": 7}),
+        (found & ~judged, {"marker": "o", "color": BLACK, "markersize": 3}),
+        (verdicts.lost & ~found, {"marker": "s", "color": FAINT, "markersize": 4}),
+        (found & ~before, {"marker": "o", "color": BLACK, "markersize": 10, "fillstyle": "none"}),
+        (before & ~found, {"marker": "_", "color": BLACK, "markersize": 8, "markeredgewidth": 2}),
+    )
+    for cells, style in kinds:
+        if cells.any():
+            axes.plot(*np.nonzero(cells), linestyle="", **style)
+    axes.axvline(frame, color=BLACK, linewidth=0.8, linestyle=":")
+    axes.set(xlim=(-0.5, len(found) - 0.5), ylim=(K - 0.5, -0.5), xticks=range(0, len(found), 10), yticks=range(K))
+    axes.set_yticklabels([f"instance {label}" for label in matches.sequence.labels])
+    axes.tick_params(labelsize=8, length=2)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.text(0, -0.2 / (ROW * K), f"frame        {KEY}", fontsize=8, va="top", transform=axes.transAxes)
+
+
+def _below(axes: Axes, text: str) -> None:
+    axes.text(0.5, -0.02, text, fontsize=7, ha="center", va="top", transform=axes.transAxes)
+
+
+def _verdict(verdicts: Verdicts, frame: int, instance: int, thresholds: Thresholds) -> str:
+    score, overlap = verdicts.score[frame, instance], verdicts.overlap[frame, instance]
+    if not np.isfinite(score):
+        return "no candidate"
+    numbers = f"similarity {score:.2f}, overlap with its map {overlap:.2f}"
+    if verdicts.accepted[frame, instance]:
+        return f"retrieved, {numbers}"
+    return f"{'too unlike' if score <= thresholds[0] else 'already there'}, {numbers}"
+
+
+def _summary(verdicts: Verdicts, before: Cells, thresholds: Thresholds) -> str:
+    new, gone = np.count_nonzero(verdicts.accepted & ~before), np.count_nonzero(before & ~verdicts.accepted)
+    change = f", {new} new, {gone} gone" if new or gone else ""
+    return (
+        f"rho_reid {thresholds[0]:.2f}, rho_occ {thresholds[1]:.2f}: {np.count_nonzero(verdicts.accepted)} "
+        f"retrievals{change}; precision {_number(verdicts.precision)}, recall {_number(verdicts.recall)} "
+        f"of {np.count_nonzero(verdicts.lost)} lost"
+    )
+
+
+def _number(share: float | None) -> str:
+    return "–" if share is None else f"{share:.2f}"
+
+
+def _outline(box: Box) -> list[tuple[float, float]]:
+    x0, y0, x1, y1 = (edge - 0.5 for edge in (box.x0, box.y0, box.x1, box.y1))
+    return [(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)]
+
+
+def _inside(frame: Frame, box: Box) -> Frame:
+    return frame[box.y0 : box.y1, box.x0 : box.x1]

@@ -1,0 +1,115 @@
+"""What is scored and how, as pictures: instances in sight, J and F of one mask, the statistics of a sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
+
+from vsreid_lite.evaluation.metrics import Mask, boundary, boundary_pixels, boundary_radius, region
+from vsreid_lite.evaluation.scores import RECALL_THRESHOLD, Statistics, Values, decay_bins
+from vsreid_lite.plots.colours import AFTER, BEFORE, BLACK, instance_colour
+from vsreid_lite.plots.line_plots import hatch
+from vsreid_lite.plots.panels import WHITE_EDGE, WIDTH, new_figure
+from vsreid_lite.plots.warping_plots import show_differences
+from vsreid_lite.system.wording import counted
+from vsreid_lite.video.masks import Frame
+
+AROUND = 6  # pixels of frame around the masks in the pictures of J and F
+
+
+def plot_presence(areas: NDArray[np.integer], labels: Sequence[int], title: str) -> Figure:
+    """The area of each instance over the video, in pixels; hatched where none of it is in sight. areas: (N, K)."""
+    N, K = areas.shape
+    gone = "; ".join(f"instance {label} in {(areas[:, k] == 0).sum()}" for k, label in enumerate(labels))
+    figure = new_figure(WIDTH, 0.9 * K + 0.7, f"{title}. Frames out of {N} that do not show it: {gone}.", "constrained")
+    rows = figure.subplots(K, 1, sharex=True, squeeze=False)[:, 0]
+    for axes, area, label in zip(rows, areas.T, labels, strict=True):
+        hatch(axes, np.flatnonzero(area == 0), "out of sight")
+        axes.fill_between(np.arange(N), area, step="mid", color=instance_colour(label), edgecolor=BLACK, linewidth=0.6)
+        axes.set_ylabel(f"instance {label}\npixels", fontsize=8)
+        axes.set(xlim=(-0.5, N - 0.5), ylim=(0, None))
+        axes.spines[["top", "right"]].set_visible(False)
+    rows[0].set_title(f"{title} (hatched: out of sight)", fontsize=9)
+    rows[-1].set_xlabel("frame")
+    return figure
+
+
+def plot_measures(frame: Frame, truth: Mask, guess: Mask) -> Figure:
+    """J and F of one mask in one frame, side by side, in the part of the frame (H, W, 3) around both masks (H, W).
+
+    Left, the pixels that J counts; right, the boundaries that F compares: what lies farther apart than the tolerated
+    distance is marked with crosses.
+    """
+    radius = boundary_radius(truth.shape)
+    window = _around(truth | guess)
+    frame, truth, guess = frame[window], truth[window], guess[window]
+    J, F = region(truth, guess), boundary(truth, guess, radius)
+    hit, missed, extra = (int(area.sum()) for area in (truth & guess, truth & ~guess, guess & ~truth))
+    alternative = (
+        f"A mask beside the truth. J {J:.2f}: {counted(hit, 'pixel')} in both, {missed} missed, {extra} too many. "
+        f"F {F:.2f}: boundaries within {counted(radius, 'pixel')} of each other count as found."
+    )
+    figure = new_figure(WIDTH, min(4.1 * frame.shape[0] / frame.shape[1], 6) + 0.3, alternative, "constrained")
+    left, right = figure.subplots(1, 2)
+    show_differences(left, frame, truth, guess, f"J {J:.2f} = {hit} / ({hit} + {missed} striped + {extra} plain)")
+    right.imshow(0.35 * frame / 255 + 0.65)
+    _show_boundary(right, truth, guess, radius, BLACK, "true boundary")
+    _show_boundary(right, guess, truth, radius, AFTER, "predicted boundary")
+    right.set_title(f"F {F:.2f} (crosses: more than {radius} px from the other)", fontsize=8)
+    right.legend(fontsize=7, loc="best")
+    for axes in (left, right):
+        axes.set_axis_off()
+    return figure
+
+
+def _around(mask: Mask) -> tuple[slice, slice]:
+    """The part of the frame with the mask and some ground around it; all of it where the mask is empty."""
+    y, x = np.nonzero(mask)
+    if not len(y):
+        return slice(None), slice(None)
+    first, last = np.maximum([y.min() - AROUND, x.min() - AROUND], 0), (y.max() + AROUND + 1, x.max() + AROUND + 1)
+    return slice(first[0], last[0]), slice(first[1], last[1])
+
+
+def _show_boundary(axes: Axes, mask: Mask, other: Mask, radius: int, colour: str, name: str) -> None:
+    """The boundary pixels of a mask: dots where the other boundary is near, crosses elsewhere."""
+    edge = boundary_pixels(mask)
+    near = _near(boundary_pixels(other), radius)
+    for where, marker, size, label in ((edge & near, ".", 7, name), (edge & ~near, "x", 16, None)):
+        y, x = np.nonzero(where)
+        axes.scatter(
+            x, y, s=size, marker=marker, color=BEFORE if marker == "x" else colour, linewidths=0.9, label=label
+        )
+
+
+def _near(edge: Mask, radius: int) -> Mask:
+    """(H, W): the pixels at most `radius` away from an edge."""
+    near: Mask = distance_transform_edt(~edge) <= radius if edge.any() else edge
+    return near
+
+
+def plot_statistics(values: Values, title: str) -> Figure:
+    """Values (n,) of frames 1 to n with what DAVIS makes of them: mean, recall, and the two quarters of the decay."""
+    s, frames = Statistics.of_frames(values), np.arange(1, len(values) + 1)
+    alternative = f"{title}: mean {s.mean:.2f}, recall {s.recall:.2f}, decay {s.decay:+.2f}."
+    figure = new_figure(WIDTH, 2.5, alternative, "constrained")
+    axes = figure.subplots()
+    axes.plot(frames, values, "-o", color=AFTER, markersize=3.5, linewidth=1.2, label="each frame")
+    axes.axhline(s.mean, color=BLACK, linewidth=1.2, label=f"mean {s.mean:.3f}")
+    axes.axhline(RECALL_THRESHOLD, color="0.5", linestyle=":", label=f"above {RECALL_THRESHOLD}: recall {s.recall:.3f}")
+    name = f"first and last quarter: decay {s.decay:+.3f}"
+    for part in decay_bins(len(values)):
+        average = values[part].mean()
+        axes.fill_between(frames[part], 0, average, color=BEFORE, alpha=0.25, hatch="\\\\", label=name)
+        axes.text(float(frames[part].mean()), 0.04, f"{average:.3f}", ha="center", fontsize=8, path_effects=WHITE_EDGE)
+        name = "_"
+    axes.set(xlim=(0.5, len(values) + 0.5), ylim=(0, 1.02), xlabel="frame")
+    axes.set_title(title, fontsize=9)
+    axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure

@@ -1,0 +1,149 @@
+"""What the figures are made of: panels with a frame, the instances, a map, a flow or a box in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.patheffects import AbstractPathEffect, withStroke
+from numpy.typing import NDArray
+from skimage.measure import find_contours
+
+from vsreid_lite.geometry import Box
+from vsreid_lite.plots.colours import colour_wheel, flow_colours, instance_colour, tint
+from vsreid_lite.video.masks import Frame, Mask
+
+Map = NDArray[np.float32]  # (H, W), a probability in [0, 1]
+PANEL, GAP, TITLE = 2.1, 0.05, 0.24  # inches: the width of a frame, between frames, the height of a line of text
+LETTER = 0.075  # inches: the mean width of a letter of a figure's title
+WIDTH = 8.6  # inches: a figure as wide as the page
+INK, MAP_EDGE = (0.0, 0.27, 0.5), "#E69F00"  # of a probability, of those above 0.5
+WHITE_EDGE = (withStroke(linewidth=2.5, foreground="white"),)
+ON_WHITE: list[AbstractPathEffect] = [withStroke(linewidth=2.6, foreground="white")]
+
+
+def new_figure(width: float, height: float, alternative: str, layout: Literal["constrained"] | None = None) -> Figure:
+    """An empty white figure of so many inches, without pyplot; `get_label()` is its alternative text."""
+    figure = Figure(figsize=(width, height), facecolor="white", layout=layout)
+    figure.set_label(alternative)
+    return figure
+
+
+def listed(numbers: Iterable[int]) -> str:
+    """Numbers for an alternative text."""
+    return ", ".join(map(str, numbers))
+
+
+def panel_grid(
+    rows: int, columns: int, shape: tuple[int, ...], alternative: str, scale: float = 1.0, title: str = ""
+) -> tuple[Figure, NDArray[Any]]:
+    """A figure of rows x columns panels for frames of `shape` (H, W, ...), and its axes, (rows, columns).
+
+    Every panel has room for a title above it; so has the figure where it has one, and for names of rows at its left.
+    A title that is wider than the panels widens the figure.
+    """
+    width = PANEL * scale
+    height = width * shape[0] / shape[1]
+    right = columns * (width + GAP) + TITLE
+    total_width = max(right, LETTER * len(title))
+    heading = TITLE if title else 0
+    total_height = rows * (height + TITLE) + heading + GAP
+    figure = new_figure(total_width, total_height, alternative)
+    axes = figure.subplots(
+        rows,
+        columns,
+        squeeze=False,
+        gridspec_kw={
+            "left": TITLE / total_width,
+            "right": (right - GAP) / total_width,
+            "bottom": GAP / total_height,
+            "top": 1 - (TITLE + heading) / total_height,
+            "wspace": GAP / width,
+            "hspace": TITLE / height,
+        },
+    )
+    figure.suptitle(title, fontsize=9, y=1, va="top")
+    for panel in axes.flat:
+        panel.set_axis_off()
+    return figure, axes
+
+
+def entitle(axes: Axes, title: str) -> None:
+    """A panel's title, at its place: left to find one, matplotlib first makes the ticks that a panel does not show."""
+    axes.set_title(title, fontsize=8, y=1)
+
+
+def show_instances(axes: Axes, frame: Frame, mask: Mask) -> None:
+    """A frame with the labels of `mask` (H, W): tinted, outlined, and numbered where each is widest."""
+    axes.imshow(tint(frame, mask))
+    for label in np.unique(mask[mask > 0]):
+        inside = (mask == label).astype(np.uint8)
+        outline(axes, inside, instance_colour(int(label)))
+        number_instance(axes, inside, int(label))
+
+
+def number_instance(axes: Axes, inside: Mask, label: int, size: float = 8) -> None:
+    """The number of an instance where its mask (H, W), 0 or 1, is widest. size: of the letters, in points."""
+    depth = cv2.distanceTransform(np.pad(inside, 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
+    y, x = np.unravel_index(depth.argmax(), depth.shape)
+    axes.text(float(x), float(y), str(label), ha="center", va="center", fontsize=size, path_effects=WHITE_EDGE)
+
+
+def show_map(axes: Axes, frame: Frame, P: Map, title: str) -> None:
+    """A probability map (H, W) over a pale frame: the darker, the more probable; outlined at 0.5."""
+    axes.imshow(painted(frame, P))
+    if (P > 0.5).any():
+        outline(axes, P, MAP_EDGE)
+    entitle(axes, title)
+
+
+def painted(frame: Frame, P: Map) -> Frame:
+    """The frame (H, W, 3), pale, with the map over it."""
+    ink = np.array(INK, np.float32) * 255
+    pale, share = 0.5 * frame.astype(np.float32) + 127.5, 0.8 * P[..., None]
+    return np.clip(pale + share * (ink - pale), 0, 255).astype(np.uint8)
+
+
+def show_flow(axes: Axes, flow: NDArray[np.float32], title: str, longest: float | None = None) -> None:
+    """A flow (2, H, W) in colour and as arrows, with the colour wheel as its key in the corner.
+
+    longest: the length in pixels that is fully saturated, by default that of the longest vector and 1 at least.
+    """
+    longest = max(float(np.hypot(*flow).max()), 1.0) if longest is None else longest
+    axes.imshow(flow_colours(flow, longest))
+    height, width = flow.shape[1:]
+    step = max(width // 14, 1)
+    y, x = np.mgrid[step // 2 : height : step, step // 2 : width : step]
+    axes.quiver(x, y, flow[0, y, x], flow[1, y, x], angles="xy", scale_units="xy", scale=longest / step, width=0.005)
+    key = axes.inset_axes((0.0, 0.0, 0.2, 0.2 * width / height))
+    key.imshow(colour_wheel())
+    key.set_axis_off()
+    key.set_title(f"{longest:.0f} px", fontsize=6, pad=1, y=1, path_effects=WHITE_EDGE)
+    entitle(axes, title)
+
+
+def outline(axes: Axes, P: Map | Mask, colour: str) -> None:
+    """The contour of (H, W) values at 0.5, coloured on white so that it shows on any ground."""
+    lines = [line[:, ::-1] for line in find_contours(P, 0.5)]  # x, y of points; eight times as fast as Axes.contour
+    collection = LineCollection(lines, colors=colour, linewidths=1.4, path_effects=ON_WHITE)
+    axes.add_collection(collection, autolim=False)
+
+
+def draw_box(axes: Axes, box: Box, colour: str, text: str = "", style: str = "-", width: float = 1.8) -> None:
+    """A box, coloured on white, with a text above it, or below where there is no room."""
+    for stroke, line in (("white", width + 1.6), (colour, width)):
+        corner = (box.x0 - 0.5, box.y0 - 0.5)
+        axes.add_patch(
+            Rectangle(corner, box.width, box.height, fill=False, edgecolor=stroke, linewidth=line, linestyle=style)
+        )
+    if text:
+        ground = {"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1}
+        y, above = (box.y0 - 4, "bottom") if box.y0 > 20 else (box.y1 + 4, "top")
+        x, beside = (max(box.x0, 2), "left") if box.x0 < axes.get_xlim()[1] / 2 else (box.x1 - 2, "right")
+        axes.text(x, y, text, fontsize=8, color=colour, va=above, ha=beside, bbox=ground)

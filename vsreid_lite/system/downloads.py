@@ -1,0 +1,103 @@
+"""One file from the network: resumed where it was cut off, with a bar, and with one line where it cannot be had."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+from tqdm.auto import tqdm
+
+from vsreid_lite.system.files import ADVICE
+
+CHUNK = 1 << 18  # bytes read at a time
+TIMEOUT = 30.0  # seconds without a byte
+ATTEMPTS = 3  # connections in a row that bring nothing new before a source counts as out of reach
+PAUSE = 1.0  # seconds before the second of them, then twice that
+
+
+def fetch(source: str, part: Path) -> None:
+    """Download `source` to `part`, from where `part` ends (HTTP Range), through cuts of the connection.
+
+    Raises ConnectionError with the source when it keeps failing, FileNotFoundError when it has no such file, OSError
+    when the disk refuses. `part` stays, for the next run.
+    """
+    idle = 0
+    while idle < ATTEMPTS:
+        time.sleep(PAUSE * idle)
+        before, reason = _size(part), "the connection was cut"
+        try:
+            if _fetch_rest(source, part):
+                return
+        except ConnectionError as error:
+            reason = str(error)
+        idle = 0 if _size(part) > before else idle + 1
+    raise ConnectionError(f"{source}: {reason}")
+
+
+def _fetch_rest(source: str, part: Path) -> bool:
+    """One connection, from where `part` ends. Whether the file is complete afterwards."""
+    start = _size(part)
+    with _open(source, start) as response:
+        if response.status == 416:  # nothing lies after `start`: all is there, or `part` is of another file
+            complete = bool(response.headers["Content-Range"] == f"bytes */{start}")
+            if not complete:
+                part.unlink()
+            return complete
+        first, total = _extent(response)
+        if first not in (0, start):
+            raise ConnectionError(f"expected bytes from {start} on, the server sent them from {first} on")
+        with tqdm(total=total, initial=first, desc=part.stem, unit="B", unit_scale=True, leave=False) as bar:
+            _append(response, part, "ab" if first else "wb", bar)
+    return total is None or _size(part) == total
+
+
+def _open(source: str, start: int) -> Any:
+    """The response, whether 200, 206 (a part) or 416 (no such part)."""
+    try:
+        return urlopen(Request(source, headers={"Range": f"bytes={start}-"} if start else {}), timeout=TIMEOUT)
+    except HTTPError as error:
+        if error.code == 416:
+            return error
+        message = f"{source}: HTTP status {error.code} ({error.reason})"
+        raise (FileNotFoundError if error.code < 500 else ConnectionError)(message) from error
+    except (OSError, HTTPException) as error:
+        raise ConnectionError(str(error)) from error
+
+
+def _extent(response: Any) -> tuple[int, int | None]:
+    """The first byte that a response brings and the size of the whole file, where it says so."""
+    partial = re.fullmatch(r"bytes ([0-9]+)-[0-9]+/([0-9]+)", response.headers.get("Content-Range", ""))
+    if partial:
+        return int(partial[1]), int(partial[2])
+    length = response.headers.get("Content-Length")
+    return 0, int(length) if length else None
+
+
+def _append(response: Any, part: Path, mode: str, bar: Any) -> None:
+    try:
+        with part.open(mode) as out:
+            for chunk in _chunks(response):
+                out.write(chunk)
+                bar.update(len(chunk))
+    except ConnectionError:
+        raise
+    except OSError as error:
+        raise OSError(f"cannot write {part}: {error.strerror or error}; {ADVICE}") from error
+
+
+def _chunks(response: Any) -> Iterator[bytes]:
+    try:
+        while chunk := response.read(CHUNK):
+            yield chunk
+    except (OSError, HTTPException) as error:
+        raise ConnectionError(str(error)) from error
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0

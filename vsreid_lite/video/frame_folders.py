@@ -1,0 +1,171 @@
+"""Which files of a folder are the frames of a video, and in what order; torch is not needed for it."""
+
+from __future__ import annotations
+
+import filecmp
+import re
+import warnings
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from vsreid_lite.system.files import natural_key, visible_files
+from vsreid_lite.system.wording import counted
+
+KINDS = {
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".png": "PNG",
+    ".webp": "WebP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".bmp": "BMP",
+}
+READ = ".jpg, .png, .webp, .tif or .bmp"
+UNREAD = (
+    ".heic",
+    ".heif",
+    ".avif",
+    ".gif",
+    ".jp2",
+    ".jxl",
+    ".ppm",
+    ".pgm",
+    ".tga",
+    ".exr",
+    ".dpx",
+    ".dng",
+    ".cr2",
+    ".nef",
+)
+DECIDED = 2  # the series has at least this many times as many files as lie beside it; else the folder is refused
+
+
+def frame_files(folder: Path | str, first_mask: Path | str | None = None) -> list[Path]:
+    """The frames of a folder in natural order ("2.jpg" before "10.jpg"): the pictures of its numbered series.
+
+    The first mask or a copy of it, and the few pictures whose kind of name or format is not that of the series, are
+    left out with a warning. Warns of gaps in the numbering.
+
+    Args:
+        folder: of the frames.
+        first_mask: a file that is no frame, should it lie in the folder.
+
+    Raises:
+        FileNotFoundError: the folder is missing or holds no frames.
+        ValueError: several series are there, or two frames have one number or one name without its ending.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder}: expected a folder of frames ({READ}) or a video file, found nothing")
+    entries = visible_files(folder)
+    found = [path for path in entries if not path.is_dir()]  # a link to nothing too: a frame is missing
+    pictures = [path for path in found if path.suffix.lower() in KINDS]
+    mask = [path for path in pictures if first_mask is not None and _same_file(path, Path(first_mask))]
+    pictures = [path for path in pictures if path not in mask]
+    if not pictures:
+        raise FileNotFoundError(f"{folder}: expected frames ({READ}), found {_described(entries, mask)}")
+    files = series(folder, pictures)
+    if mask:
+        _warn(f"{folder}: {mask[0].name} is the first mask, and no frame")
+    if unread := [path for path in found if path.suffix.lower() in UNREAD]:
+        _warn(f"{folder}: left out {_listed(unread)}: frames are read from {READ}")
+    _refuse_same_frames(folder, files)
+    _warn_of_gaps(folder, [path.stem for path in files])
+    return files
+
+
+def series(folder: Path, pictures: list[Path]) -> list[Path]:
+    """The pictures that share the kind of name which most have; all, where none has a number and all one format.
+
+    Warns of those that are left out. Raises ValueError where they are too many to say which are meant.
+    """
+    names = Counter(map(name_kind, pictures))
+    numbered = [kind for kind, _ in names.most_common() if "#" in kind[1]]
+    if len(names) == 1 or (not numbered and len({kind for kind, _ in names}) == 1):
+        return pictures
+    chosen = [path for path in pictures if numbered and name_kind(path) == numbered[0]]
+    others = [path for path in pictures if not numbered or name_kind(path) != numbered[0]]
+    if len(chosen) < DECIDED * len(others) or _goes_on(chosen, others):
+        endings = " and ".join(sorted({path.suffix.lower() for path in pictures}))
+        first, second = (next(p.name for p in pictures if name_kind(p) == kind) for kind, _ in names.most_common(2))
+        raise ValueError(
+            f"{folder}: expected frames of one kind, found "
+            f"{f'{endings} files' if ' and ' in endings else f'names as {first} and {second}'}; keep masks and other "
+            "pictures in another folder, and number the frames alike"
+        )
+    _warn(f"{folder}: left out {_listed(others)}: the frames are {chosen[0].name} to {chosen[-1].name}")
+    return chosen
+
+
+def _goes_on(chosen: list[Path], others: list[Path]) -> bool:
+    """Whether a file of another format has a number that the series has not: then it may be one of the frames."""
+    patterns = {name_kind(path)[1] for path in chosen}
+    numbers = [natural_key(path)[0] for path in chosen]
+    return any(name_kind(path)[1] in patterns and natural_key(path)[0] not in numbers for path in others)
+
+
+def name_kind(path: Path) -> tuple[str, str]:
+    """The format by its ending, and the name with # in place of each number."""
+    return KINDS[path.suffix.lower()], re.sub(r"\d+", "#", path.stem)
+
+
+def masks_by_frame(folder: Path) -> dict[str, Path]:
+    """The PNGs of a folder in natural order, by the names of their frames. Raises ValueError for two of one name."""
+    files = [path for path in visible_files(folder) if path.suffix.lower() == ".png" and not path.is_dir()]
+    found = {path.stem: path for path in files}
+    if len(found) < len(files):
+        twice = next(path for path in files if found[path.stem] != path)
+        raise ValueError(f"{twice}: expected one mask for a frame, found {found[twice.stem].name} beside it")
+    return found
+
+
+def _refuse_same_frames(folder: Path, files: list[Path]) -> None:
+    for path, other in pairwise(files):  # in natural order
+        if path.stem == other.stem:
+            raise ValueError(
+                f"{folder}: {path.name} and {other.name} would have one mask, {path.stem}.png; keep one of the two"
+            )
+        if natural_key(path)[0] == natural_key(other)[0]:
+            raise ValueError(f"{folder}: {path.name} and {other.name} have one number; keep one of the two")
+
+
+def _warn_of_gaps(folder: Path, stems: list[str]) -> None:
+    """Every step above one is a gap, unless all are alike (every fifth frame, say)."""
+    matches = [re.fullmatch(r"(.*?)(\d+)", stem) for stem in stems]
+    found = [(match[1], match[2]) for match in matches if match]
+    if len(found) < len(stems) or len({prefix for prefix, _ in found}) > 1:
+        return
+    numbers = [int(digits) for _, digits in found]
+    if len(numbers) > 2 and len(set(np.diff(numbers))) == 1:
+        return
+    width = len(found[0][1])
+    pairs = [(a + 1, b - 1) for a, b in pairwise(numbers) if b > a + 1]
+    gaps = [f"{a:0{width}d}" if a == b else f"{a:0{width}d} to {b:0{width}d}" for a, b in pairs]
+    if gaps:
+        listed = ", ".join(gaps[:5]) + (f" and {len(gaps) - 5} more" if len(gaps) > 5 else "")
+        _warn(f"{folder}: frames are missing from the numbering: {listed}")
+
+
+def _same_file(path: Path, other: Path) -> bool:
+    """Whether both are one file, or one is a copy of the other."""
+    return path.exists() and other.is_file() and filecmp.cmp(path, other, shallow=False)
+
+
+def _described(found: list[Path], mask: list[Path]) -> str:
+    """What lies in a folder that holds no frames."""
+    if mask:
+        return f"the first mask {mask[0].name} alone"
+    kinds = Counter("folder" if path.is_dir() else f"{path.suffix.lower() or 'nameless'} file" for path in found)
+    return ", ".join(counted(count, kind) for kind, count in kinds.most_common(5)) or "none"
+
+
+def _listed(paths: list[Path]) -> str:
+    names = ", ".join(path.name for path in paths[:3])
+    return f"{names} and {len(paths) - 3} more" if len(paths) > 3 else names
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, stacklevel=1)  # one place, so that a text is said once however often a folder is listed

@@ -1,0 +1,141 @@
+"""What a command is about to write, checked before its long run: can it be written, and does it spare the inputs?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vsreid_lite.system.files import ADVICE, atomic_path
+from vsreid_lite.system.interrupts import uninterrupted
+from vsreid_lite.video.frame_folders import KINDS
+from vsreid_lite.video.masks import Mask, write_mask
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+DEVICES = Path("/dev")  # its links, as /dev/stdout, would be replaced by a file
+DEEPEST = 4  # VOCdevkit/VOC2012/JPEGImages/NAME.jpg
+
+
+def check_folder(path: Path) -> None:
+    """That a folder can be written, or made, at `path`; leaves no trace. Raises OSError that names it."""
+    parents = (path, *path.absolute().parents)
+    existing = next((parent for parent in parents if parent.exists()), parents[-1])
+    trial = existing / f".{os.getpid()}.trial.part"
+    try:
+        trial.touch()
+        trial.unlink()
+    except OSError as error:
+        place = "" if existing == path else f" below {existing}"
+        raise OSError(f"cannot write into the folder {path}{place}: {error.strerror or error}; {ADVICE}") from error
+
+
+def check_file(path: Path, inputs: Iterable[Path] = ()) -> None:
+    """That a file can be written at `path`, and that it is none of `inputs`. Raises OSError or ValueError naming it."""
+    check_outputs([path], inputs=inputs)
+
+
+def check_outputs(files: Sequence[Path], folder: Path | None = None, inputs: Iterable[Path] = ()) -> None:
+    """That all outputs of a command can be written, and that none is or lies over an input or another output.
+
+    Args:
+        files: to write; an older one may be there.
+        folder: to write into; it may hold some of `files`.
+        inputs: files and folders that are read. Links are followed on both sides.
+
+    Raises:
+        OSError: a name is too long, or a folder cannot be written.
+        ValueError: a folder or device is where a file is wanted, or an output is an input or another output.
+    """
+    for path in files:
+        if _exists(path) and (not path.is_file() or path.parent.resolve() == DEVICES):
+            raise ValueError(f"{path}: expected a file to write, found {'a folder' if path.is_dir() else 'a device'}")
+    outputs = [*files, *([] if folder is None else [folder])]
+    _refuse_inputs(outputs, inputs)
+    _refuse_one_place(files, folder)
+    for parent in dict.fromkeys([path.parent for path in files] + outputs[len(files) :]):
+        check_folder(parent)
+
+
+def _refuse_inputs(outputs: Sequence[Path], inputs: Iterable[Path]) -> None:
+    """What does not exist yet can be no input; of what exists, the file itself is compared, not its name."""
+    existing: dict[tuple[int, int], Path] = {}
+    for path in outputs:
+        if _exists(path) and existing.setdefault(_identity(path), path) is not path:
+            raise ValueError(f"{path}: is the same file as {existing[_identity(path)]}; give each output its own")
+    for source in inputs if existing else ():
+        output = existing.get(_identity(source)) if source.exists() else None
+        if output is not None:
+            raise ValueError(f"{output}: the output is the input {source}; give another, inputs stay untouched")
+
+
+def _refuse_one_place(files: Sequence[Path], folder: Path | None) -> None:
+    """Two files of one name, and a file where a folder is wanted for another output."""
+    parents = {parent: parent.resolve() for parent in {path.parent for path in files}}
+    places: dict[Path, Path] = {}
+    for path in files:
+        other = places.setdefault(parents[path.parent] / path.name, path)
+        if other is not path:
+            raise ValueError(f"{path}: two outputs would be this one file; give each a name of its own")
+    folders = [*parents.values(), *([] if folder is None else [folder.resolve()])]
+    for place in dict.fromkeys(parent for one in folders for parent in (one, *one.parents)):
+        if place in places:
+            raise ValueError(f"{places[place]}: is to be a file, and another output lies in it; give it another place")
+
+
+def _exists(path: Path) -> bool:
+    """Also of a path by way of a folder that is not there. Raises OSError for names too long and links in a circle."""
+    try:
+        for way in (path, path.resolve()):
+            with suppress(FileNotFoundError, NotADirectoryError):
+                way.stat()
+                return True
+        return False
+    except (OSError, RuntimeError) as error:
+        raise OSError(f"{path}: {getattr(error, 'strerror', error)}; give another name") from error
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    status = (path if path.exists() else path.resolve()).stat()
+    return status.st_dev, status.st_ino
+
+
+def pictures(*folders: Path) -> Iterator[Path]:
+    """Every picture below some folders, by way of links too; nothing is listed unless it is asked for."""
+    patterns = ["/".join("*" * depth) for depth in range(1, DEEPEST + 1)]
+    return (p for folder in folders for pattern in patterns for p in folder.glob(pattern) if p.suffix.lower() in KINDS)
+
+
+def check_video(path: Path) -> None:
+    """That a video can be written: an .mp4, and PyAV to write it with. Raises ValueError."""
+    if path.suffix.lower() != ".mp4":
+        raise ValueError(f"{path}: expected a file name that ends in .mp4")
+    if find_spec("av") is None:
+        raise ValueError(f"{path}: videos need PyAV, which is not installed (python -m pip install av)")
+
+
+def write_masks(
+    folder: Path, names: Sequence[str], masks: Sequence[Mask], palette: NDArray[np.uint8] | None = None
+) -> None:
+    """Write one indexed PNG a frame into `folder`: all of them, or none. Raises OSError that names the file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder, prefix=".", suffix=".part") as temporary:
+        for name, mask in zip(names, masks, strict=True):
+            write_mask(Path(temporary, f"{name}.png"), mask, palette)
+        with uninterrupted():
+            for name in names:
+                os.replace(Path(temporary, f"{name}.png"), folder / f"{name}.png")
+
+
+def write_figure(path: Path, figure: Figure) -> None:
+    """Write a figure as PNG, atomically; the same figure is the same file. Raises OSError as `atomic_path` does."""
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=150, metadata={"Software": None})

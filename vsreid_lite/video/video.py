@@ -1,0 +1,264 @@
+"""A video with its first-frame mask, `Video`, and how it is read from folders and files."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vsreid_lite.video.frame_folders import KINDS, frame_files, masks_by_frame
+from vsreid_lite.video.masks import (
+    FirstMask,
+    Frame,
+    Mask,
+    check_size,
+    open_image,
+    read_first_mask,
+    read_mask,
+    size_text,
+    to_instances,
+    to_instances_as,
+    year_of,
+)
+from vsreid_lite.video.movies import read_video
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Value = TypeVar("Value")
+EIGHT_BIT = (
+    "RGB",
+    "RGBA",
+    "RGBX",
+    "L",
+    "LA",
+    "P",
+    "PA",
+    "1",
+    "CMYK",
+    "YCbCr",
+)  # modes of 8 bits a channel; transparency is dropped
+
+
+@dataclass(frozen=True, eq=False)
+class Video:
+    """A video, the mask of its first frame and, where they exist, the true masks.
+
+    name: of the sequence, used in outputs. frames: N frames (H, W, 3), uint8, RGB, as a list or one array (N, H, W, 3).
+    first_mask: (H, W), uint8 labels. labels: those of the K instances, ascending; instance k has label `labels[k]`;
+    when not given, all labels of `first_mask`. Labels outside `labels` count as background. annotations: for each frame
+    the true mask (H, W), or None where there is none. frame_names: one for each frame, by default "00000", "00001", ...
+
+    Raises ValueError for sizes or types that do not fit, and for an instance absent from the first mask (repair R4).
+    """
+
+    name: str
+    frames: Sequence[Frame] | NDArray[np.uint8]
+    first_mask: Mask
+    labels: tuple[int, ...] = ()
+    annotations: Sequence[Mask | None] | None = None
+    frame_names: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        self._check_frames()
+        if any(min(frame.strides) < 0 for frame in self.frames):  # as image[..., ::-1] of OpenCV; torch takes none
+            object.__setattr__(self, "frames", [np.ascontiguousarray(frame) for frame in self.frames])
+        self._check_mask(self.first_mask, "the first mask")
+        labels = tuple(sorted({int(label) for label in self.labels})) or _labels_of(self.first_mask)
+        self._check_labels(labels)
+        object.__setattr__(self, "labels", labels)
+        object.__setattr__(self, "frame_names", list(self.frame_names) or [f"{i:05d}" for i in range(self.N)])
+        self._check_length(self.frame_names, "frame names")
+        if self.annotations is not None:
+            self._check_length(self.annotations, "annotations")
+            for name, annotation in zip(self.frame_names, self.annotations, strict=True):
+                if annotation is not None:
+                    self._check_mask(annotation, f"the annotation of frame {name}")
+
+    @property
+    def N(self) -> int:
+        """The number of frames."""
+        return len(self.frames)
+
+    @property
+    def K(self) -> int:
+        """The number of instances."""
+        return len(self.labels)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(H, W) of every frame."""
+        height, width = self.frames[0].shape[:2]
+        return height, width
+
+    @property
+    def truth(self) -> list[Mask]:
+        """The true masks (H, W) of the frames that have one, in order."""
+        return [mask for mask in self.annotations or () if mask is not None]
+
+    def annotated(self, values: Sequence[Value]) -> list[Value]:
+        """Of values, one for each frame, those of the frames that have a true mask."""
+        given = self.annotations or [None] * self.N
+        return [value for value, mask in zip(values, given, strict=True) if mask is not None]
+
+    def first_probabilities(self) -> Tensor:
+        """P_{1,k} of every instance: (K, H, W), float32, 0 or 1."""
+        import torch  # takes seconds; a sequence is read and checked without it
+
+        labels = np.asarray(self.labels, dtype=np.uint8)[:, None, None]
+        return torch.from_numpy((self.first_mask[None] == labels).astype(np.float32))
+
+    def _check_frames(self) -> None:
+        if self.N == 0:
+            raise ValueError(f"sequence {self.name}: expected at least one frame, found none")
+        for i, frame in enumerate(self.frames):
+            if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
+                raise ValueError(
+                    f"sequence {self.name}, frame {i}: expected uint8 (H, W, 3), found {frame.dtype} {frame.shape}"
+                )
+            if frame.shape[:2] != self.shape:
+                raise ValueError(
+                    f"sequence {self.name}, frame {i}: expected {size_text(self.shape)} as frame 0, "
+                    f"found {size_text(frame.shape)}"
+                )
+
+    def _check_mask(self, mask: Mask, what: str) -> None:
+        if mask.dtype != np.uint8 or mask.shape != self.shape:
+            raise ValueError(
+                f"sequence {self.name}: expected {what} as uint8 {self.shape}, the size of the frames, "
+                f"found {mask.dtype} {mask.shape}"
+            )
+
+    def _check_labels(self, labels: tuple[int, ...]) -> None:
+        if not labels:
+            raise ValueError(f"sequence {self.name}: the first mask holds no instance, it is background only")
+        for label in labels:
+            if not 1 <= label <= 255:
+                raise ValueError(f"sequence {self.name}: instance labels lie between 1 and 255, found {label}")
+            if not np.any(self.first_mask == label):
+                raise ValueError(f"sequence {self.name}: instance {label} is absent from the first mask")
+
+    def _check_length(self, values: Sequence[object], what: str) -> None:
+        if len(values) != self.N:
+            raise ValueError(f"sequence {self.name}: expected {self.N} {what}, one for each frame, found {len(values)}")
+
+
+def _labels_of(mask: Mask) -> tuple[int, ...]:
+    return tuple(int(label) for label in np.unique(mask) if label)
+
+
+def load_video(
+    source: Path | str, first_mask: Path | str, annotations: Path | str | None = None, year: int | None = None
+) -> Video:
+    """The sequence of a folder of frames or a video file, and the PNG mask of its first frame.
+
+    Args:
+        source: the folder or the file. The first mask may lie among the frames, and is none of them.
+        first_mask: 8-bit indexed, or grey: labels 1, 2, ... of the instances, where 255 is void; or 0 and 255 alone,
+            one instance, which has label 1 here.
+        annotations: a folder of true masks named as the frames; frames without one get None. Of 0 and 255 alone they
+            show the one instance of the first mask.
+        year: 2016 takes whatever is not background as one instance, 2017 takes 255 as void; by the files when not
+            given, for the first mask and the annotations alone.
+
+    Raises:
+        FileNotFoundError, ValueError: with the file, what was expected and what was found.
+    """
+    source = Path(source)
+    mask = read_first_mask(first_mask, year=year)  # a mask that is wrong is told before the video is read
+    frames, names = read_frames(source, first_mask)
+    check_size(first_mask, mask.labels, frames[0].shape)
+    truth = None if annotations is None else _read_annotations(Path(annotations), names, mask, year)
+    return Video(source.resolve().stem, frames, mask.labels, annotations=truth, frame_names=names)
+
+
+def load_frames(source: Path | str) -> list[Frame]:
+    """The frames of a folder of images, in natural order, or of a video: N times (H, W, 3), uint8, RGB.
+
+    Raises as `frame_files` and `read_video`; ValueError for an unreadable or truncated image and for frames of
+    different sizes.
+    """
+    return read_frames(Path(source))[0]
+
+
+def read_frames(source: Path, first_mask: Path | str | None = None) -> tuple[list[Frame], list[str]]:
+    """As `load_frames`, with the name of each frame: the stem of its file, or its number in the video.
+
+    first_mask: a file that is no frame, should it lie among them.
+    """
+    if source.is_file():
+        if source.suffix.lower() in KINDS:
+            raise ValueError(f"{source}: expected a folder of frames or a video file, found one image; give its folder")
+        frames = read_video(source)
+        return frames, [f"{i:05d}" for i in range(len(frames))]
+    files = frame_files(source, first_mask)
+    frames = [read_frame(path) for path in files]
+    shapes = [frame.shape for frame in frames]
+    usual = Counter(shapes).most_common(1)[0][0]
+    for path, shape in zip(files, shapes, strict=True):
+        if shape != usual:
+            raise ValueError(
+                f"{path}: expected {size_text(usual)} as {files[shapes.index(usual)].name}, "
+                f"found {size_text(shape)}; all frames must have one size"
+            )
+    return frames, [path.stem for path in files]
+
+
+def read_frame(path: Path) -> Frame:
+    """One frame, (H, W, 3), uint8, RGB. Raises as `open_image`, and ValueError for one that is not of 8 bits."""
+    image = open_image(path)
+    if image.mode not in EIGHT_BIT:
+        raise ValueError(f"{path}: expected an 8-bit colour image, found mode {image.mode}; convert it to 8-bit RGB")
+    return np.array(image.convert("RGB"))
+
+
+def annotation_files(folder: Path, names: Sequence[str]) -> list[Path | None]:
+    """The true mask of each frame, by its name and whatever the case of its ending; None where there is none."""
+    masks = masks_by_frame(folder) if folder.is_dir() else {}
+    return [masks.get(name) for name in names]
+
+
+def _read_annotations(folder: Path, names: list[str], first: FirstMask, year: int | None) -> list[Mask | None]:
+    """The true masks in the labels of the first mask."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder}: expected a folder of annotations (.png), found nothing")
+    paths = annotation_files(folder, names)
+    if not any(paths):
+        raise FileNotFoundError(f"{folder}: expected annotations named as the frames ({names[0]}.png, ...), found none")
+    stored = [None if path is None else read_mask(path, first.labels.shape) for path in paths]
+    start = next((i for i, labels in enumerate(stored) if labels is not None and labels.any()), None)
+    if start is None:
+        return stored
+    labels, path = stored[start], paths[start]
+    assert labels is not None and path is not None
+    said, year = year, year or year_of(labels)
+    label = _label_of_the_instance(path, first, year, labels)
+    masks = [
+        mask
+        if mask is None
+        else to_instances(mask, year)
+        if said
+        else to_instances_as(mask, year, str(at), str(folder))
+        for at, mask in zip(paths, stored, strict=True)
+    ]
+    return masks if label is None else [None if mask is None else mask * np.uint8(label) for mask in masks]
+
+
+def _label_of_the_instance(path: Path, first: FirstMask, year: int, stored: Mask) -> int | None:
+    """The label that instance 1 of annotations of 0 and 255 has in the first mask; None where labels are labels."""
+    drawn, annotated = _labels_of(first.labels), _labels_of(to_instances(stored, year))
+    if year == 2016 and len(drawn) == 1:
+        return drawn[0]
+    if year == 2016 or (first.year == 2016 and annotated != drawn):
+        ours = "0 and 255" if first.year == 2016 else f"instances {', '.join(map(str, drawn))}"
+        theirs = "0 and 255" if year == 2016 else f"instances {', '.join(map(str, annotated))}"
+        raise ValueError(
+            f"{path}: expected the instances of the first mask, which holds {ours}, found {theirs}; with year 2016 all "
+            "instances of both are one"
+        )
+    return None
