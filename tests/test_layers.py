@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "vsreid_lite"
 LAYERS = (  # from the ground up; those of one line do not import each other, unless in the order of the line
-    ("__init__", "system", "config", "geometry"),
+    ("system", "__init__", "config", "geometry"),
     ("video",),
     ("networks", "flow", "datasets"),
     ("propagation",),

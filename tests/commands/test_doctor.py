@@ -31,7 +31,7 @@ def test_it_knows_where_mini_is_and_how_large():
 
 def test_it_knows_the_weight_files_of_the_default_configuration():
     part, _ = weight_files("lite").of_streams(Config().propagation)
-    assert doctor._default_parts() == (part, "detector", "identification")
+    assert doctor.default_parts() == (part, "detector", "identification")
 
 
 # ---- the command

@@ -43,7 +43,7 @@ def test_a_question_names_the_function_or_says_what_to_answer_with(name):
 @each_exercise
 def test_a_question_is_shown_as_markdown_with_its_number(name, monkeypatch):
     shown = []
-    monkeypatch.setattr("vsreid_lite.lessons.display", lambda data, raw: shown.append(data))
+    monkeypatch.setattr("vsreid_lite.lessons.exercises.display", lambda data, raw: shown.append(data))
     question(name)
     assert shown[0]["text/markdown"] == f"**Exercise {name}.** {EXERCISES[name].question}"
 

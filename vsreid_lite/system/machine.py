@@ -27,7 +27,6 @@ NEEDED = {  # what pyproject.toml asks for, and the module that shows that it wo
     "ipywidgets": "ipywidgets",
     "jupyterlab": "",
     "papermill": "",
-    "lazy-loader": "lazy_loader",
     "nbval": "",
 }
 OPTIONAL = {
