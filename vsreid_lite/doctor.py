@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from vsreid_lite import __version__
 from vsreid_lite.config import Config
-from vsreid_lite.files import PACKAGE
+from vsreid_lite.files import PACKAGE, shipped
 from vsreid_lite.machine import (
     INSTALL,
     NEEDED,
@@ -34,7 +34,7 @@ from vsreid_lite.wording import counted
 if TYPE_CHECKING:
     from vsreid_lite.masks import Frame
 
-MINI = PACKAGE.parent / "data" / "mini"
+MINI = shipped("data") / "mini"
 SEQUENCES, FRAMES = 12, 40  # of the frozen test split of mini, and of each of its sequences
 DOWNLOADS = Path("data/downloads")
 PROFILES = ("quick", "full")  # of a notebook
