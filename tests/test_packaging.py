@@ -119,6 +119,14 @@ def test_environment_yml_has_a_python_that_pyproject_allows() -> None:
     assert SpecifierSet(PROJECT["requires-python"]).contains(python.removeprefix("python="))
 
 
+def test_the_workflow_tests_every_python_that_pyproject_names_last_and_first() -> None:
+    text = (ROOT / ".github" / "workflows" / "tests.yml").read_text(encoding="utf-8")
+    pythons = yaml.safe_load(text)["jobs"]["tests"]["strategy"]["matrix"]["python"]
+    versions = [line.rpartition(" ")[2] for line in PROJECT["classifiers"] if "Python :: 3." in line]
+    assert pythons == [versions[0], versions[-1]]
+    assert all((ROOT / path).is_file() for path in re.findall(r"tests/\w+\.py", text))
+
+
 def test_one_version_everywhere() -> None:
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert vsreid_lite.__version__ == PROJECT["version"] == str(citation["version"])

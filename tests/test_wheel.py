@@ -1,10 +1,11 @@
-"""The wheel, built without the network: what is in it, and that it works installed outside of the repository."""
+"""Wheel and source archive, built without the network: what is in them, and that the wheel works outside of here."""
 
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import venv
 import zipfile
 from pathlib import Path
@@ -54,7 +55,7 @@ def wheel(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def scripts(wheel, tmp_path_factory):
-    """The commands of a new environment with the wheel, which finds the libraries of this one and not this package."""
+    """The folder of commands of a new environment with the wheel and with the libraries of this one."""
     place = tmp_path_factory.mktemp("installed") / "venv"
     venv.create(place)
     python = place / SCRIPTS / "python"
@@ -63,6 +64,12 @@ def scripts(wheel, tmp_path_factory):
     Path(own, "libraries.pth").write_text("\n".join(libraries), encoding="utf-8")
     pip("--python", python, "install", "--no-deps", "--no-index", wheel)
     return place / SCRIPTS
+
+
+@pytest.fixture
+def installed(scripts, tmp_path):
+    """Runs a command of the new environment in `tmp_path`."""
+    return lambda name, *arguments: run(shutil.which(name, path=scripts), *arguments, cwd=tmp_path)
 
 
 def files(folder, pattern="*"):
@@ -82,36 +89,46 @@ def test_it_holds_the_package_with_data_and_notebooks_and_nothing_else(wheel):
     assert {"vsreid_lite/py.typed", "vsreid_lite/data/paper/table1.csv"} <= names
 
 
-def test_doctor_finds_all_that_is_needed_in_it(scripts, tmp_path):
-    printed = run(scripts / "vsreid", "doctor", cwd=tmp_path)
+def test_the_source_archive_is_the_repository(tmp_path):
+    if not (ROOT / ".git").exists():
+        pytest.skip("no git repository to compare with")
+    run(sys.executable, "-m", "hatchling", "build", "--target", "sdist", "--directory", tmp_path, cwd=ROOT)
+    with tarfile.open(next(tmp_path.iterdir())) as archive:
+        held = {member.name.partition("/")[2] for member in archive.getmembers() if member.isfile()}
+    tracked = run("git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", cwd=ROOT).split("\0")
+    assert held - {"PKG-INFO"} == set(tracked) - {""}
+
+
+def test_doctor_finds_all_that_is_needed_in_it(installed, scripts):
+    printed = installed("vsreid", "doctor")
     assert f"ok      vsreid_lite: {__version__}, {scripts.parent}" in printed
     assert "ok      data mini: 12 sequences of 40 frames" in printed
 
 
-def test_python_code_segments_a_video_of_mini(scripts, tmp_path):
-    assert float(run(scripts / "python", "-c", SNIPPET, cwd=tmp_path)) == pytest.approx(0.777, abs=0.003)
+def test_python_code_segments_a_video_of_mini(installed):
+    assert float(installed("python", "-c", SNIPPET)) == pytest.approx(0.777, abs=0.003)
 
 
-def test_an_ablation_and_its_figures_need_no_repository(scripts, tmp_path):
-    run(scripts / "vsreid", "ablation", "--sequences", "scale-change", "--rows", "1", "--device", "cpu", cwd=tmp_path)
+def test_an_ablation_and_its_figures_need_no_repository(installed, tmp_path):
+    installed("vsreid", "ablation", "--sequences", "scale-change", "--rows", "1", "--device", "cpu")
     results = json.loads((tmp_path / "runs" / "mini-lite" / "results.json").read_text(encoding="utf-8"))
     assert results["sequences"] == ["scale-change"]
-    run(scripts / "vsreid", "figures", "--only", "table1,training", cwd=tmp_path)
+    installed("vsreid", "figures", "--only", "table1,training")
     drawn = {path.name for path in (tmp_path / "figures").iterdir()}
     assert drawn == {"table1.png", "table1.svg", "training.png", "training.svg"}
 
 
-def test_a_video_is_segmented(scripts, tmp_path):
+def test_a_video_is_segmented(installed, tmp_path):
     frames, masks = (ROOT / "data" / "mini" / kind / "480p" / "crowd" for kind in ("JPEGImages", "Annotations"))
     for i in range(4):
         shutil.copy(frames / f"{i:05d}.jpg", tmp_path)
-    command = ("segment", tmp_path, "--first-mask", masks / "00000.png", "--output", "out", "--device", "cpu")
-    run(scripts / "vsreid", *command, cwd=tmp_path)
+    options = ("--first-mask", masks / "00000.png", "--output", "out", "--device", "cpu")
+    installed("vsreid", "segment", tmp_path, *options)
     found = [np.asarray(Image.open(path)) for path in sorted((tmp_path / "out").iterdir())]
     assert len(found) == 4 and np.array_equal(found[0], Image.open(masks / "00000.png"))
 
 
-def test_the_notebooks_come_out_of_it(scripts, tmp_path):
-    run(scripts / "vsreid", "notebooks", "course", cwd=tmp_path)
+def test_the_notebooks_come_out_of_it(installed, tmp_path):
+    installed("vsreid", "notebooks", "course")
     copied = {Path(path).relative_to(tmp_path / "course").as_posix() for path in snapshot(tmp_path)}
     assert copied == files("notebooks", "*.ipynb")
