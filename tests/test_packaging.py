@@ -1,7 +1,11 @@
 """What the packaging files say of one another: pyproject, lock, environment.yml, citation."""
 
+import ast
 import re
+import sys
 import tomllib
+from collections.abc import Iterable
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -16,12 +20,19 @@ from vsreid_lite.datasets.textures import PHOTOS
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 DAVIS_COMMIT = "ac7c43fca936f9722837b7fbd337d284ba37004b"
+EXTRAS = {  # of each folder with code: what it may import beside the dependencies
+    "vsreid_lite": ("video", "gpus", "train", "pages"),
+    "tools": ("pages",),
+    "notebooks": ("pages",),
+    "benchmarks": ("test",),
+    "tests": ("video", "gpus", "train", "pages", "test", "browser"),
+}
 NOT_OURS = {"opencv-python", "davis2017"}  # in environment.yml beside what pyproject asks for
 
 
-def direct_requirements() -> dict[str, Requirement]:
-    extras = [line for lines in PROJECT["optional-dependencies"].values() for line in lines]
-    found = [Requirement(line) for line in [*PROJECT["dependencies"], *extras]]
+def direct_requirements(extras: Iterable[str] = PROJECT["optional-dependencies"]) -> dict[str, Requirement]:
+    optional = [line for extra in extras for line in PROJECT["optional-dependencies"][extra]]
+    found = [Requirement(line) for line in [*PROJECT["dependencies"], *optional]]
     return {canonicalize_name(requirement.name): requirement for requirement in found}
 
 
@@ -40,6 +51,27 @@ def conda_lines() -> tuple[list[str], list[str]]:
 def conda_requirements() -> dict[str, Requirement]:
     found = [Requirement(line) for line in conda_lines()[1] if not line.startswith("-e ")]
     return {canonicalize_name(requirement.name): requirement for requirement in found}
+
+
+def imported_modules(folder: str) -> set[str]:
+    """The top-level modules that the code of a folder imports, but for Python's own and those of this repository."""
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / folder).rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+    ours = {*EXTRAS, *(path.stem for path in (ROOT / "benchmarks").glob("*.py"))}
+    return {name.split(".")[0] for name in names} - sys.stdlib_module_names - ours
+
+
+@pytest.mark.parametrize("folder", EXTRAS)
+def test_what_the_code_imports_is_declared(folder: str) -> None:
+    declared, providers = set(direct_requirements(EXTRAS[folder])), packages_distributions()
+    undeclared = {
+        module
+        for module in imported_modules(folder)
+        if declared.isdisjoint(map(canonicalize_name, providers.get(module, [module])))
+    }
+    assert not undeclared
 
 
 @pytest.mark.parametrize("name", sorted(direct_requirements()))
@@ -85,6 +117,14 @@ def test_environment_yml_has_the_official_evaluation_at_its_commit() -> None:
 def test_environment_yml_has_a_python_that_pyproject_allows() -> None:
     (python,) = [entry for entry in conda_lines()[0] if entry.startswith("python=")]
     assert SpecifierSet(PROJECT["requires-python"]).contains(python.removeprefix("python="))
+
+
+def test_the_workflow_tests_every_python_that_pyproject_names_last_and_first() -> None:
+    text = (ROOT / ".github" / "workflows" / "tests.yml").read_text(encoding="utf-8")
+    pythons = yaml.safe_load(text)["jobs"]["tests"]["strategy"]["matrix"]["python"]
+    versions = [line.rpartition(" ")[2] for line in PROJECT["classifiers"] if "Python :: 3." in line]
+    assert pythons == [versions[0], versions[-1]]
+    assert all((ROOT / path).is_file() for path in re.findall(r"tests/\w+\.py", text))
 
 
 def test_one_version_everywhere() -> None:

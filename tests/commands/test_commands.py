@@ -15,7 +15,19 @@ from vsreid_lite.datasets.frozen import read_benchmark, write_benchmark
 from vsreid_lite.video.masks import write_mask
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "metrics"
-COMMANDS = ("segment", "evaluate", "ablation", "render", "train", "choose", "download", "figures", "doctor")
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+COMMANDS = (
+    "segment",
+    "evaluate",
+    "ablation",
+    "render",
+    "train",
+    "choose",
+    "download",
+    "figures",
+    "notebooks",
+    "doctor",
+)
 
 
 # evaluate
@@ -216,6 +228,36 @@ def test_the_archives_of_the_parser_are_those_there_are():
 def test_a_download_without_a_place_to_write_is_refused(tmp_path, capfd):
     (tmp_path / "file").touch()
     assert "cannot write into the folder" in refused(capfd, "download", "davis-2017", "--output", tmp_path / "file")
+
+
+# notebooks
+
+
+def contents(folder):
+    """The content of every notebook below a folder, by its name."""
+    found = [*folder.glob("*.ipynb"), *folder.glob("solutions/*.ipynb")]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
+
+
+def test_the_notebooks_and_their_solutions_are_copied_and_nothing_else(tmp_path, capsys):
+    for folder in (tmp_path / "new" / "course", tmp_path / "empty"):
+        (tmp_path / "empty").mkdir(exist_ok=True)
+        assert main(["notebooks", str(folder)]) == 0
+        assert contents(folder) == contents(NOTEBOOKS) and len(contents(folder)) == 21
+        assert {path.suffix for path in folder.rglob("*") if path.is_file()} == {".ipynb"}
+        assert capsys.readouterr().out == f"21 notebooks: {folder}; to open them: jupyter lab {folder}\n"
+
+
+def test_notebooks_are_never_copied_over_anything(tmp_path, capfd):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "00_start_here.ipynb").write_text("my answers")
+    before = snapshot(tmp_path)
+    line = refused(capfd, "notebooks", tmp_path / "mine")
+    assert line.endswith("mine: expected a new or empty folder, found 00_start_here.ipynb in it; give another name")
+    line = refused(capfd, "notebooks", tmp_path / "mine" / "00_start_here.ipynb")
+    assert line.endswith("00_start_here.ipynb: expected a new or empty folder, found a file; give another name")
+    assert "cannot write /proc/course" in refused(capfd, "notebooks", "/proc/course")
+    assert snapshot(tmp_path) == before
 
 
 # all

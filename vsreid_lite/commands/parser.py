@@ -12,6 +12,7 @@ from vsreid_lite.commands import figures as figure_commands
 from vsreid_lite.commands import run as commands
 from vsreid_lite.commands import train as train_commands
 from vsreid_lite.config import PRESETS
+from vsreid_lite.system.files import shipped
 from vsreid_lite.training.catalogue import ALL, STAGE_NAMES, list_stages
 
 DATASETS = ("mini", "composite", "davis-2016", "davis-2017")
@@ -22,7 +23,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("vsreid", description="Video Object Segmentation with Re-identification.")
     parser.add_argument("--version", action="version", version=f"vsreid_lite {__version__}")
     commands_of = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_segment, _evaluate, _ablation, _render, _train, _choose, _download, _figures, _doctor):
+    for add in (_segment, _evaluate, _ablation, _render, _train, _choose, _download, _figures, _notebooks, _doctor):
         add(commands_of)
     return parser
 
@@ -161,11 +162,17 @@ def _figures(commands_of: Subparsers) -> None:
     )
     parser.add_argument("--results", type=_path, default=Path("runs/mini-lite/results.json"), help="for the tables")
     parser.add_argument(
-        "--training", type=_path, default=Path("data/training"), help="folder of logs of `vsreid train`"
+        "--training", type=_path, default=shipped("data") / "training", help="folder of logs of `vsreid train`"
     )
     parser.add_argument("--output", type=_path, default=Path("figures"))
     _add_network_options(parser)
     parser.set_defaults(command=figure_commands.draw_figures)
+
+
+def _notebooks(commands_of: Subparsers) -> None:
+    parser = commands_of.add_parser("notebooks", help="copy the notebooks and their solutions into a folder")
+    parser.add_argument("output", type=_path, metavar="DIR", help="a new or empty folder")
+    parser.set_defaults(command=commands.copy_notebooks)
 
 
 def _doctor(commands_of: Subparsers) -> None:

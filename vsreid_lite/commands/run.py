@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import warnings
 from collections.abc import Iterable
 from dataclasses import replace
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vsreid_lite.config import PRESETS, Config, check_flow_name
-from vsreid_lite.system.files import writable_folder, write_json, write_text
+from vsreid_lite.system.files import shipped, writable_folder, write_bytes, write_json, write_text
 from vsreid_lite.system.interrupts import uninterrupted
 from vsreid_lite.system.wording import counted
 
@@ -140,6 +141,20 @@ def download_dataset(options: argparse.Namespace) -> None:
     from vsreid_lite.datasets.download import download
 
     print(f"ready, use it as --root: {download(options.name, writable_folder(options.output))}")
+
+
+def copy_notebooks(options: argparse.Namespace) -> None:
+    """`vsreid notebooks`: the notebooks and their solutions, copied into a new or empty folder."""
+    folder, source = options.output, shipped("notebooks")
+    if folder.exists() and not folder.is_dir():
+        raise FileExistsError(f"{folder}: expected a new or empty folder, found a file; give another name")
+    if folder.is_dir() and (found := sorted(path.name for path in folder.iterdir())):
+        listed = found[0] if len(found) == 1 else f"{found[0]}, ..."
+        raise FileExistsError(f"{folder}: expected a new or empty folder, found {listed} in it; give another name")
+    notebooks = [*source.glob("*.ipynb"), *source.glob("solutions/*.ipynb")]
+    for path in notebooks:
+        write_bytes(folder / path.relative_to(source), path.read_bytes())
+    print(f"{counted(len(notebooks), 'notebook')}: {folder}; to open them: jupyter lab {shlex.quote(str(folder))}")
 
 
 def examine_installation(_: argparse.Namespace) -> None:

