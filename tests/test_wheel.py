@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 300  # seconds: the machine may be busy
 SCRIPTS = "Scripts" if os.name == "nt" else "bin"
 SNIPPET = """
-from vsreid_lite.api import Config, segment
+from vsreid_lite import Config, segment
 from vsreid_lite.datasets.benchmarks import open_benchmark
 from vsreid_lite.evaluation import Scores, score_sequence
 
@@ -75,8 +75,8 @@ def installed(scripts, tmp_path):
 def files(folder, pattern="*"):
     """The files below a folder of the repository that belong to it, by their path in the folder."""
     paths = [path.relative_to(ROOT / folder) for path in (ROOT / folder).rglob(pattern) if path.is_file()]
-    left_out = ("__pycache__", "downloads", ".")
-    return {path.as_posix() for path in paths if not any(part.startswith(left_out) for part in path.parts)}
+    left_out = ("__pycache__", "downloads")
+    return {path.as_posix() for path in paths if not any(p in left_out or p.startswith(".") for p in path.parts)}
 
 
 def test_it_holds_the_package_with_data_and_notebooks_and_nothing_else(wheel):
