@@ -20,9 +20,9 @@ from vsreid_lite.config import Config
 from vsreid_lite.datasets.composite import single_instance_sequences
 from vsreid_lite.datasets.davis import load_davis
 from vsreid_lite.datasets.mini import CHALLENGES, mini_scene, mini_video
+from vsreid_lite.evaluation.steps import WARPED, one_step_scores
 from vsreid_lite.flow import FlowEstimator, get_flow
-from vsreid_lite.lessons.flow_comparison import flow_pair, mean_errors
-from vsreid_lite.lessons.steps import WARPED, one_step_scores
+from vsreid_lite.lessons.flow_and_warping import flow_pair, mean_errors
 from vsreid_lite.video.masks import Frame
 from vsreid_lite.video.video import Video
 

@@ -6,8 +6,7 @@ import argparse
 from pathlib import Path
 
 from vsreid_lite.datasets.mini import CHALLENGES, challenge_name, mini_scene
-from vsreid_lite.lessons.flow_comparison import FlowPair, compare_flows, contenders, flow_pair, flow_table
-from vsreid_lite.lessons.flow_plots import plot_flows
+from vsreid_lite.lessons.flow_and_warping import FlowPair, compare_flows, contenders, flow_pair, flow_table, plot_flows
 from vsreid_lite.lessons.notebooks import to_png
 from vsreid_lite.networks.loading import choose_device
 from vsreid_lite.system.files import write_bytes

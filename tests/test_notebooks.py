@@ -27,7 +27,7 @@ from tests.notebook_checks import (
     words,
 )
 from vsreid_lite.datasets.frozen import write_benchmark
-from vsreid_lite.lessons.exercises import EXERCISES
+from vsreid_lite.lessons.exercises import exercises
 from vsreid_lite.lessons.notebooks import recorded
 from vsreid_lite.video.masks import write_mask
 from vsreid_lite.video.movies import write_overlay_video
@@ -35,6 +35,7 @@ from vsreid_lite.video.movies import write_overlay_video
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 TABLE = json.loads((Path(__file__).parent / "golden" / "notebooks.json").read_text(encoding="utf-8"))
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+EXERCISES = exercises()
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 LONGEST_CELL = 6  # lines, blank ones not counted

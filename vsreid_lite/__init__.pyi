@@ -1,7 +1,27 @@
 from .config import AUTHORS, LITE, PAPER, Config
+from .datasets.benchmarks import open_benchmark
 from .evaluation.metrics import evaluate
+from .flow import get_flow
+from .merging import merge
+from .networks.loading import load_networks, settled
+from .propagation import propagate_mask
 from .video.video import Video, load_video
 from .vsreid import segment
 
-__all__ = ["AUTHORS", "LITE", "PAPER", "Config", "Video", "evaluate", "load_video", "segment"]
+__all__ = [
+    "AUTHORS",
+    "LITE",
+    "PAPER",
+    "Config",
+    "Video",
+    "evaluate",
+    "get_flow",
+    "load_networks",
+    "load_video",
+    "merge",
+    "open_benchmark",
+    "propagate_mask",
+    "segment",
+    "settled",
+]
 __version__: str

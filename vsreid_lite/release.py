@@ -21,7 +21,7 @@ from torch import Tensor
 from vsreid_lite.config import Config, RecoveryConfig
 from vsreid_lite.engine import Engine, Step, View
 from vsreid_lite.geometry import Box, SparseMap, warp_averaged
-from vsreid_lite.merge import label_maps, merged_maps
+from vsreid_lite.merging import label_maps, merged_maps
 from vsreid_lite.propagation import propagation_box
 from vsreid_lite.reidentification import Boxes, Retrieval, as_row, visible
 

@@ -11,7 +11,7 @@ import torch
 from vsreid_lite.config import LITE, Config
 from vsreid_lite.engine import Engine
 from vsreid_lite.flow import FlowEstimator, get_flow
-from vsreid_lite.merge import merge
+from vsreid_lite.merging import merge
 from vsreid_lite.networks import Networks
 from vsreid_lite.networks.layers import fold_normalisation
 from vsreid_lite.networks.loading import choose_device, load_networks, settled

@@ -10,11 +10,11 @@ from vsreid_lite.config import Config
 from vsreid_lite.evaluation.paper import table1
 from vsreid_lite.evaluation.scores import Statistics
 from vsreid_lite.figures import gallery
-from vsreid_lite.figures.checkpoint_video import figure3
+from vsreid_lite.figures.checkpoint_video import run_figure3
 from vsreid_lite.figures.examples import Example
 from vsreid_lite.figures.gallery import DRAWINGS, PIPELINE, QUALITATIVE, RETRIEVED, Gallery
 
-SEQUENCE, RESULT = figure3()
+SEQUENCE, RESULT = run_figure3()
 
 
 class OneVideo:

@@ -13,7 +13,7 @@ from PIL import Image
 from tests.plots.figure_checks import assert_fit_to_be_shown, texts
 from vsreid_lite.evaluation.paper import table2
 from vsreid_lite.evaluation.scores import Statistics
-from vsreid_lite.figures.checkpoint_video import figure3
+from vsreid_lite.figures.checkpoint_video import run_figure3
 from vsreid_lite.figures.drawing import labels_on_black, map_on_black
 from vsreid_lite.figures.examples import Example, even_frames, telling_frames, telling_rounds
 from vsreid_lite.figures.figure1 import plot_figure1
@@ -25,8 +25,8 @@ from vsreid_lite.geometry import Box
 from vsreid_lite.plots.figure_files import small_png, small_svg, write_both
 from vsreid_lite.plots.patch_plots import Patches
 
-SEQUENCE, REPAIRED = figure3()
-PRINTED = figure3(repair_r1=False)[1]
+SEQUENCE, REPAIRED = run_figure3()
+PRINTED = run_figure3(repair_r1=False)[1]
 EXAMPLE = Example.of(SEQUENCE, REPAIRED)
 COLUMNS = [0, 2, 4, 5]
 OURS = Statistics(0.625, 0.7, 0.125), Statistics(0.655, 0.75, -0.01)

@@ -7,9 +7,9 @@ import torch
 
 from vsreid_lite.config import Config
 from vsreid_lite.datasets.mini import CHALLENGES, mini_video
+from vsreid_lite.evaluation.steps import WARPED, one_step_scores
 from vsreid_lite.flow import DisFlow, ExactFlow, get_flow
 from vsreid_lite.geometry import warp
-from vsreid_lite.lessons.steps import WARPED, one_step_scores
 
 
 def shifted(shape, dx, dy, seed=0):

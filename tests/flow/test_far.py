@@ -8,7 +8,7 @@ import torch
 from vsreid_lite.datasets.mini import mini_scene
 from vsreid_lite.flow import DisFlow, far, get_flow
 from vsreid_lite.flow.far import match_far
-from vsreid_lite.lessons.flow_comparison import flow_pair, mean_errors
+from vsreid_lite.lessons.flow_and_warping import flow_pair, mean_errors
 
 
 def texture(rng, height, width, grain=3):

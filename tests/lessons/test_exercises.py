@@ -1,5 +1,8 @@
 """Every exercise: quiet until attempted, right for right answers, a hint for every mistake; its oracle is true."""
 
+import copy
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -8,11 +11,11 @@ from tests.lessons.right import RIGHT
 from tests.lessons.wrong import WRONG
 from vsreid_lite.evaluation.paper import table1
 from vsreid_lite.geometry import Box, warp
-from vsreid_lite.lessons import chapters_07_to_10, check, question
-from vsreid_lite.lessons.exercises import EXERCISES
-from vsreid_lite.lessons.judging import judge
+from vsreid_lite.lessons import ablation_and_benchmark, check, question
+from vsreid_lite.lessons.exercises import exercises, judge
 from vsreid_lite.networks.identification import OIMLoss
 
+EXERCISES = exercises()
 FUNCTIONS = [name for name, exercise in EXERCISES.items() if exercise.cases]
 each_exercise = pytest.mark.parametrize("name", EXERCISES)
 each_function = pytest.mark.parametrize("name", FUNCTIONS)
@@ -22,6 +25,10 @@ def attempts(table):
     return [pytest.param(name, one, id=f"{name}-{i}") for name in table for i, one in enumerate(table[name])]
 
 
+def verdict(name, answer):
+    return judge(EXERCISES[name], answer)
+
+
 # ---- the exercises
 
 
@@ -29,34 +36,30 @@ def test_each_notebook_has_two_or_three_exercises():
     chapters = [name.partition(".")[0] for name in EXERCISES]
     assert sorted(set(chapters)) == [f"{i:02d}" for i in range(1, 11)]
     assert all(2 <= chapters.count(chapter) <= 3 for chapter in chapters)
-    assert list(EXERCISES) == sorted(EXERCISES) and RIGHT.keys() == WRONG.keys() == EXERCISES.keys()
+    assert RIGHT.keys() == WRONG.keys() == EXERCISES.keys()
 
 
 @each_exercise
-def test_a_question_names_the_function_or_says_what_to_answer_with(name):
-    exercise = EXERCISES[name]
+def test_a_question_is_shown_with_its_number_and_names_what_to_answer_with(name, monkeypatch):
+    exercise, shown = EXERCISES[name], []
+    monkeypatch.setattr("vsreid_lite.lessons.exercises.display", lambda data, raw: shown.append(data["text/markdown"]))
+    question(name)
+    assert shown == [f"**Exercise {name}.** {exercise.question}"]
     signature = f"`{exercise.oracle.__name__}({', '.join(exercise.parameters)})`"
     assert (signature if exercise.cases else "Answer with ") in " ".join(exercise.question.split())
     assert exercise.hint.endswith((".", "?")) and exercise.hint not in exercise.question
 
 
-@each_exercise
-def test_a_question_is_shown_as_markdown_with_its_number(name, monkeypatch):
-    shown = []
-    monkeypatch.setattr("vsreid_lite.lessons.exercises.display", lambda data, raw: shown.append(data))
-    question(name)
-    assert shown[0]["text/markdown"] == f"**Exercise {name}.** {EXERCISES[name].question}"
-
-
-@pytest.mark.parametrize("ask", [question, lambda name: check(name, None)])
-def test_an_unknown_exercise_is_refused_with_those_that_exist(ask):
-    with pytest.raises(ValueError, match=r"exercise '11\.1': expected one of 01\.1, "):
-        ask("11.1")
+@pytest.mark.parametrize("name", ["11.1", "02.9"])
+def test_an_unknown_exercise_is_refused_with_those_that_exist(name):
+    for ask in (question, lambda name: check(name, None)):
+        with pytest.raises(ValueError, match=rf"exercise '{name}': expected one of 01\.1, .*, 10\.3"):
+            ask(name)
 
 
 def test_table_1_of_the_exercise_is_the_printed_one():
-    assert [row.global_mean for row in table1()] == list(chapters_07_to_10.COLUMN)
-    assert [row.boost for row in table1()[1:]] == list(chapters_07_to_10.BOOSTS)
+    assert [row.global_mean for row in table1()] == list(ablation_and_benchmark.COLUMN)
+    assert [row.boost for row in table1()[1:]] == list(ablation_and_benchmark.BOOSTS)
 
 
 def test_the_direction_of_the_exercise_is_the_one_that_warps_a_square_to_where_it_went():
@@ -88,10 +91,6 @@ def test_the_table_is_updated_as_the_loss_does_it():
 # ---- not attempted
 
 
-def returns_nothing(*inputs):
-    return None
-
-
 def says_not_implemented(*inputs):
     raise NotImplementedError
 
@@ -100,7 +99,7 @@ def says_not_implemented(*inputs):
 def test_a_stub_is_not_attempted_and_says_so_in_one_short_line(name, capsys):
     stubs = [None, ...]
     if name in FUNCTIONS:
-        stubs += [returns_nothing, says_not_implemented, lambda *inputs: ...]
+        stubs += [lambda *inputs: None, says_not_implemented, lambda *inputs: ...]
     for stub in stubs:
         check(name, stub)
         assert capsys.readouterr().out == f"{name}: not attempted\n"
@@ -129,7 +128,7 @@ def as_kinds(value):
 def test_a_right_answer_as_any_kind_of_number_is_right(name, kind):
     oracle = EXERCISES[name].oracle
     answer = (lambda *inputs: as_kinds(oracle(*inputs))[kind]) if name in FUNCTIONS else as_kinds(oracle())[kind]
-    assert judge(EXERCISES[name], answer).right
+    assert verdict(name, answer) == "right"
 
 
 # ---- wrong
@@ -143,3 +142,112 @@ def test_a_mistake_is_wrong_and_gets_a_hint(name, answer, capsys):
     assert said.count("\n") == 1
     if name in FUNCTIONS:
         assert f"for {EXERCISES[name].parameters[0]} = " in said
+
+
+OTHER_KINDS = [
+    "right",
+    b"3",
+    {},
+    {"answer": 1},
+    object(),
+    [],
+    [None],
+    12345.678,
+    float("nan"),
+    -1,
+    1j,
+    type,
+    [[1], [2, 3]],
+]
+OTHER_KINDS += [float("inf"), torch.ones(2, dtype=torch.int8), np.zeros((300, 300)), {7}]
+
+
+@each_exercise
+def test_a_thing_of_a_wrong_kind_is_wrong_and_gets_a_hint(name):
+    for answer in OTHER_KINDS:
+        for attempt in (answer, lambda *inputs, answer=answer: answer):
+            said = verdict(name, attempt)
+            assert said.startswith("not yet: ") and EXERCISES[name].hint in said and len(said) < 1200, answer
+
+
+@each_function
+def test_a_constant_that_fits_one_case_is_wrong(name):
+    exercise = EXERCISES[name]
+    for inputs in exercise.cases:
+        fitting = exercise.oracle(*inputs)
+        if fitting is not None:
+            assert verdict(name, lambda *inputs, fitting=fitting: fitting).startswith("not yet: ")
+
+
+@each_function
+def test_a_value_instead_of_the_function_is_told_which_function_is_wanted(name):
+    exercise = EXERCISES[name]
+    said = verdict(name, exercise.oracle(*exercise.cases[0]))
+    assert f"expected the function {exercise.oracle.__name__}({', '.join(exercise.parameters)}) itself, found " in said
+
+
+KIND = r"(a number|\d numbers|an array of shape \(.+\)|True or False|a list of whole numbers)"
+
+
+@each_exercise
+def test_a_wrong_answer_is_told_what_kind_is_expected_and_nothing_more_of_the_right_one(name):
+    exercise = EXERCISES[name]
+    said = verdict(name, (lambda *inputs: "?") if name in FUNCTIONS else "?")
+    case = r"for .+: " if name in FUNCTIONS else ""
+    told = rf"not yet: {case}expected {KIND}, found something of type str\. Hint: {re.escape(exercise.hint)}"
+    assert re.fullmatch(told, said)
+
+
+def test_the_first_case_that_fails_is_shown_with_its_input():
+    said = verdict("01.1", lambda truth, predicted: (truth & predicted).sum() / max((truth | predicted).sum(), 1))
+    assert said.startswith("not yet: for truth = [[0, 0, 0], [0, 0, 0]], predicted = [[0, 0, 0], [0, 0, 0]]: found 0. ")
+
+
+# ---- attempts that break
+
+
+def raises(error):
+    def attempt(*inputs):
+        raise error
+
+    return attempt
+
+
+@each_function
+def test_a_function_that_raises_is_wrong_and_the_error_is_named_in_one_line(name):
+    for error in (ValueError("x" * 10**6), SystemExit(), MemoryError(), RecursionError("a\nb")):
+        said = verdict(name, raises(error))
+        assert f"it raises {type(error).__name__}" in said and "\n" not in said and len(said) < 1200
+    assert "it raises TypeError" in verdict(name, lambda: 0)
+
+
+def test_ctrl_c_passes():
+    with pytest.raises(KeyboardInterrupt):
+        verdict("01.1", raises(KeyboardInterrupt()))
+
+
+def spoil(value):
+    """Changes a value in place, where it can."""
+    if isinstance(value, torch.Tensor):
+        value.add_(1)
+    elif isinstance(value, np.ndarray):
+        value[...] = 1 - value
+    elif isinstance(value, dict):
+        value.clear()
+
+
+@each_function
+def test_a_function_that_changes_its_inputs_is_told_so_and_spoils_nothing_for_the_next(name):
+    exercise = EXERCISES[name]
+    before = copy.deepcopy(exercise.cases)
+
+    def attempt(*inputs):
+        answer = exercise.oracle(*copy.deepcopy(inputs))
+        for value in inputs:
+            spoil(value)
+        return answer
+
+    said = verdict(name, attempt)
+    mutable = any(isinstance(value, (torch.Tensor, np.ndarray, dict)) for value in before[0])
+    assert ("it changes its input" in said) is mutable
+    assert repr(exercise.cases) == repr(before) and verdict(name, exercise.oracle) == "right"

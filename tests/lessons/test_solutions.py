@@ -7,9 +7,10 @@ import nbformat
 import pytest
 
 from vsreid_lite.lessons import check
-from vsreid_lite.lessons.exercises import EXERCISES
+from vsreid_lite.lessons.exercises import exercises
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
+EXERCISES = exercises()
 
 
 def code_of(notebook):

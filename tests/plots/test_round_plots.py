@@ -6,13 +6,13 @@ import pytest
 from tests.engine_runs import CONFIG, FAR, listed, run
 from tests.plots.figure_checks import assert_fit_to_be_shown, texts
 from tests.stubs import SQUARE, ZeroFlow, random_sequence
-from vsreid_lite.figures.checkpoint_video import ROUNDS, figure3
+from vsreid_lite.figures.checkpoint_video import ROUNDS, run_figure3
 from vsreid_lite.plots.round_plots import plot_round
 from vsreid_lite.reidentification import Retrieval
 from vsreid_lite.result import Result, Round
 from vsreid_lite.vsreid import segment
 
-TOY, TOY_RESULT = figure3()
+TOY, TOY_RESULT = run_figure3()
 
 
 def numbers(figure):
@@ -30,7 +30,7 @@ def test_figure_3_only_the_papers_frames_4_5_and_6_change():
 
 
 def test_figure_3_as_printed_retrieves_the_same_again_and_again():
-    _, printed = figure3(repair_r1=False)
+    _, printed = run_figure3(repair_r1=False)
     assert len(printed.rounds) == ROUNDS and len(set(printed.retrievals)) == 1
     assert [c + 1 for c in printed.start[:, 0]] == [1, 1, 1, 6, 6, 1]
 
@@ -62,7 +62,7 @@ def test_the_round_shows_its_retrieval_and_what_became_of_the_frame():
 
 def test_a_frame_that_a_round_leaves_alone_or_writes_anew_without_change_is_told_apart():
     assert "unchanged, the round left it alone" in plot_round(TOY, TOY_RESULT, 1, 2).get_label()
-    assert "unchanged, the round wrote it" in plot_round(*figure3(repair_r1=False), 2, 5).get_label()
+    assert "unchanged, the round wrote it" in plot_round(*run_figure3(repair_r1=False), 2, 5).get_label()
 
 
 def test_the_initial_propagation_has_no_retrieval():

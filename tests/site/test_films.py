@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from tools.site.films import displayed_boxes, film, film_html
-from vsreid_lite.figures.checkpoint_video import figure3
+from vsreid_lite.figures.checkpoint_video import run_figure3
 from vsreid_lite.widgets import FirstMaskPainter, PictureBox, checkpoint_explorer, frame_slider
 from vsreid_lite.widgets.shell import slider
 
@@ -48,7 +48,7 @@ def test_a_film_counts_from_the_first_value_of_its_control():
 
 
 def test_the_film_of_the_explorer_has_a_reel_of_rounds_for_each_run():
-    sequence, result = figure3()
+    sequence, result = run_figure3()
     box = checkpoint_explorer(sequence, result)
     made = film(box)
     assert made.control == "round"

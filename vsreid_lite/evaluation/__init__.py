@@ -1,6 +1,5 @@
-"""DAVIS metrics and the numbers printed in the paper."""
+"""DAVIS metrics, Table 1 step by step, and the numbers printed in the paper."""
 
-from vsreid_lite.evaluation.metrics import evaluate, score_instance, score_sequence
-from vsreid_lite.evaluation.scores import InstanceScores, Scores, Statistics
+import lazy_loader
 
-__all__ = ["InstanceScores", "Scores", "Statistics", "evaluate", "score_instance", "score_sequence"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -12,7 +12,7 @@ from vsreid_lite.engine import Engine
 from vsreid_lite.evaluation.metrics import score_sequence
 from vsreid_lite.evaluation.scores import InstanceScores
 from vsreid_lite.flow import FlowEstimator
-from vsreid_lite.merge import merge
+from vsreid_lite.merging import merge
 from vsreid_lite.networks import Networks
 from vsreid_lite.reidentification import Boxes, Candidates, Retrieval, Starts
 from vsreid_lite.result import Maps

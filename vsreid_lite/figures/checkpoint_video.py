@@ -26,7 +26,7 @@ ROUNDS = 3  # as printed, the loop would go on for ever
 CONFIG = Config(device="cpu", propagation=PropagationConfig(patch=64), matching=ReidConfig(0.7, 0.5))
 
 
-def figure3(repair_r1: bool = True) -> tuple[Video, Result]:
+def run_figure3(repair_r1: bool = True) -> tuple[Video, Result]:
     """Algorithm 3 as printed on a disc that jumps: propagation loses it, the last frame finds it again.
 
     Only the frames 3, 4 and 5 change, the paper's 4, 5 and 6. repair_r1: without it c of the recovered frame is never

@@ -16,7 +16,7 @@ from vsreid_lite.config import Config
 from vsreid_lite.datasets.benchmarks import open_benchmark
 from vsreid_lite.evaluation.paper import table2
 from vsreid_lite.evaluation.scores import Statistics
-from vsreid_lite.figures.checkpoint_video import figure3
+from vsreid_lite.figures.checkpoint_video import run_figure3
 from vsreid_lite.figures.examples import Example, even_frames, telling_frames, telling_rounds
 from vsreid_lite.figures.figure1 import plot_figure1
 from vsreid_lite.figures.figure2 import plot_figure2
@@ -71,7 +71,7 @@ class Gallery:
 
     def figure3(self) -> Figure:
         """The checkpoints, on the toy that Algorithm 3 runs on."""
-        found, printed = (figure3(repair_r1)[1].rounds[0] for repair_r1 in (True, False))
+        found, printed = (run_figure3(repair_r1)[1].rounds[0] for repair_r1 in (True, False))
         return plot_figure3(found, printed)
 
     def figure4(self) -> Figure:

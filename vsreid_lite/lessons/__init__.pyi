@@ -1,5 +1,65 @@
+from .boxes_and_patches import (
+    View,
+    margin_costs,
+    plot_boxes,
+    plot_sides,
+    plot_views,
+    resizing_scores,
+    seen_instances,
+)
 from .exercises import check, question
+from .flow_and_warping import (
+    compare_flows,
+    contenders,
+    flow_pair,
+    flow_table,
+    mean_errors,
+    plot_flows,
+    without_weights,
+)
 from .notebooks import record, save, show
+from .propagation_network import influence, layer_shapes, plot_fields
 from .readiness import NotReady, own_frames, ready, video_ready
+from .training_guides import (
+    crossing_clips,
+    crossing_videos,
+    plot_collapse,
+    plot_deformation,
+    plot_samples,
+    show_collapse,
+)
 
-__all__ = ["NotReady", "check", "own_frames", "question", "ready", "record", "save", "show", "video_ready"]
+__all__ = [
+    "NotReady",
+    "View",
+    "check",
+    "compare_flows",
+    "contenders",
+    "crossing_clips",
+    "crossing_videos",
+    "flow_pair",
+    "flow_table",
+    "influence",
+    "layer_shapes",
+    "margin_costs",
+    "mean_errors",
+    "own_frames",
+    "plot_boxes",
+    "plot_collapse",
+    "plot_deformation",
+    "plot_fields",
+    "plot_flows",
+    "plot_samples",
+    "plot_sides",
+    "plot_views",
+    "question",
+    "ready",
+    "record",
+    "resizing_scores",
+    "save",
+    "seen_instances",
+    "show",
+    "show_collapse",
+    "video_ready",
+    "without_weights",
+]

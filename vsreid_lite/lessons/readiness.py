@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vsreid_lite import __version__
 from vsreid_lite.config import Config
@@ -43,30 +43,25 @@ class NotReady(ValueError):
         return [f"Not ready: {self}"]
 
 
-def ready(
-    dataset: str,
-    weights: str,
-    device: str,
-    root: str = "",
-    figures: str = "",
-    sequence: str | None = None,
-    profile: str = PROFILES[0],
-    version: str = "",
-) -> None:
-    """The first cell of a notebook: one printed line where all is there, else NotReady with one line of what to run.
+def ready(parameters: Mapping[str, Any], needs: str) -> None:
+    """Print one line where all is there that a notebook needs; a second line where changes to it cannot be saved.
 
-    dataset to profile: the notebook's parameters; root: the folder of `dataset`, "" for mini's own; figures: where its
-    pictures go, "" for nowhere; sequence: None for a notebook without one. version: the oldest vsreid_lite that the
-    notebook runs on; each notebook holds its own, as a library cannot know what was written for a later one. Where
-    changes cannot be saved, a second line says so.
+    Args:
+        parameters: the names of the notebook, `globals()`, of which these are read: `profile`; `dataset` and `root`,
+            its folder, "" for mini's own; `sequence`; `weights`; `device`; `figures`, the folder of the notebook's
+            pictures, "" for none; and `In`, the cells that were run.
+        needs: the oldest version of vsreid_lite that the notebook runs on.
+
+    Raises:
+        NotReady: something is missing or cannot be; one line says what, and what to run.
     """
-    problems = [_outdated(version), _unknown_parameters()]
+    problems = [_outdated(needs), _unknown_parameters(parameters.get("In", ()))]
     problems += [f"{one.subject}: {one.text}" for one in map(package, NEEDED) if not one.ok]
     if not any(problems):
-        problems = [*_lacking(dataset, weights, device, root, figures, sequence, profile)]
+        problems = [*_lacking(parameters)]
     if any(problems):
         raise NotReady("; and ".join(filter(None, problems)))
-    print(f"ready: data {dataset}, weights {weights}, device {device}")
+    print("ready: data {dataset}, weights {weights}, device {device}".format_map(parameters))
     here = Path.cwd()
     notebook = here / os.environ.get("JPY_SESSION_NAME", "")  # JupyterLab's word for it
     if not all(os.access(place, os.W_OK) for place in (here, notebook) if place.exists()):
@@ -76,10 +71,17 @@ def ready(
 
 
 def own_frames(clip: str, first_mask: str) -> list[Frame]:
-    """The frames (H, W, 3) of the clip that a notebook is given, none where `clip` is "".
+    """The frames of the clip that a notebook is given.
 
-    Raises NotReady with one line where the clip cannot be read, the mask does not fit it, or PyAV is missing.
-    first_mask: the file of the clip's first mask, without a clip that of mini's; "" where there is none yet.
+    Args:
+        clip: a video file or a folder of frames; "" for mini's own clip.
+        first_mask: the file of the clip's first mask; "" where there is none yet.
+
+    Returns:
+        Frames (H, W, 3); none where `clip` is "".
+
+    Raises:
+        NotReady: the clip cannot be read, the mask does not fit it, or PyAV is missing.
     """
     if not clip and not first_mask:
         return []
@@ -102,20 +104,17 @@ def video_ready() -> None:
         raise NotReady(f"PyAV is not installed, which is needed for {OPTIONAL['av']}") from None
 
 
-def _outdated(version: str) -> str:
-    if release(__version__) >= release(version):
+def _outdated(needs: str) -> str:
+    if release(__version__) >= release(needs):
         return ""
-    return f"this notebook needs vsreid_lite {version} or newer, here is {__version__}; update it and {INSTALL}"
+    return f"this notebook needs vsreid_lite {needs} or newer, here is {__version__}; update it and {INSTALL}"
 
 
-def _unknown_parameters() -> str:
+def _unknown_parameters(cells: Sequence[str]) -> str:
     """Those that papermill was given and the notebook does not have; papermill itself only warns."""
-    from IPython import get_ipython
-
-    shell = get_ipython()
     known: list[str] = []
     given: list[str] = []  # by the last injected cell; an earlier one may have been mended
-    for cell in shell.user_ns.get("In", []) if shell else []:
+    for cell in cells:
         named = re.findall(r"^(\w+) *=", cell, re.MULTILINE)
         if cell.startswith(INJECTED):
             given = named
@@ -125,19 +124,18 @@ def _unknown_parameters() -> str:
     return f"no parameter of this notebook: {', '.join(unknown)}; it has {', '.join(known)}" if unknown else ""
 
 
-def _lacking(
-    dataset: str, weights: str, device: str, root: str, figures: str, sequence: str | None, profile: str
-) -> Iterator[str]:
+def _lacking(parameters: Mapping[str, Any]) -> Iterator[str]:
     from vsreid_lite.networks.loading import choose_device
     from vsreid_lite.video.outputs import check_folder
 
+    profile, figures = parameters["profile"], parameters["figures"]
     try:
-        choose_device(device)
+        choose_device(parameters["device"])
     except ValueError as error:
         yield f'{error} (in a notebook: device = "cpu")'
     yield "" if profile in PROFILES else f"profile {profile!r}: expected {' or '.join(PROFILES)}"
-    yield _data_problem(dataset, root, sequence)
-    yield _weights_problem(weights)
+    yield _data_problem(parameters["dataset"], parameters["root"], parameters["sequence"])
+    yield _weights_problem(parameters["weights"])
     try:
         if figures:
             check_folder(Path(figures))
@@ -145,7 +143,7 @@ def _lacking(
         yield f'{error} (or write no pictures: figures = "")'
 
 
-def _data_problem(dataset: str, root: str, sequence: str | None) -> str:
+def _data_problem(dataset: str, root: str, sequence: str) -> str:
     from vsreid_lite.datasets.benchmarks import DATASETS, open_benchmark
 
     if dataset not in DATASETS:
@@ -158,7 +156,7 @@ def _data_problem(dataset: str, root: str, sequence: str | None) -> str:
             f"dataset {dataset!r}: set root to the folder of DAVIS {year}, or run `vsreid download davis-{year}` first"
         )
     try:
-        open_benchmark(dataset, Path(root) if root else None, () if sequence is None else (sequence,))
+        open_benchmark(dataset, Path(root) if root else None, (sequence,))
     except (OSError, ValueError) as error:
         return str(error)
     return ""

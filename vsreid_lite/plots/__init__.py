@@ -1,1 +1,5 @@
-"""Figures and widgets of the method. `plots` are pure: arrays in, figure out."""
+"""Arrays in, matplotlib Figure out."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

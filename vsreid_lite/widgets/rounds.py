@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from vsreid_lite.figures.checkpoint_video import figure3
+from vsreid_lite.figures.checkpoint_video import run_figure3
 from vsreid_lite.plots.round_plots import plot_round
 from vsreid_lite.result import Result
 from vsreid_lite.video.video import Video
@@ -19,7 +19,7 @@ def checkpoint_explorer(sequence: Video, result: Result, toy: bool = True) -> Pi
     """
     runs = {sequence.name: (sequence, result)}
     if toy:
-        runs |= {"Figure 3, with repair R1": figure3(), "Figure 3, as printed": figure3(repair_r1=False)}
+        runs |= {"Figure 3, with repair R1": run_figure3(), "Figure 3, as printed": run_figure3(repair_r1=False)}
     run = choice("run", list(runs), sequence.name)
     number, frame = slider("round", 0, len(result.rounds), 0), slider("frame", 0, sequence.N - 1, 0)
 

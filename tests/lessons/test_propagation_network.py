@@ -1,10 +1,11 @@
-"""The shapes on the way through a network, and what one of its answers depends on."""
+"""Notebook 04: the shapes inside a network, and what one of its answers depends on."""
 
 import numpy as np
 import torch
 from torch import nn
 
-from vsreid_lite.lessons.tracing import influence, layer_shapes
+from tests.plots.figure_checks import assert_fit_to_be_shown, texts
+from vsreid_lite.lessons.propagation_network import influence, layer_shapes, plot_fields
 from vsreid_lite.networks.mask_propagation import Stream
 
 
@@ -35,3 +36,26 @@ def test_the_influence_is_that_on_the_last_channel():
     weights = torch.tensor([5.0, 3.0])[:, None, None, None]
     found = influence(lambda x: nn.functional.conv2d(x, weights), torch.zeros(1, 1, 3, 3))
     assert found[1, 1] == 3 and found.sum() == 3
+
+
+# ---- pictures
+
+
+FIELD = np.zeros((9, 9), np.float32)
+FIELD[2:7:2, 2:7:2] = 1
+FAINT = FIELD.copy()
+FAINT[0, 0] = 0.009
+
+
+def fields():
+    return plot_fields({"dilation 2": FIELD, "with a faint one": FAINT, "one side": np.eye(9, dtype=np.float32)}, "all")
+
+
+def test_the_figure_is_fit_to_be_shown():
+    assert_fit_to_be_shown(fields)
+
+
+def test_a_field_is_counted_without_what_is_faint_and_said_in_words():
+    words = ["dilation 2: 9 pixels in 5 × 5", "with a faint one: 9 pixels in 5 × 5", "one side: 9 pixels in 9 × 9"]
+    assert fields().get_label() == f"all. {'; '.join(words)}."
+    assert "dilation 2: 9 px in 5 × 5" in texts(fields())

@@ -1,22 +1,30 @@
-"""Estimators of flow against the exact flow of rendered scenes: end-point error and time a pair."""
+"""Notebook 02, flow and warping: estimators of flow against the exact flow of rendered scenes, and the exercises."""
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import cv2
 import numpy as np
 import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 
 from vsreid_lite.datasets.scenes import Scene
 from vsreid_lite.flow import DisFlow, ExactFlow, FlowEstimator, FlowNet2Flow, RaftFlow
+from vsreid_lite.geometry import warp
+from vsreid_lite.lessons.exercises import asks
+from vsreid_lite.plots.panels import panel_grid, show_flow, show_instances
 from vsreid_lite.video.masks import Frame, Mask
+
+COLUMNS = 3  # of panels
 
 
 @dataclass(frozen=True)
@@ -186,3 +194,94 @@ def _error(value: float | None, untrained: bool) -> str:
     if value is None:
         return "-"
     return f"({value:.2f})" if untrained else f"{value:.2f}"
+
+
+def plot_flows(pair: FlowPair, flows: Mapping[str, Tensor]) -> Figure:
+    """The target frame, its exact flow, and the flows (2, H, W) of estimators by name, all in the exact one's scale.
+
+    Titles give the mean end-point error in pixels, everywhere and in instances; hatched pixels do not count: the source
+    frame does not show them.
+    """
+    titles = {name: _with_errors(name, flow, pair) for name, flow in flows.items()}
+    alternative = f"Flow of {pair.name or 'a pair of frames'}: the exact one, and {'; '.join(titles.values())}."
+    rows = math.ceil((2 + len(flows)) / COLUMNS)
+    figure, grid = panel_grid(rows, COLUMNS, pair.labels.shape, alternative, scale=1.7, title=pair.name)
+    frame, exact, *others = grid.flat
+    show_instances(frame, pair.frames[0], pair.labels)
+    _hatch(frame, ~pair.seen)
+    frame.set_title("target (hatched: not in the source)", fontsize=8)
+    longest = max(float(np.hypot(*pair.exact.numpy()).max()), 1.0)
+    show_flow(exact, pair.exact.numpy(), "exact flow", longest)
+    for axes, (name, flow) in zip(others, flows.items(), strict=False):
+        show_flow(axes, flow.numpy(), titles[name], longest)
+    return figure
+
+
+def _with_errors(name: str, flow: Tensor, pair: FlowPair) -> str:
+    everywhere, instances = mean_errors([flow], [pair])
+    return f"{name}: {_pixels(everywhere)}, in instances {_pixels(instances)}"
+
+
+def _pixels(error: float | None) -> str:
+    return "-" if error is None else f"{error:.2f} px"
+
+
+def _hatch(axes: Axes, where: np.ndarray) -> None:
+    if where.any():
+        axes.contourf(where, levels=[0.5, 1.5], colors="white", alpha=0.6, hatches=["//////"])
+
+
+P = torch.tensor([[0.0, 1.0, 0.0], [1.0, 0.0, 0.5], [0.25, 0.0, 1.0]])
+
+
+@asks(
+    "02.1",
+    """Write `bilinear(P, x, y)`: the value of the map P, a tensor (H, W), at a point between its pixels. Pixel centres
+    have whole coordinates, x to the right and y down; the four pixels around the point are mixed by how near they are;
+    whatever lies outside of the map is 0.""",
+    """With x0 = floor(x) and a = x - x0, the left column counts 1 - a and the right one a; the same down the rows. Ask
+    of each of the four pixels whether it is inside.""",
+    (P, 1.0, 0.0),
+    (P, 0.5, 0.5),
+    (P, 1.25, 1.75),
+    (P, -0.5, 0.5),
+    (P, 2.0, 2.5),
+    (P, 2.0, 2.0),
+    (P, 7.0, -4.0),
+)
+def bilinear(P: Tensor, x: float, y: float) -> float:
+    """As `warp` samples it."""
+    return float(warp(P, torch.tensor([x, y])[:, None, None]))
+
+
+@asks(
+    "02.2",
+    """From frame i to frame j a square moves 3 pixels to the right and 1 pixel *up*. What does `flow(target=j,
+    source=i)` hold at a pixel of the square in frame j? Answer with two numbers, dx and dy.""",
+    "This flow lives on the grid of j and says where the pixel *was* in frame i. And y counts the rows from the top.",
+)
+def direction() -> tuple[int, int]:
+    """Where it was."""
+    return -3, 1
+
+
+def _flow(dx: list[list[float]], dy: list[list[float]]) -> Tensor:
+    return torch.tensor([dx, dy])
+
+
+@asks(
+    "02.3",
+    """Write `mean_error(flow, exact)`: how far a flow, a tensor (2, H, W), is from the exact one. At each pixel that is
+    the length of the difference of the two displacements, in pixels; return the mean over all pixels.""",
+    "First the length at each pixel, the root of dx² + dy², then the mean: not the other way round.",
+    (_flow([[1.0, 2.0]], [[0.0, -1.0]]), _flow([[1.0, 2.0]], [[0.0, -1.0]])),
+    (_flow([[3.0, 3.0]], [[4.0, 4.0]]), _flow([[0.0, 0.0]], [[0.0, 0.0]])),
+    (
+        _flow([[3.0, 0.0], [0.0, 1.0]], [[4.0, 0.0], [0.0, 0.0]]),
+        _flow([[0.0, 0.0], [0.0, 1.0]], [[0.0, 2.0], [0.0, 0.0]]),
+    ),
+    (_flow([[-1.0, 1.0]], [[0.0, 0.0]]), _flow([[1.0, -1.0]], [[0.0, 0.0]])),
+)
+def mean_error(flow: Tensor, exact: Tensor) -> float:
+    """End-point error."""
+    return float(end_point_error(flow, exact).mean())

@@ -1,4 +1,4 @@
-"""Exercises of the notebooks 04 (the network N_mp), 05 (mask propagation) and 06 (re-identification)."""
+"""Exercises of notebooks 05 to 07: the paper's three algorithms."""
 
 from __future__ import annotations
 
@@ -6,74 +6,11 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from vsreid_lite.geometry import Box, cut, iou, warp
-from vsreid_lite.lessons.judging import asks
-from vsreid_lite.networks.mask_propagation import fuse
+from vsreid_lite.lessons.exercises import asks
+from vsreid_lite.reference import merge_as_printed
 from vsreid_lite.reidentification import cosine_similarity
-
-
-@asks(
-    """Write `output_size(size, kernel, stride, padding, dilation)`: the side of what a convolution makes of an input of
-    `size` × `size` pixels.""",
-    """A dilated kernel spans dilation · (kernel - 1) + 1 pixels. How often does it fit into the padded input, in steps
-    of the stride? Round down.""",
-    (16, 1, 1, 0, 1),
-    (128, 3, 2, 1, 1),
-    (449, 3, 2, 1, 1),
-    (57, 3, 1, 2, 2),
-    (16, 3, 1, 6, 6),
-    (7, 3, 2, 0, 1),
-    (20, 3, 3, 0, 4),
-    tolerance=0.01,
-)
-def output_size(size: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
-    """Asked of torch, without computing anything."""
-    image, weight = torch.empty(1, 1, size, size, device="meta"), torch.empty(1, 1, kernel, kernel, device="meta")
-    return functional.conv2d(image, weight, None, stride, padding, dilation).shape[-1]
-
-
-@asks(
-    """Write `receptive_field(layers)`: how many input pixels, in one direction, one value after some convolutions
-    depends on. `layers` lists (kernel, stride, dilation) of each, the first one first; without any, a value depends on
-    itself.""",
-    """Each layer adds dilation · (kernel - 1) steps. A step is one pixel at first, and grows by the stride of every
-    layer that came *before*.""",
-    ((),),
-    (((3, 1, 1),),),
-    (((3, 1, 1), (3, 1, 1)),),
-    (((3, 2, 1), (3, 1, 1)),),
-    (((3, 1, 2),),),
-    (((1, 2, 1), (1, 1, 1)),),
-    (((3, 2, 1), (3, 2, 1), (3, 1, 2), (3, 1, 4)),),
-    tolerance=0.01,
-)
-def receptive_field(layers: tuple[tuple[int, int, int], ...]) -> int:
-    """In input pixels."""
-    field, step = 1, 1
-    for kernel, stride, dilation in layers:
-        field, step = field + dilation * (kernel - 1) * step, step * stride
-    return field
-
-
-def _logits(background: list[list[float]], instance: list[list[float]]) -> Tensor:
-    return torch.tensor([background, instance])
-
-
-@asks(
-    """Write `fuse_streams(rgb, flow)`. Each stream gives logits, a tensor (2, H, W): channel 0 is the background,
-    channel 1 the instance. Return the instance's probabilities (H, W) as the paper fuses them: the *average of the two
-    streams' predictions*.""",
-    """Softmax over the channels first, of each stream alone; then average channel 1. The release adds the logits first,
-    which is something else where the streams disagree.""",
-    (_logits([[0.0, 0.0]], [[0.0, 0.0]]), _logits([[0.0, 0.0]], [[0.0, 0.0]])),
-    (_logits([[0.0, 3.0]], [[8.0, 3.0]]), _logits([[2.0, 0.0]], [[0.0, 1.0]])),
-    (_logits([[1.0], [-2.0]], [[2.0], [-2.5]]), _logits([[1.0], [6.0]], [[2.0], [-4.0]])),
-)
-def fuse_streams(rgb: Tensor, flow: Tensor) -> Tensor:
-    """By the library."""
-    return fuse([rgb[None], flow[None]], "probabilities")[0]
 
 
 def sharpen(patch: Tensor) -> Tensor:
@@ -94,6 +31,7 @@ MAP = torch.tensor([[0.0, 0.3, 0.0, 0.0], [0.0, 0.9, 0.7, 0.0], [0.0, 0.0, 0.4, 
 
 
 @asks(
+    "05.1",
     """Write `one_step(P, flow, refine)`: Algorithm 1 with a toy for N_mp. P is the map (H, W) of frame i, `flow` (2, H,
     W) lives on frame j and points to frame i, `refine` turns a patch (h, w) into a better one of its size. Warp P, find
     Box(P > 0.5) of the result, refine what is inside, and return a map that holds it there and is 0 elsewhere. Without
@@ -116,6 +54,7 @@ def one_step(P: Tensor, flow: Tensor, refine: Callable[[Tensor], Tensor]) -> Ten
 
 
 @asks(
+    "05.2",
     """Suppose that N_mp is *perfect*: within the box that it is shown, it answers exactly the visible pixels of the
     instance. A video has 12 frames, 0 to 11; the instance is in sight in the frames 0 to 4 and 8 to 11. Algorithm 1
     goes from frame to frame, once, forward. In which frames is the map of the instance not empty? Answer with a list of
@@ -128,6 +67,7 @@ def frames_with_a_map() -> set[int]:
 
 
 @asks(
+    "06.1",
     """Write `best_candidate(embeddings, template)`: lines 3 to 5 of Algorithm 2. `embeddings` is a tensor (M, D), a row
     for each candidate, and `template` (D,); none of them has length 1 for sure. Return two numbers: the place j of the
     row that is most like the template by cosine similarity, and that similarity. Return None where M is 0.""",
@@ -151,6 +91,7 @@ X = Box(0, 0, 10, 10)
 
 
 @asks(
+    "06.2",
     """Write `accepted(score, x, b, rho_reid, rho_occ)`: line 7 of Algorithm 2, True or False. `score` is that of the
     candidate box `x`; `b` is the box that the instance has in this frame already, or None where its map is empty. Use
     `iou` of `vsreid_lite.geometry`.""",
@@ -170,6 +111,7 @@ def accepted(score: float, x: Box, b: Box | None, rho_reid: float, rho_occ: floa
 
 
 @asks(
+    "06.3",
     r"""Seven best candidates of a video, by their score, and whether each really shows its instance:
 
     | score | 0.95 | 0.90 | 0.80 | 0.75 | 0.70 | 0.60 | 0.50 |
@@ -185,13 +127,58 @@ def precision_and_recall() -> tuple[float, float]:
     return 3 / 4, 3 / 5
 
 
-CHAPTERS = {
-    "04.1": output_size,
-    "04.2": receptive_field,
-    "04.3": fuse_streams,
-    "05.1": one_step,
-    "05.2": frames_with_a_map,
-    "06.1": best_candidate,
-    "06.2": accepted,
-    "06.3": precision_and_recall,
-}
+@asks(
+    "07.1",
+    """Write `checkpoints(N, retrievals)`: the checkpoints c of one instance in a video of N frames, counted from 0, as
+    a list of N numbers. It starts at frame 0, so c is 0 everywhere; then each retrieval, in the given order, is
+    recovered at its frame and swept forward and backward as in Algorithm 3, with the repair R1.""",
+    """A start at î changes frame i only where |c_i - i| > |î - i|: strictly nearer. Frame 0 never changes, and with R1
+    the recovered frame gets c = î. Figure 3 is `checkpoints(6, [5])`.""",
+    (6, (5,)),
+    (6, ()),
+    (7, (6,)),
+    (9, (8, 4)),
+    (9, (2, 6)),
+    (9, (6, 2, 3)),
+    tolerance=0.01,
+)
+def checkpoints(N: int, retrievals: tuple[int, ...]) -> list[int]:
+    """Lines 22 to 30 of Algorithm 3."""
+    c = [0] * N
+    for found in retrievals:
+        c = [c[i] if i == 0 or abs(c[i] - i) <= abs(found - i) else found for i in range(N)]
+    return c
+
+
+@asks(
+    "07.2",
+    r"""Write `merge_pixel(P)`: the label of one pixel, from the tuple P of its K probabilities. It is 0 for the
+    background or k + 1 for instance k, whichever has the largest of $\prod_k (1 - P_k), P_1, \dots, P_K$ (all are
+    divided by the same Z, which changes nothing here). Of equal values the lowest label wins.""",
+    """The background counts as label 0, with the product of all 1 - P_k: three instances at 0.4 leave it 0.216 and win.
+    A plain threshold of 0.5 is not the rule.""",
+    ((0.9, 0.2),),
+    ((0.1, 0.3),),
+    ((0.4, 0.4, 0.45),),
+    ((0.5,),),
+    ((0.7, 0.7),),
+    ((0.2, 0.9, 0.95),),
+    ((0.4, 0.3),),
+    tolerance=0.01,
+)
+def merge_pixel(P: tuple[float, ...]) -> int:
+    """As printed, for one pixel."""
+    maps = torch.tensor(P, dtype=torch.float64)[:, None, None]
+    return int(merge_as_printed(maps, tuple(range(1, len(P) + 1))).item())
+
+
+@asks(
+    "07.3",
+    """Take Figure 3's toy, six frames counted from 0, one retrieval at frame 5, and Algorithm 3 exactly as *printed*,
+    without the repair R1. Which checkpoints c does the round leave behind? Answer with six numbers.""",
+    "The sweeps go away from the recovered frame, forward from î + 1 and backward from î - 1. Which line sets c at î?",
+    tolerance=0.01,
+)
+def printed_checkpoints() -> list[int]:
+    """The recovered frame still says 0, so line 15 lets it be retrieved again, and again."""
+    return [0, 0, 0, 5, 5, 0]

@@ -6,8 +6,8 @@ import torch
 
 from tests.stubs import ZeroFlow, blank_frames, square_mask
 from vsreid_lite.config import Config, with_propagation
+from vsreid_lite.evaluation.steps import WARPED, one_step_scores
 from vsreid_lite.geometry import Box
-from vsreid_lite.lessons.steps import WARPED, one_step_scores
 from vsreid_lite.video.video import Video
 
 CONFIG = with_propagation(Config(device="cpu"), patch=32)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vsreid_lite.geometry import SparseMap
-from vsreid_lite.merge import label_maps, merge, merged_maps
+from vsreid_lite.merging import label_maps, merge, merged_maps
 from vsreid_lite.reference import merge_as_printed
 
 

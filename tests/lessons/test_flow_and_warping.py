@@ -1,14 +1,16 @@
-"""The comparison of flows: exact flow is without error, hidden pixels do not count, what is untrained is marked."""
+"""Notebook 02: exact flow is without error, hidden pixels do not count, untrained networks are marked."""
 
 import numpy as np
 import pytest
 import torch
 
 from tests.datasets.test_scenes import STILL, disk, hand_made, steady
+from tests.plots.figure_checks import assert_fit_to_be_shown
+from tests.stubs import blank_frames, square_mask
 from vsreid_lite.datasets.mini import mini_scene
 from vsreid_lite.flow import ExactFlow
-from vsreid_lite.lessons import flow_comparison
-from vsreid_lite.lessons.flow_comparison import (
+from vsreid_lite.lessons import flow_and_warping
+from vsreid_lite.lessons.flow_and_warping import (
     Contender,
     FlowPair,
     compare_flows,
@@ -17,6 +19,7 @@ from vsreid_lite.lessons.flow_comparison import (
     flow_pair,
     flow_table,
     mean_errors,
+    plot_flows,
     without_weights,
 )
 
@@ -35,7 +38,7 @@ class Missing:
 @pytest.fixture
 def no_weights(monkeypatch):
     for name in ("RaftFlow", "FlowNet2Flow"):
-        monkeypatch.setattr(flow_comparison, name, Missing)
+        monkeypatch.setattr(flow_and_warping, name, Missing)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +93,7 @@ def test_exact_flow_has_no_error_and_dis_less_than_no_motion_in_instances(pair, 
 
 
 def test_exact_flow_no_flow_and_dis_load_no_network(pair, monkeypatch):
-    monkeypatch.setattr(flow_comparison, "_network", None)
+    monkeypatch.setattr(flow_and_warping, "_network", None)
     assert [rival.name for rival in without_weights()] == ["exact", "no motion", "DIS"]
     assert compare_flows([pair], without_weights()).scores[0].error == 0
 
@@ -117,7 +120,7 @@ def test_damaged_weights_and_a_folder_that_cannot_be_written_leave_the_others_me
             if not untrained:
                 raise error
 
-    monkeypatch.setattr(flow_comparison, "RaftFlow", Refused)
+    monkeypatch.setattr(flow_and_warping, "RaftFlow", Refused)
     comparison = compare_flows([pair], contenders(untrained=untrained))
     rows = {score.name: score for score in comparison.scores}
     assert rows["DIS"].error is not None and len(rows) == 6
@@ -152,3 +155,50 @@ def test_a_pair_without_instances_has_a_dash_for_their_error():
 def test_no_pairs_are_an_error():
     with pytest.raises(ValueError, match="expected at least one pair"):
         compare_flows([], [Contender("exact", ExactFlow)])
+
+
+# ---- pictures
+
+
+FLOWS = {"DIS": torch.ones(2, 20, 30), "RAFT, untrained": torch.full((2, 20, 30), 4.0)}
+
+
+@pytest.fixture
+def drawn():
+    seen = np.ones((20, 30), bool)
+    seen[:, :5] = False
+    frames = blank_frames(2)
+    return FlowPair("two frames", (frames[0], frames[1]), torch.ones(2, 20, 30), seen, square_mask())
+
+
+def titles(figure):
+    return [axes.get_title() for axes in figure.axes if axes.get_title() and "px" not in axes.get_title()[:5]]
+
+
+def test_titles_give_the_errors_and_the_mark_of_the_untrained(drawn):
+    assert titles(plot_flows(drawn, FLOWS)) == [
+        "target (hatched: not in the source)",
+        "exact flow",
+        "DIS: 0.00 px, in instances 0.00 px",
+        "RAFT, untrained: 4.24 px, in instances 4.24 px",
+    ]
+
+
+def test_the_figure_is_fit_to_be_shown_and_says_its_errors(drawn):
+    assert_fit_to_be_shown(lambda: plot_flows(drawn, FLOWS))
+    said = plot_flows(drawn, FLOWS).get_label()
+    assert "two frames" in said and "RAFT, untrained: 4.24 px" in said
+
+
+def test_all_flows_are_drawn_in_the_scale_of_the_exact_one(drawn):
+    _, exact, same, longer = plot_flows(drawn, {"same": drawn.exact, "longer": 4 * drawn.exact}).axes[:4]
+    images = [np.asarray(axes.images[0].get_array()) for axes in (exact, same, longer)]
+    assert np.array_equal(images[0], images[1]) and np.array_equal(images[0], images[2])  # saturated, not rescaled
+    short = plot_flows(drawn, {"short": 0.25 * drawn.exact}).axes[2]
+    assert np.asarray(short.images[0].get_array()).min() > images[0].min()
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 5])
+def test_any_number_of_flows_has_its_panels(drawn, count):
+    figure = plot_flows(drawn, {f"F{i}": drawn.exact for i in range(count)})
+    assert len(titles(figure)) == 2 + count

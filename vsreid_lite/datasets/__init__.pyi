@@ -1,0 +1,9 @@
+from .benchmarks import open_benchmark
+from .mini import CHALLENGES, mini_scene, mini_video
+
+__all__ = [
+    "CHALLENGES",
+    "mini_scene",
+    "mini_video",
+    "open_benchmark",
+]

@@ -1,0 +1,50 @@
+from .ablation import seen_sequences
+from .matches import find_matches, judge
+from .metrics import (
+    boundary,
+    boundary_pixels,
+    boundary_radius,
+    evaluate,
+    region,
+    score_frame,
+    score_instance,
+    score_sequence,
+)
+from .network_table import networks
+from .paper import PAPER_DATA, arithmetic, global_mean, global_mean_errata, table1, table2
+from .report import format_table
+from .scores import InstanceScores, Scores, Statistics, decay_bins
+from .steps import one_step_scores
+from .summary import Measured, boost_interval, by_sequence, instance_means, summarise
+
+__all__ = [
+    "InstanceScores",
+    "Measured",
+    "PAPER_DATA",
+    "Scores",
+    "Statistics",
+    "arithmetic",
+    "boost_interval",
+    "boundary",
+    "boundary_pixels",
+    "boundary_radius",
+    "by_sequence",
+    "decay_bins",
+    "evaluate",
+    "find_matches",
+    "format_table",
+    "global_mean",
+    "global_mean_errata",
+    "instance_means",
+    "judge",
+    "networks",
+    "one_step_scores",
+    "region",
+    "score_frame",
+    "score_instance",
+    "score_sequence",
+    "seen_sequences",
+    "summarise",
+    "table1",
+    "table2",
+]

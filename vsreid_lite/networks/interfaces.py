@@ -1,0 +1,72 @@
+"""The three networks of the paper as small interfaces: what one swaps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from vsreid_lite.geometry import Box
+    from vsreid_lite.video.masks import Frame
+
+
+class PropagationNetwork(Protocol):
+    """N_mp, the mask propagation network (section 3.1)."""
+
+    def predict(self, image: Tensor, flow: Tensor, guide: Tensor) -> Tensor:
+        """Probability patches (B, S, S) in [0, 1].
+
+        image: (B, 3, S, S), RGB in [0, 1]. flow: (B, 2, S, S), pixels of the patch, (dx, dy), target towards source.
+        guide: (B, 1, S, S), the guided probability map in [0, 1].
+        """
+        ...
+
+
+class Detector(Protocol):
+    """N_det, the detection network (section 3.2): class-agnostic candidates."""
+
+    def __call__(self, frame: Frame) -> list[Box]:
+        """The candidate boxes X of a frame (H, W, 3), best first; may be empty."""
+        ...
+
+
+class IdentificationNet(Protocol):
+    """N_reid, the re-identification network (section 3.2)."""
+
+    def embed(self, frame: Frame, boxes: list[Box]) -> Tensor:
+        """One L2-normalised row for each box: (M, D), float32."""
+        ...
+
+
+@dataclass(frozen=True)
+class Search:
+    """N_det and N_reid of one search for missing instances (FIDELITY row 21).
+
+    only_recognised: search only for the instances that this detector finds in the first frame, as persons.
+    """
+
+    detector: Detector
+    identification: IdentificationNet
+    only_recognised: bool = False
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The networks of one run. Without detector and identification there is no ReID module (Table 1, rows 1-3).
+
+    first_searches: searches that run to their end before that of `detector` and `identification`.
+    """
+
+    propagation: PropagationNetwork
+    detector: Detector | None = None
+    identification: IdentificationNet | None = None
+    first_searches: tuple[Search, ...] = ()
+
+    @property
+    def searches(self) -> tuple[Search, ...]:
+        """All searches, in their order."""
+        if self.detector is None or self.identification is None:
+            return self.first_searches
+        return (*self.first_searches, Search(self.detector, self.identification))

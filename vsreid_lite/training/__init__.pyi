@@ -1,0 +1,28 @@
+from .clips import mask_box, mini_clips
+from .deformation import deform_mask, deformation_steps
+from .log import read_log, read_logs
+from .loop import Plan, train
+from .losses import joint_loss
+from .propagation_samples import DRIFTED, STILLS, VIDEO, Mixture, PropagationBatches, cut_window
+from .recomposition import recompose
+from .stages import STAGES
+
+__all__ = [
+    "DRIFTED",
+    "Mixture",
+    "Plan",
+    "PropagationBatches",
+    "STAGES",
+    "STILLS",
+    "VIDEO",
+    "cut_window",
+    "deform_mask",
+    "deformation_steps",
+    "joint_loss",
+    "mask_box",
+    "mini_clips",
+    "read_log",
+    "read_logs",
+    "recompose",
+    "train",
+]
