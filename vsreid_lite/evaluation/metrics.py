@@ -6,7 +6,7 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import cv2
 import numpy as np
@@ -22,8 +22,11 @@ from vsreid_lite.evaluation.labels import (
     load_truth,
     sequence_names,
 )
-from vsreid_lite.evaluation.scores import InstanceScores, Scores, Values
+from vsreid_lite.evaluation.scores import FrameScores, InstanceScores, Scores, Values
 from vsreid_lite.system.wording import counted
+
+if TYPE_CHECKING:
+    from vsreid_lite.video.video import Video
 
 Mask = NDArray[np.bool_]  # (H, W)
 Masks = NDArray[np.bool_]  # (N, H, W)
@@ -174,6 +177,25 @@ def score_instance(truth: Masks, predicted: Masks) -> tuple[Values, Values]:
     values = [score_frame(t, p) for t, p in zip(truth, predicted, strict=True)]
     J, F = np.array(values).reshape(-1, 2).T
     return J, F
+
+
+def score_frames(sequence: Video, masks: Sequence[Labels]) -> FrameScores:
+    """The scores of N masks (H, W) of a sequence with annotations. Raises ValueError for one without."""
+    truth = sequence.truth
+    if len(truth) < sequence.N or len(masks) != sequence.N:
+        raise ValueError(
+            f"sequence {sequence.name}: expected {sequence.N} true and as many found masks, "
+            f"found {len(truth)} and {len(masks)}"
+        )
+    both = np.array(truth), np.array(masks)
+    scores = [score_instance(both[0] == label, both[1] == label) for label in sequence.labels]
+    return FrameScores(np.array([J for J, _ in scores]), np.array([F for _, F in scores]))
+
+
+def differing_frames(a: FrameScores, b: FrameScores, instance: int | None) -> list[int]:
+    """All frames, those first where the mean of J and F differs most between two predictions."""
+    difference = np.abs(np.mean(a.of(instance), 0) - np.mean(b.of(instance), 0))
+    return [int(i) for i in np.argsort(-difference, kind="stable")]
 
 
 def score_frame(truth: Mask, predicted: Mask) -> tuple[float, float]:

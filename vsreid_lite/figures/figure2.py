@@ -11,8 +11,7 @@ from matplotlib.patches import Rectangle
 
 from vsreid_lite.figures.drawing import arrow, place, sheet, show_labels
 from vsreid_lite.merge import merge
-from vsreid_lite.plots.colours import RETRIEVED, tint
-from vsreid_lite.plots.panels import WIDTH, draw_box, listed, new_figure
+from vsreid_lite.plots.panels import RETRIEVED, WIDTH, draw_box, listed, new_figure, tint
 from vsreid_lite.result import Result
 from vsreid_lite.system.wording import counted
 from vsreid_lite.video.masks import Mask
@@ -47,6 +46,16 @@ def plot_figure2(sequence: Video, result: Result, columns: Sequence[int], rounds
         page.show_round(2 + 2 * n, result, number)
     page.end(len(result.rounds) - rounds[-1])
     return page.figure
+
+
+def telling_rounds(result: Result, count: int) -> list[int]:
+    """The numbers, from 1, of the `count` rounds that changed most pixels of the masks, in their order."""
+    changed = []
+    for number, this in enumerate(result.rounds, 1):
+        pairs = ([merge(result.snapshots[n][i], result.labels) for n in (number - 1, number)] for i in this.updated)
+        changed.append(sum(int(np.count_nonzero(a != b)) for a, b in pairs))
+    order = np.argsort(-np.array(changed), kind="stable")[:count]
+    return sorted(int(n) + 1 for n in order)
 
 
 class _Page:

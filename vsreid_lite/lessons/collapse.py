@@ -17,8 +17,7 @@ from torch import nn
 from vsreid_lite.config import PropagationConfig
 from vsreid_lite.evaluation.metrics import region
 from vsreid_lite.networks.mask_propagation import Stream, TwoStreams
-from vsreid_lite.plots.colours import AFTER, BEFORE, BLACK
-from vsreid_lite.plots.panels import WIDTH, new_figure
+from vsreid_lite.plots.panels import AFTER, BEFORE, BLACK, WIDTH, new_figure
 from vsreid_lite.propagation import propagate_mask
 from vsreid_lite.system.wording import counted
 from vsreid_lite.training.clips import Clip

@@ -10,8 +10,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from vsreid_lite.evaluation.metrics import region
-from vsreid_lite.plots.colours import AFTER
-from vsreid_lite.plots.panels import Map, entitle, outline, panel_grid, show_flow, show_map
+from vsreid_lite.plots.panels import AFTER, Map, entitle, outline, panel_grid, show_flow, show_map
 from vsreid_lite.training.propagation_samples import Batch
 from vsreid_lite.video.masks import Frame
 

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from vsreid_lite.plots.colours import BEFORE
-from vsreid_lite.plots.panels import GAP, PANEL, WIDTH, Map, entitle, panel_grid
+from vsreid_lite.plots.panels import BEFORE, GAP, PANEL, WIDTH, Map, entitle, panel_grid
 from vsreid_lite.system.wording import counted
 
 FAINT = 0.01  # of the largest influence: what is below it is not counted

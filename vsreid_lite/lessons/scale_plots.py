@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from vsreid_lite.evaluation.metrics import Mask
 from vsreid_lite.geometry import Box, crop, cut, to_image
-from vsreid_lite.plots.colours import AFTER, BEFORE, BLACK
 from vsreid_lite.plots.panels import (
+    AFTER,
+    BEFORE,
+    BLACK,
     TITLE,
     WIDTH,
     Map,

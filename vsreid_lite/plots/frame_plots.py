@@ -15,8 +15,11 @@ from numpy.typing import NDArray
 
 from vsreid_lite.evaluation.metrics import region
 from vsreid_lite.geometry import Box
-from vsreid_lite.plots.colours import AFTER, BEFORE, BLACK, RETRIEVED
 from vsreid_lite.plots.panels import (
+    AFTER,
+    BEFORE,
+    BLACK,
+    RETRIEVED,
     WIDTH,
     Map,
     draw_box,

@@ -11,8 +11,17 @@ from matplotlib.patches import Rectangle
 
 from vsreid_lite.evaluation.metrics import region
 from vsreid_lite.merge import merge
-from vsreid_lite.plots.colours import BLACK, RETRIEVED
-from vsreid_lite.plots.panels import TITLE, WHITE_EDGE, WIDTH, draw_box, entitle, new_figure, show_instances
+from vsreid_lite.plots.panels import (
+    BLACK,
+    RETRIEVED,
+    TITLE,
+    WHITE_EDGE,
+    WIDTH,
+    draw_box,
+    entitle,
+    new_figure,
+    show_instances,
+)
 from vsreid_lite.reidentification import Starts
 from vsreid_lite.result import Result, Round
 from vsreid_lite.video.masks import Mask
