@@ -238,6 +238,16 @@ def boundary_pixels(mask: Mask) -> Mask:
     return cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_GRADIENT, block, anchor=(0, 0)).astype(bool)
 
 
+def near_boundary(mask: Mask, radius: int) -> Mask:
+    """(H, W), bool: where a boundary pixel counts as found for F, at most `radius` from a boundary pixel of `mask`."""
+    height, width = mask.shape
+    stride = width + radius
+    near = dilate(as_bits(boundary_pixels(mask), stride), radius, stride) & ((1 << height * stride) - 1)
+    octets = np.frombuffer(near.to_bytes(-(-height * stride // 8), "little"), np.uint8)
+    bits = np.unpackbits(octets, count=height * stride, bitorder="little")
+    return bits.reshape(height, stride)[:, :width].astype(bool)
+
+
 def as_bits(mask: Mask, stride: int) -> int:
     """The mask (H, W) as one integer of `stride` >= W bits a row: pixel (x, y) is bit y * stride + x.
 

@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from vsreid_lite.evaluation.metrics import score_sequence
 from vsreid_lite.evaluation.scores import Scores
 from vsreid_lite.figures.drawing import SMALL, place, sheet, show_labels
-from vsreid_lite.merge import merge
 from vsreid_lite.plots.panels import RETRIEVED, WHITE_EDGE, WIDTH, draw_box, listed, new_figure, tint
 from vsreid_lite.reidentification import Retrieval
 from vsreid_lite.result import Result
@@ -36,8 +35,7 @@ class Example:
     @classmethod
     def of(cls, sequence: Video, result: Result) -> Example:
         """From a run that kept its maps. Raises ValueError for one that did not."""
-        result.probabilities  # noqa: B018 (says so where they were not kept)
-        return cls(sequence, result, [merge(maps, result.labels) for maps in result.snapshots[0]])
+        return cls(sequence, result, [result.mask_after(0, i) for i in range(sequence.N)])
 
     @property
     def after(self) -> list[Mask]:
@@ -85,12 +83,19 @@ def plot_figure4(examples: Sequence[Example], columns: Frames, width: float = WI
     for example, frames, height in zip(examples, columns, tall, strict=True):
         axes.text(0, y - 0.02, f"{example.sequence.name}: {_scored(example)}", fontsize=8, va="top")
         y -= LINE
-        for row, name in enumerate(("Input", "Before", "After")):
+        for name in ("Input", "Before", "After"):
             y -= height
             axes.text(width - SIDE / 2, y + height / 2, name, fontsize=8, rotation=270, ha="center", va="center")
             for column, i in enumerate(frames):
-                if row == 0 or i:
-                    _show(place(figure, column * wide, y, wide * 0.985, height * 0.985), example, i, row)
+                if name != "Input" and i == 0:
+                    continue
+                panel = place(figure, column * wide, y, wide * 0.985, height * 0.985)
+                if name == "Input":
+                    _show_frame(panel, example, i, given=True)
+                else:
+                    show_labels(panel, (example.before if name == "Before" else example.after)[i])
+                for r in example.retrieved_in(i) if name == "After" else ():
+                    draw_box(panel, r.box, RETRIEVED, width=1.1)
         y -= BETWEEN
     return figure
 
@@ -107,22 +112,17 @@ def plot_figure5(examples: Sequence[Example], columns: Frames, width: float = WI
         y -= LINE + 2 * height
         for column, i in enumerate(frames):
             x = column * (wide + BETWEEN)
-            _show(place(figure, x, y + height, wide, height), example, i, 0, given=False)
-            _show(place(figure, x, y, wide, height), example, i, 2, boxes=False)
+            _show_frame(place(figure, x, y + height, wide, height), example, i, given=False)
+            show_labels(place(figure, x, y, wide, height), example.after[i])
         y -= BETWEEN / 2
     return figure
 
 
-def _show(panel: Axes, example: Example, i: int, row: int, given: bool = True, boxes: bool = True) -> None:
-    """Row 0: the frame, and in the first the mask that is given; 1 and 2: the masks before and after the rounds."""
+def _show_frame(panel: Axes, example: Example, i: int, given: bool) -> None:
+    """A frame and its number; given: with the first mask in frame 0."""
     frame = example.sequence.frames[i]
-    if row == 0:
-        panel.imshow(tint(frame, example.sequence.first_mask) if i == 0 and given else frame, aspect="auto")
-        panel.text(4, 4, str(i), fontsize=SMALL, va="top", path_effects=WHITE_EDGE)
-        return
-    show_labels(panel, (example.before, example.after)[row - 1][i])
-    for r in example.retrieved_in(i) if row == 2 and boxes else ():
-        draw_box(panel, r.box, RETRIEVED, width=1.1)
+    panel.imshow(tint(frame, example.sequence.first_mask) if i == 0 and given else frame, aspect="auto")
+    panel.text(4, 4, str(i), fontsize=SMALL, va="top", path_effects=WHITE_EDGE)
 
 
 def _scored(example: Example) -> str:

@@ -8,9 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt
 
-from vsreid_lite.evaluation.metrics import boundary, boundary_pixels, boundary_radius, region
+from vsreid_lite.evaluation.metrics import boundary, boundary_pixels, boundary_radius, near_boundary, region
 from vsreid_lite.evaluation.scores import RECALL_THRESHOLD, FrameScores, Statistics, Values, decay_bins
 from vsreid_lite.plots.line_plots import hatch
 from vsreid_lite.plots.panels import (
@@ -71,8 +70,8 @@ def plot_measures(frame: Frame, truth: Area, guess: Area) -> Figure:
     left, right = figure.subplots(1, 2)
     show_differences(left, frame, truth, guess, f"J {J:.2f} = {hit} / ({hit} + {missed} striped + {extra} plain)")
     right.imshow(0.35 * frame / 255 + 0.65)
-    _show_boundary(right, truth, guess, radius, BLACK, "true boundary")
-    _show_boundary(right, guess, truth, radius, AFTER, "predicted boundary")
+    _show_boundary(right, truth, near_boundary(guess, radius), BLACK, "true boundary")
+    _show_boundary(right, guess, near_boundary(truth, radius), AFTER, "predicted boundary")
     right.set_title(f"F {F:.2f} (crosses: more than {radius} px from the other)", fontsize=8)
     right.legend(fontsize=7, loc="best")
     for axes in (left, right):
@@ -89,21 +88,13 @@ def _around(mask: Area) -> tuple[slice, slice]:
     return slice(first[0], last[0]), slice(first[1], last[1])
 
 
-def _show_boundary(axes: Axes, mask: Area, other: Area, radius: int, colour: str, name: str) -> None:
-    """The boundary pixels of a mask: dots where the other boundary is near, crosses elsewhere."""
+def _show_boundary(axes: Axes, mask: Area, near: Area, colour: str, name: str) -> None:
+    """The boundary pixels of a mask: dots where they are `near` the other boundary, crosses elsewhere."""
     edge = boundary_pixels(mask)
-    near = _near(boundary_pixels(other), radius)
     for where, marker, size, label in ((edge & near, ".", 7, name), (edge & ~near, "x", 16, None)):
         y, x = np.nonzero(where)
-        axes.scatter(
-            x, y, s=size, marker=marker, color=BEFORE if marker == "x" else colour, linewidths=0.9, label=label
-        )
-
-
-def _near(edge: Area, radius: int) -> Area:
-    """(H, W): the pixels at most `radius` away from an edge."""
-    near: Area = distance_transform_edt(~edge) <= radius if edge.any() else edge
-    return near
+        ink = BEFORE if marker == "x" else colour
+        axes.scatter(x, y, s=size, marker=marker, color=ink, linewidths=0.9, label=label)
 
 
 def plot_statistics(values: Values, title: str) -> Figure:
