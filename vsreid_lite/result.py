@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsreid_lite.geometry import SparseMap
+from vsreid_lite.merging import merge
 from vsreid_lite.propagation import Propagation
 from vsreid_lite.reidentification import Retrieval, Starts
 from vsreid_lite.video.masks import Mask
@@ -65,9 +66,20 @@ class Result:
     @property
     def probabilities(self) -> Maps:
         """The final maps P[i][k]. Raises ValueError where the run did not keep them."""
+        return self._maps_after(-1)
+
+    def mask_after(self, number: int, frame: int) -> Mask:
+        """The labels (H, W) of a frame after round `number`, 0 for the initial propagation.
+
+        Raises:
+            ValueError: the run did not keep its maps.
+        """
+        return merge(self._maps_after(number)[frame], self.labels)
+
+    def _maps_after(self, number: int) -> Maps:
         if not self.snapshots:
             raise ValueError("this run kept no probability maps: call segment(..., keep_maps=True)")
-        return self.snapshots[-1]
+        return self.snapshots[number]
 
     def to_json(self) -> dict[str, object]:
         """Rounds, retrievals, checkpoints and times, in plain values. Frames and instances count from 0."""

@@ -3,7 +3,7 @@
 import pytest
 
 from vsreid_lite.evaluation.paper import arithmetic, entries, table1
-from vsreid_lite.figures.ablation_plots import plot_ablation
+from vsreid_lite.figures.table1 import plot_table1
 from vsreid_lite.lessons.notebooks import to_png
 
 NAMES = [row.name for row in table1()]
@@ -72,7 +72,7 @@ def lines_of(figure, name, count):
 
 
 def test_every_column_is_there_for_the_paper_and_for_ours():
-    figure = plot_ablation(results())
+    figure = plot_table1(results())
     found = lines(figure)
     assert found[0] == ["Table 1 on mini, weights lite; the paper's on DAVIS 2017 test-dev"]
     columns = ["J-mean", "F-mean", "global-mean", "95 %", "J again", "boost", "95 %", "sign", "agrees"]
@@ -95,12 +95,12 @@ def test_every_column_is_there_for_the_paper_and_for_ours():
 
 
 def test_a_sign_that_differs_and_may_be_chance_says_so():
-    _, ours = lines_of(plot_ablation(results()), "+ re-id module", 2)
+    _, ours = lines_of(plot_table1(results()), "+ re-id module", 2)
     assert ours[-4:] == ["\u22120.020", "\u22120.050 to +0.010", "\u2212", "other?"]
 
 
 def test_rows_that_were_not_measured_and_rows_of_ours_alone():
-    figure = plot_ablation(results())
+    figure = plot_table1(results())
     paper, ours = lines_of(figure, "baseline[11]", 2)
     assert paper == ["paper", "0.509", "0.526", "0.517"] and ours == ["ours", "not measured"]
     (ours,) = lines_of(figure, "+ ours", 1)
@@ -108,7 +108,7 @@ def test_rows_that_were_not_measured_and_rows_of_ours_alone():
 
 
 def test_all_remarks_stand_below_it():
-    text = " ".join(line[0] for line in lines(plot_ablation(results())))
+    text = " ".join(line[0] for line in lines(plot_table1(results())))
     for remark in (
         "baseline[11]: not measured: no file",
         "+ ours: not in the paper's table; other rules",
@@ -119,7 +119,7 @@ def test_all_remarks_stand_below_it():
 
 def test_untrained_weights_and_those_that_have_seen_the_sequences_are_marked():
     seen = [row(NAMES[1], 0.4, **{"seen-in-training": True}), row(NAMES[2], 0.5, **{"seen-in-training": None})]
-    figure = plot_ablation(results(rows=seen, untrained=True, **{"seen-in-training": {"a": ["dog"]}}))
+    figure = plot_table1(results(rows=seen, untrained=True, **{"seen-in-training": {"a": ["dog"]}}))
     text = "\n".join(line[0] for line in lines(figure))
     assert "weights lite, untrained;" in text and "untrained: random weights, whose numbers mean nothing" in text
     assert "+ full-image to bbox *\n" in text and "+ flow-stream (*)\n" in text and "have seen dog in training" in text
@@ -127,13 +127,13 @@ def test_untrained_weights_and_those_that_have_seen_the_sequences_are_marked():
 
 def test_rows_that_were_adapted_have_a_line_of_their_own():
     adapted = [row(name, 0.75, 0.05) for name in NAMES]
-    figure = plot_ablation(results(**{"adapted-rows": adapted}))
+    figure = plot_table1(results(**{"adapted-rows": adapted}))
     assert [line[0] for line in lines(figure)].count("adapted") == 5
     assert lines_of(figure, "baseline[11]", 3)[2][:4] == ["adapted", "0.740", "0.760", "0.750"]
 
 
 def test_boosts_are_drawn_with_their_intervals_and_the_papers_slip_with_a_cross():
-    chart = plot_ablation(results()).axes[1]
+    chart = plot_table1(results()).axes[1]
     drawn = [(line.get_marker(), *(round(float(x), 3) for x in line.get_xdata())) for line in chart.lines]
     assert ("None", 0.08, 0.12) in drawn and ("o", 0.1) in drawn  # ours, + flow-stream
     assert ("s", 0.007) in drawn and ("x", 0.029) in drawn and ("s", 0.068) in drawn
@@ -142,6 +142,6 @@ def test_boosts_are_drawn_with_their_intervals_and_the_papers_slip_with_a_cross(
 
 @pytest.mark.parametrize("more", [{}, {"adapted-rows": [row(name, 0.5) for name in NAMES]}])
 def test_the_same_results_are_the_same_bytes_with_an_alternative_text(more):
-    figure = plot_ablation(results(**more))
-    assert to_png(figure) == to_png(plot_ablation(results(**more)))
+    figure = plot_table1(results(**more))
+    assert to_png(figure) == to_png(plot_table1(results(**more)))
     assert "+ flow-stream 0.500 (+0.100)" in figure.get_label() and "baseline[11] not measured" in figure.get_label()

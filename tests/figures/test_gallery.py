@@ -10,8 +10,8 @@ from vsreid_lite.config import Config
 from vsreid_lite.evaluation.paper import table1
 from vsreid_lite.evaluation.scores import Statistics
 from vsreid_lite.figures import gallery
-from vsreid_lite.figures.checkpoint_video import run_figure3
-from vsreid_lite.figures.examples import Example
+from vsreid_lite.figures.figure3 import run_figure3
+from vsreid_lite.figures.figures4and5 import Example
 from vsreid_lite.figures.gallery import DRAWINGS, PIPELINE, QUALITATIVE, RETRIEVED, Gallery
 
 SEQUENCE, RESULT = run_figure3()

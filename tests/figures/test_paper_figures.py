@@ -13,13 +13,11 @@ from PIL import Image
 from tests.plots.figure_checks import assert_fit_to_be_shown, texts
 from vsreid_lite.evaluation.paper import table2
 from vsreid_lite.evaluation.scores import Statistics
-from vsreid_lite.figures.checkpoint_video import run_figure3
 from vsreid_lite.figures.drawing import labels_on_black, map_on_black
-from vsreid_lite.figures.examples import Example, even_frames, telling_frames, telling_rounds
 from vsreid_lite.figures.figure1 import plot_figure1
-from vsreid_lite.figures.figure2 import plot_figure2
-from vsreid_lite.figures.figure3 import plot_figure3
-from vsreid_lite.figures.figures4and5 import plot_figure4, plot_figure5
+from vsreid_lite.figures.figure2 import plot_figure2, telling_rounds
+from vsreid_lite.figures.figure3 import plot_figure3, run_figure3
+from vsreid_lite.figures.figures4and5 import Example, even_frames, plot_figure4, plot_figure5, telling_frames
 from vsreid_lite.figures.table2 import plot_table2
 from vsreid_lite.geometry import Box
 from vsreid_lite.plots.figure_files import small_png, small_svg, write_both

@@ -6,15 +6,10 @@ import torch
 from torch import nn
 
 from vsreid_lite.config import LITE, PAPER, with_propagation
-from vsreid_lite.networks.loading import (
-    LiteDetector,
-    LiteIdentification,
-    choose_device,
-    lite_streams,
-    load_networks,
-    network_files,
-)
-from vsreid_lite.networks.mask_propagation import TwoStreams
+from vsreid_lite.networks.detector import LiteDetector
+from vsreid_lite.networks.identification import LiteIdentification
+from vsreid_lite.networks.loading import choose_device, load_networks, network_files
+from vsreid_lite.networks.mask_propagation import TwoStreams, lite_streams
 from vsreid_lite.networks.provenance import Provenance, find_provenance
 from vsreid_lite.networks.weight_files import weight_files
 from vsreid_lite.networks.weights import save_weights

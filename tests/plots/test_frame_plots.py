@@ -12,7 +12,6 @@ from PIL import Image
 from tests.stubs import blank_frames, square_mask
 from vsreid_lite.geometry import Box
 from vsreid_lite.lessons.notebooks import save, to_png
-from vsreid_lite.plots.colours import INSTANCES, colour_wheel, flow_colours, instance_colour, tint
 from vsreid_lite.plots.frame_plots import (
     plot_candidates,
     plot_checkpoints,
@@ -21,6 +20,7 @@ from vsreid_lite.plots.frame_plots import (
     plot_scores,
     plot_strip,
 )
+from vsreid_lite.plots.panels import INSTANCES, colour_wheel, flow_colours, instance_colour, tint
 from vsreid_lite.reidentification import Retrieval
 
 N = 6

@@ -6,7 +6,7 @@ import pytest
 from tests.engine_runs import CONFIG, FAR, listed, run
 from tests.plots.figure_checks import assert_fit_to_be_shown, texts
 from tests.stubs import SQUARE, ZeroFlow, random_sequence
-from vsreid_lite.figures.checkpoint_video import ROUNDS, run_figure3
+from vsreid_lite.figures.figure3 import ROUNDS, run_figure3
 from vsreid_lite.plots.round_plots import plot_round
 from vsreid_lite.reidentification import Retrieval
 from vsreid_lite.result import Result, Round

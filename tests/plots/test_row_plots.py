@@ -5,9 +5,10 @@ import pytest
 
 from tests.plots.figure_checks import assert_fit_to_be_shown, texts
 from tests.stubs import blank_frames, square_mask
-from vsreid_lite.evaluation.metrics import score_sequence
+from vsreid_lite.evaluation.metrics import differing_frames, score_frames, score_sequence
+from vsreid_lite.evaluation.scores import FrameScores
 from vsreid_lite.geometry import Box
-from vsreid_lite.plots.row_plots import FrameScores, differing_frames, plot_rows, score_frames
+from vsreid_lite.plots.metric_plots import plot_rows
 from vsreid_lite.video.video import Video
 
 BOXES = (Box(2, 2, 12, 12), Box(16, 4, 26, 14))

@@ -9,7 +9,7 @@ import torch
 from tests.plots.figure_checks import assert_fit_to_be_shown, texts
 from tests.stubs import blank_frames, square_mask
 from vsreid_lite.geometry import Box, warp
-from vsreid_lite.plots.sampling_plots import plot_compared, plot_sampling
+from vsreid_lite.plots.warping_plots import plot_compared, plot_sampling
 
 P = np.arange(120, dtype=np.float32).reshape(10, 12) / 120
 FRAME = blank_frames(1)[0]

@@ -5,9 +5,9 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from vsreid_lite.evaluation.paper import arithmetic, table1
+from vsreid_lite.figures.table1 import plot_ladder_by_sequence, plot_table1
 from vsreid_lite.lessons.notebooks import to_png
-from vsreid_lite.plots.colours import ADAPTED, OURS, PAPER
-from vsreid_lite.plots.table_plots import plot_ladder_by_sequence, plot_table1
+from vsreid_lite.plots.panels import ADAPTED, OURS, PAPER
 
 REASON = "not measured: no file lite-baseline; make it: vsreid train lite-baseline"
 

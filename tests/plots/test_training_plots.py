@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vsreid_lite.plots.training_plots import plot_training
+from vsreid_lite.plots.line_plots import plot_training
 from vsreid_lite.training.log import Curve
 
 

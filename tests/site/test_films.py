@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from tools.site.films import displayed_boxes, film, film_html
-from vsreid_lite.figures.checkpoint_video import run_figure3
+from vsreid_lite.figures.figure3 import run_figure3
 from vsreid_lite.widgets import FirstMaskPainter, PictureBox, checkpoint_explorer, frame_slider
 from vsreid_lite.widgets.shell import slider
 

@@ -6,9 +6,10 @@ import pytest
 import torch
 from PIL import Image
 
+from vsreid_lite.video.frame_folders import frame_files
 from vsreid_lite.video.masks import read_mask, write_mask
 from vsreid_lite.video.movies import write_overlay_video
-from vsreid_lite.video.video import Video, frame_files, load_frames, load_video
+from vsreid_lite.video.video import Video, load_frames, load_video
 
 SHAPE = (9, 13)
 

@@ -9,10 +9,10 @@ from tests.stubs import SQUARE, RandomFlow, ZeroFlow, square_mask
 from tests.widgets.widget_moves import buttons, ends, inside, is_error
 from vsreid_lite.config import PropagationConfig, ReidConfig
 from vsreid_lite.evaluation.matches import find_matches, judge
+from vsreid_lite.evaluation.metrics import differing_frames, score_frames
 from vsreid_lite.flow import ExactFlow
 from vsreid_lite.geometry import Box, SparseMap
 from vsreid_lite.networks.mask_propagation import Stream, TwoStreams
-from vsreid_lite.plots.row_plots import differing_frames, score_frames
 from vsreid_lite.video.video import Video
 from vsreid_lite.vsreid import segment
 from vsreid_lite.widgets import (

@@ -6,8 +6,7 @@ import pytest
 
 from tests.plots.figure_checks import assert_fit_to_be_shown, texts
 from vsreid_lite.evaluation.metrics import region
-from vsreid_lite.widgets.painting import MOST, Painting, State
-from vsreid_lite.widgets.painting_plots import plot_painting
+from vsreid_lite.widgets.painting import MOST, Painting, State, plot_painting
 
 SHAPE = (60, 80)
 Y, X = np.indices(SHAPE)

@@ -89,7 +89,7 @@ def measure_ablation(options: argparse.Namespace) -> None:
         from vsreid_lite.evaluation.ablation import run_ablation, seen_sequences
         from vsreid_lite.evaluation.ladder import adapted, ladder
         from vsreid_lite.evaluation.report import format_csv, format_markdown, format_table
-        from vsreid_lite.figures.ablation_plots import plot_ablation
+        from vsreid_lite.figures.table1 import plot_table1
         from vsreid_lite.system.workers import default_workers
         from vsreid_lite.video.outputs import write_figure
 
@@ -105,7 +105,7 @@ def measure_ablation(options: argparse.Namespace) -> None:
     write_json(files[0], results)
     write_text(files[1], format_markdown(results))
     write_text(files[2], format_csv(results))
-    write_figure(files[3], plot_ablation(results))
+    write_figure(files[3], plot_table1(results))
     print(format_table(results))
     print(f"results: {', '.join(str(file) for file in files)}")
 

@@ -136,7 +136,7 @@ def _real_sequences(options: argparse.Namespace) -> tuple[str, ...]:
 
 def _draw_curve(log: Path) -> None:
     """The curve of a stage beside its log, as PNG; a training of fewer than 50 steps has none."""
-    from vsreid_lite.plots.training_plots import plot_training
+    from vsreid_lite.plots.line_plots import plot_training
     from vsreid_lite.training.log import read_log
     from vsreid_lite.video.outputs import write_figure
 

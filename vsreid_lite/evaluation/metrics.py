@@ -6,7 +6,7 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import cv2
 import numpy as np
@@ -22,8 +22,11 @@ from vsreid_lite.evaluation.labels import (
     load_truth,
     sequence_names,
 )
-from vsreid_lite.evaluation.scores import InstanceScores, Scores, Values
+from vsreid_lite.evaluation.scores import FrameScores, InstanceScores, Scores, Values
 from vsreid_lite.system.wording import counted
+
+if TYPE_CHECKING:
+    from vsreid_lite.video.video import Video
 
 Mask = NDArray[np.bool_]  # (H, W)
 Masks = NDArray[np.bool_]  # (N, H, W)
@@ -176,6 +179,25 @@ def score_instance(truth: Masks, predicted: Masks) -> tuple[Values, Values]:
     return J, F
 
 
+def score_frames(sequence: Video, masks: Sequence[Labels]) -> FrameScores:
+    """The scores of N masks (H, W) of a sequence with annotations. Raises ValueError for one without."""
+    truth = sequence.truth
+    if len(truth) < sequence.N or len(masks) != sequence.N:
+        raise ValueError(
+            f"sequence {sequence.name}: expected {sequence.N} true and as many found masks, "
+            f"found {len(truth)} and {len(masks)}"
+        )
+    both = np.array(truth), np.array(masks)
+    scores = [score_instance(both[0] == label, both[1] == label) for label in sequence.labels]
+    return FrameScores(np.array([J for J, _ in scores]), np.array([F for _, F in scores]))
+
+
+def differing_frames(a: FrameScores, b: FrameScores, instance: int | None) -> list[int]:
+    """All frames, those first where the mean of J and F differs most between two predictions."""
+    difference = np.abs(np.mean(a.of(instance), 0) - np.mean(b.of(instance), 0))
+    return [int(i) for i in np.argsort(-difference, kind="stable")]
+
+
 def score_frame(truth: Mask, predicted: Mask) -> tuple[float, float]:
     """J and F of one instance in one frame; truth, predicted: (H, W), bool.
 
@@ -214,6 +236,16 @@ def boundary_pixels(mask: Mask) -> Mask:
     """(H, W), bool: the pixels that differ from their right, lower or lower right neighbour inside the image."""
     block = np.ones((2, 2), dtype=np.uint8)
     return cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_GRADIENT, block, anchor=(0, 0)).astype(bool)
+
+
+def near_boundary(mask: Mask, radius: int) -> Mask:
+    """(H, W), bool: where a boundary pixel counts as found for F, at most `radius` from a boundary pixel of `mask`."""
+    height, width = mask.shape
+    stride = width + radius
+    near = dilate(as_bits(boundary_pixels(mask), stride), radius, stride) & ((1 << height * stride) - 1)
+    octets = np.frombuffer(near.to_bytes(-(-height * stride // 8), "little"), np.uint8)
+    bits = np.unpackbits(octets, count=height * stride, bitorder="little")
+    return bits.reshape(height, stride)[:, :width].astype(bool)
 
 
 def as_bits(mask: Mask, stride: int) -> int:

@@ -129,5 +129,22 @@ class Scores:
         }
 
 
+@dataclass(frozen=True, eq=False)
+class FrameScores:
+    """J and F of each instance in each frame, (K, N), in [0, 1]; the first and the last frame count in no benchmark."""
+
+    J: Values
+    F: Values
+
+    def of(self, instance: int | None) -> tuple[Values, Values]:
+        """J and F (N,) of instance k, or, for None, their means over all instances."""
+        return (self.J.mean(0), self.F.mean(0)) if instance is None else (self.J[instance], self.F[instance])
+
+    def mean(self, instance: int | None) -> float:
+        """The mean of J and F over the counted frames, of instance k or, for None, of all instances."""
+        J, F = self.of(instance)
+        return float(np.mean((J[1:-1], F[1:-1])))
+
+
 def _mean_or_none(values: Values | list[float]) -> float | None:
     return float(np.mean(values)) if len(values) else None

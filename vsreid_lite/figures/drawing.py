@@ -10,8 +10,7 @@ from matplotlib.patches import FancyArrowPatch
 from matplotlib.path import Path
 from matplotlib.patheffects import withStroke
 
-from vsreid_lite.plots.colours import instance_colour
-from vsreid_lite.plots.panels import Map, number_instance
+from vsreid_lite.plots.panels import Map, instance_colour, number_instance
 from vsreid_lite.video.masks import Frame, Mask
 
 ARROW = "#C55A11"

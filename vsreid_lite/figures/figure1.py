@@ -9,8 +9,7 @@ from matplotlib.patches import Polygon
 from numpy.typing import NDArray
 
 from vsreid_lite.figures.drawing import arrow, map_on_black, place, sheet
-from vsreid_lite.plots.colours import RETRIEVED, flow_colours
-from vsreid_lite.plots.panels import WIDTH, draw_box, new_figure
+from vsreid_lite.plots.panels import RETRIEVED, WIDTH, draw_box, flow_colours, new_figure
 from vsreid_lite.plots.patch_plots import FUSED, Patches
 from vsreid_lite.video.masks import Frame
 

@@ -10,9 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from vsreid_lite.figures.drawing import arrow, place, sheet, show_labels
-from vsreid_lite.merging import merge
-from vsreid_lite.plots.colours import RETRIEVED, tint
-from vsreid_lite.plots.panels import WIDTH, draw_box, listed, new_figure
+from vsreid_lite.plots.panels import RETRIEVED, WIDTH, draw_box, listed, new_figure, tint
 from vsreid_lite.result import Result
 from vsreid_lite.system.wording import counted
 from vsreid_lite.video.masks import Mask
@@ -29,7 +27,6 @@ def plot_figure2(sequence: Video, result: Result, columns: Sequence[int], rounds
     columns: the frames shown, ascending, from 0. Masks below a round are those after it and all rounds before it.
     Raises ValueError for a result that kept no maps, and for rounds that it does not have.
     """
-    result.probabilities  # noqa: B018 (says so where they were not kept)
     if not rounds or not set(rounds) <= set(range(1, len(result.rounds) + 1)):
         asked = listed(rounds) or "none"
         raise ValueError(f"{sequence.name}: expected some of its {counted(len(result.rounds), 'round')}, found {asked}")
@@ -47,6 +44,16 @@ def plot_figure2(sequence: Video, result: Result, columns: Sequence[int], rounds
         page.show_round(2 + 2 * n, result, number)
     page.end(len(result.rounds) - rounds[-1])
     return page.figure
+
+
+def telling_rounds(result: Result, count: int) -> list[int]:
+    """The numbers, from 1, of the `count` rounds that changed most pixels of the masks, in their order."""
+    changed = []
+    for number, this in enumerate(result.rounds, 1):
+        pairs = ([result.mask_after(n, i) for n in (number - 1, number)] for i in this.updated)
+        changed.append(sum(int(np.count_nonzero(a != b)) for a, b in pairs))
+    order = np.argsort(-np.array(changed), kind="stable")[:count]
+    return sorted(int(n) + 1 for n in order)
 
 
 class _Page:
@@ -148,7 +155,7 @@ class _Page:
 
 def _masks(result: Result, number: int, columns: Sequence[int]) -> list[Mask]:
     """The masks after a round, 0 for the initial propagation, of all columns but the first."""
-    return [merge(result.snapshots[number][i], result.labels) for i in columns[1:]]
+    return [result.mask_after(number, i) for i in columns[1:]]
 
 
 def _in_words(sequence: Video, result: Result, columns: Sequence[int], rounds: Sequence[int]) -> str:

@@ -3,19 +3,71 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from vsreid_lite.evaluation.metrics import score_sequence
+from vsreid_lite.evaluation.scores import Scores
 from vsreid_lite.figures.drawing import SMALL, place, sheet, show_labels
-from vsreid_lite.figures.examples import Example
-from vsreid_lite.plots.colours import RETRIEVED, tint
-from vsreid_lite.plots.panels import WHITE_EDGE, WIDTH, draw_box, listed, new_figure
+from vsreid_lite.plots.panels import RETRIEVED, WHITE_EDGE, WIDTH, draw_box, listed, new_figure, tint
+from vsreid_lite.reidentification import Retrieval
+from vsreid_lite.result import Result
 from vsreid_lite.system.wording import counted
+from vsreid_lite.video.masks import Mask
+from vsreid_lite.video.video import Video
 
 SIDE, LINE = 0.22, 0.2  # inches: the names at the right, a line of text
 BETWEEN = 0.1  # inches between two columns of Figure 5, and below a video
 Frames = Sequence[Sequence[int]]
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """A video and what VS-ReID made of it. before: N masks (H, W) of the initial propagation, without any round."""
+
+    sequence: Video
+    result: Result
+    before: list[Mask]
+
+    @classmethod
+    def of(cls, sequence: Video, result: Result) -> Example:
+        """From a run that kept its maps. Raises ValueError for one that did not."""
+        return cls(sequence, result, [result.mask_after(0, i) for i in range(sequence.N)])
+
+    @property
+    def after(self) -> list[Mask]:
+        """N masks (H, W) after the last round."""
+        return self.result.masks
+
+    def scores(self, masks: list[Mask]) -> Scores:
+        """The scores of `before` or `after`. Raises ValueError for a video without truth in every frame."""
+        return Scores(score_sequence(self.sequence.name, self.sequence.truth, self.sequence.annotated(masks)))
+
+    def retrieved_in(self, frame: int) -> list[Retrieval]:
+        """The retrievals in one frame, each instance's last."""
+        return list({r.instance: r for r in self.result.retrievals if r.frame == frame}.values())
+
+
+def even_frames(N: int, count: int) -> list[int]:
+    """At most `count` frames of N from the first to the last, at equal distances."""
+    return sorted({int(i) for i in np.linspace(0, N - 1, count).round()})
+
+
+def telling_frames(example: Example, count: int) -> list[int]:
+    """Frame 0, and of each of count - 1 equal parts of the rest the frame that the rounds changed most.
+
+    In the part of the retrieval with the highest score it is that retrieval's frame.
+    """
+    changed = [int(np.count_nonzero(a != b)) for a, b in zip(example.before, example.after, strict=True)]
+    parts = [part.tolist() for part in np.array_split(np.arange(1, example.sequence.N), count - 1) if len(part)]
+    best = max(example.result.retrievals, key=lambda r: r.score, default=None)
+    frames = [0]
+    for part in parts:
+        frames.append(best.frame if best and best.frame in part else max(part, key=changed.__getitem__))
+    return frames
 
 
 def plot_figure4(examples: Sequence[Example], columns: Frames, width: float = WIDTH) -> Figure:
@@ -31,12 +83,19 @@ def plot_figure4(examples: Sequence[Example], columns: Frames, width: float = WI
     for example, frames, height in zip(examples, columns, tall, strict=True):
         axes.text(0, y - 0.02, f"{example.sequence.name}: {_scored(example)}", fontsize=8, va="top")
         y -= LINE
-        for row, name in enumerate(("Input", "Before", "After")):
+        for name in ("Input", "Before", "After"):
             y -= height
             axes.text(width - SIDE / 2, y + height / 2, name, fontsize=8, rotation=270, ha="center", va="center")
             for column, i in enumerate(frames):
-                if row == 0 or i:
-                    _show(place(figure, column * wide, y, wide * 0.985, height * 0.985), example, i, row)
+                if name != "Input" and i == 0:
+                    continue
+                panel = place(figure, column * wide, y, wide * 0.985, height * 0.985)
+                if name == "Input":
+                    _show_frame(panel, example, i, given=True)
+                else:
+                    show_labels(panel, (example.before if name == "Before" else example.after)[i])
+                for r in example.retrieved_in(i) if name == "After" else ():
+                    draw_box(panel, r.box, RETRIEVED, width=1.1)
         y -= BETWEEN
     return figure
 
@@ -53,22 +112,17 @@ def plot_figure5(examples: Sequence[Example], columns: Frames, width: float = WI
         y -= LINE + 2 * height
         for column, i in enumerate(frames):
             x = column * (wide + BETWEEN)
-            _show(place(figure, x, y + height, wide, height), example, i, 0, given=False)
-            _show(place(figure, x, y, wide, height), example, i, 2, boxes=False)
+            _show_frame(place(figure, x, y + height, wide, height), example, i, given=False)
+            show_labels(place(figure, x, y, wide, height), example.after[i])
         y -= BETWEEN / 2
     return figure
 
 
-def _show(panel: Axes, example: Example, i: int, row: int, given: bool = True, boxes: bool = True) -> None:
-    """Row 0: the frame, and in the first the mask that is given; 1 and 2: the masks before and after the rounds."""
+def _show_frame(panel: Axes, example: Example, i: int, given: bool) -> None:
+    """A frame and its number; given: with the first mask in frame 0."""
     frame = example.sequence.frames[i]
-    if row == 0:
-        panel.imshow(tint(frame, example.sequence.first_mask) if i == 0 and given else frame, aspect="auto")
-        panel.text(4, 4, str(i), fontsize=SMALL, va="top", path_effects=WHITE_EDGE)
-        return
-    show_labels(panel, (example.before, example.after)[row - 1][i])
-    for r in example.retrieved_in(i) if row == 2 and boxes else ():
-        draw_box(panel, r.box, RETRIEVED, width=1.1)
+    panel.imshow(tint(frame, example.sequence.first_mask) if i == 0 and given else frame, aspect="auto")
+    panel.text(4, 4, str(i), fontsize=SMALL, va="top", path_effects=WHITE_EDGE)
 
 
 def _scored(example: Example) -> str:

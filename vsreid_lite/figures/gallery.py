@@ -16,20 +16,18 @@ from vsreid_lite.config import Config
 from vsreid_lite.datasets.benchmarks import open_benchmark
 from vsreid_lite.evaluation.paper import table2
 from vsreid_lite.evaluation.scores import Statistics
-from vsreid_lite.figures.checkpoint_video import run_figure3
-from vsreid_lite.figures.examples import Example, even_frames, telling_frames, telling_rounds
 from vsreid_lite.figures.figure1 import plot_figure1
-from vsreid_lite.figures.figure2 import plot_figure2
-from vsreid_lite.figures.figure3 import plot_figure3
-from vsreid_lite.figures.figures4and5 import plot_figure4, plot_figure5
+from vsreid_lite.figures.figure2 import plot_figure2, telling_rounds
+from vsreid_lite.figures.figure3 import plot_figure3, run_figure3
+from vsreid_lite.figures.figures4and5 import Example, even_frames, plot_figure4, plot_figure5, telling_frames
+from vsreid_lite.figures.table1 import plot_table1
 from vsreid_lite.figures.table2 import plot_table2
 from vsreid_lite.flow import get_flow
 from vsreid_lite.networks import Networks
 from vsreid_lite.networks.loading import load_networks, settled
 from vsreid_lite.networks.mask_propagation import TwoStreams
+from vsreid_lite.plots.line_plots import plot_training
 from vsreid_lite.plots.patch_plots import trace_patches
-from vsreid_lite.plots.table_plots import plot_table1
-from vsreid_lite.plots.training_plots import plot_training
 from vsreid_lite.system.wording import counted
 from vsreid_lite.training.log import read_logs
 from vsreid_lite.vsreid import segment

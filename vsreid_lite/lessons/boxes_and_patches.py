@@ -17,8 +17,20 @@ from vsreid_lite.evaluation.metrics import Mask, score_frame
 from vsreid_lite.flow import CachedFlow, FlowEstimator
 from vsreid_lite.geometry import Box, crop, cut, iou, paste, release_iou, to_image, warp
 from vsreid_lite.lessons.exercises import asks
-from vsreid_lite.plots.colours import AFTER, BEFORE, BLACK
-from vsreid_lite.plots.panels import TITLE, WIDTH, Map, draw_box, entitle, new_figure, outline, panel_grid, show_map
+from vsreid_lite.plots.panels import (
+    AFTER,
+    BEFORE,
+    BLACK,
+    TITLE,
+    WIDTH,
+    Map,
+    draw_box,
+    entitle,
+    new_figure,
+    outline,
+    panel_grid,
+    show_map,
+)
 from vsreid_lite.system.wording import counted
 from vsreid_lite.video.masks import Frame
 from vsreid_lite.video.video import Video

@@ -15,8 +15,7 @@ from torch.nn import functional
 
 from vsreid_lite.lessons.exercises import asks
 from vsreid_lite.networks.mask_propagation import fuse
-from vsreid_lite.plots.colours import BEFORE
-from vsreid_lite.plots.panels import GAP, PANEL, WIDTH, Map, entitle, panel_grid
+from vsreid_lite.plots.panels import BEFORE, GAP, PANEL, WIDTH, Map, entitle, panel_grid
 from vsreid_lite.system.wording import counted
 
 FAINT = 0.01  # of the largest influence: what is below it is not counted

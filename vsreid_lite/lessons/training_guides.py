@@ -23,8 +23,19 @@ from vsreid_lite.datasets.textures import fractal_noise
 from vsreid_lite.evaluation.metrics import region
 from vsreid_lite.lessons.exercises import asks
 from vsreid_lite.networks.mask_propagation import Stream, TwoStreams
-from vsreid_lite.plots.colours import AFTER, BEFORE, BLACK
-from vsreid_lite.plots.panels import WIDTH, Map, entitle, new_figure, outline, panel_grid, show_flow, show_map
+from vsreid_lite.plots.panels import (
+    AFTER,
+    BEFORE,
+    BLACK,
+    WIDTH,
+    Map,
+    entitle,
+    new_figure,
+    outline,
+    panel_grid,
+    show_flow,
+    show_map,
+)
 from vsreid_lite.propagation import propagate_mask
 from vsreid_lite.system.wording import counted
 from vsreid_lite.training.clips import Clip

@@ -1,5 +1,5 @@
 """Arrays in, matplotlib Figure out."""
 
-import lazy_loader
+from vsreid_lite.system.facade import attach_stub
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

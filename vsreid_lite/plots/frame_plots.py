@@ -15,8 +15,12 @@ from numpy.typing import NDArray
 
 from vsreid_lite.evaluation.metrics import region
 from vsreid_lite.geometry import Box
-from vsreid_lite.plots.colours import AFTER, BEFORE, BLACK, RETRIEVED
+from vsreid_lite.plots.line_plots import hatch
 from vsreid_lite.plots.panels import (
+    AFTER,
+    BEFORE,
+    BLACK,
+    RETRIEVED,
     WIDTH,
     Map,
     draw_box,
@@ -164,8 +168,7 @@ def plot_scores(
     )
     figure = new_figure(WIDTH, 2.3, alternative, "constrained")
     axes, frames = figure.subplots(), np.arange(1, len(visible) + 1)
-    for i in frames[~visible]:
-        axes.axvspan(i - 0.5, i + 0.5, facecolor="0.93", hatch="///", edgecolor="0.75", linewidth=0)
+    hatch(axes, frames[~visible], "_")
     axes.plot(frames, before, "--", color=BEFORE, linewidth=1.8, label="initial propagation")
     axes.plot(frames, after, "-", color=AFTER, linewidth=1.8, label="after the rounds")
     axes.set(xlim=(0.5, len(visible) + 0.5), ylim=(0, 1.02), xlabel="frame", ylabel="J")

@@ -1,7 +1,8 @@
-"""Curves of any kind, told apart by dash and marker as well as by colour: arrays in, figure out."""
+"""Curves: any values over any axis, told apart by dash and marker as well as by colour, and the loss of training."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,9 +10,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
+from scipy.ndimage import uniform_filter1d
 
-from vsreid_lite.plots.colours import AFTER, BEFORE, BLACK, INSTANCES
-from vsreid_lite.plots.panels import WIDTH, new_figure
+from vsreid_lite.plots.panels import AFTER, BEFORE, BLACK, INSTANCES, WIDTH, new_figure
+from vsreid_lite.training.log import Curve
 
 STYLES = (
     (AFTER, "-", "o"),
@@ -20,6 +22,8 @@ STYLES = (
     (INSTANCES[2], "-.", "D"),
     (INSTANCES[4], "-", "x"),
 )
+SMOOTHING = 0.15  # of the rows of a log are averaged for the thick curve
+COLUMNS = 4  # of panels, at most
 
 
 def plot_lines(
@@ -72,3 +76,31 @@ def hatch(axes: Axes, frames: Sequence[int] | NDArray[np.integer], label: str) -
     for i in frames:
         axes.axvspan(i - 0.5, i + 0.5, facecolor="0.93", hatch="///", edgecolor="0.75", linewidth=0, label=label)
         label = "_"
+
+
+def plot_training(curves: Mapping[str, Curve]) -> Figure:
+    """The loss of stages against their steps, one panel each: as logged, thin, and averaged over rows, thick."""
+    columns = min(COLUMNS, len(curves))
+    rows = math.ceil(len(curves) / columns)
+    smooth = {name: _smoothed(curve) for name, curve in curves.items()}
+    ends = "; ".join(f"{name} from {line[0]:.2f} to {line[-1]:.2f}" for name, line in smooth.items())
+    figure = new_figure(max(2.5 * columns, 4), 1.9 * rows, f"Training loss against steps: {ends}.", "constrained")
+    panels = figure.subplots(rows, columns, squeeze=False)
+    for axes in panels.flat[len(curves) :]:
+        axes.set_axis_off()
+    for axes, (name, curve) in zip(panels.flat, curves.items(), strict=False):
+        axes.plot(curve.steps, curve.loss, color="0.7", linewidth=0.8)
+        axes.plot(curve.steps, smooth[name], color=AFTER, linewidth=1.8)
+        axes.set_title(f"{name}, {curve.seconds[-1] / 60:.0f} min", fontsize=9)
+        axes.set_ylim(0, 1.1 * float(np.percentile(curve.loss, 98)))
+        axes.tick_params(labelsize=7)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.supxlabel("steps", fontsize=9)
+    figure.supylabel("loss", fontsize=9)
+    return figure
+
+
+def _smoothed(curve: Curve) -> np.ndarray:
+    size = max(1, round(SMOOTHING * len(curve.loss)))
+    line: np.ndarray = uniform_filter1d(curve.loss, size, mode="nearest")
+    return line

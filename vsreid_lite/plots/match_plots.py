@@ -11,8 +11,18 @@ from matplotlib.figure import Figure
 
 from vsreid_lite.evaluation.matches import Cells, Matches, Verdicts, judge
 from vsreid_lite.geometry import Box
-from vsreid_lite.plots.colours import AFTER, BEFORE, BLACK, instance_colour
-from vsreid_lite.plots.panels import ON_WHITE, WHITE_EDGE, WIDTH, draw_box, entitle, new_figure
+from vsreid_lite.plots.panels import (
+    AFTER,
+    BEFORE,
+    BLACK,
+    ON_WHITE,
+    WHITE_EDGE,
+    WIDTH,
+    draw_box,
+    entitle,
+    instance_colour,
+    new_figure,
+)
 from vsreid_lite.system.wording import counted
 from vsreid_lite.video.masks import Frame
 

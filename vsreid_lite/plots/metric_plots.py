@@ -1,25 +1,37 @@
-"""What is scored and how, as pictures: instances in sight, J and F of one mask, the statistics of a sequence."""
+"""Scores as pictures: instances in sight, J and F of one mask, their statistics, and two rows of Table 1 by frame."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt
 
-from vsreid_lite.evaluation.metrics import Mask, boundary, boundary_pixels, boundary_radius, region
-from vsreid_lite.evaluation.scores import RECALL_THRESHOLD, Statistics, Values, decay_bins
-from vsreid_lite.plots.colours import AFTER, BEFORE, BLACK, instance_colour
+from vsreid_lite.evaluation.metrics import boundary, boundary_pixels, boundary_radius, near_boundary, region
+from vsreid_lite.evaluation.scores import RECALL_THRESHOLD, FrameScores, Statistics, Values, decay_bins
 from vsreid_lite.plots.line_plots import hatch
-from vsreid_lite.plots.panels import WHITE_EDGE, WIDTH, new_figure
-from vsreid_lite.plots.warping_plots import show_differences
+from vsreid_lite.plots.panels import (
+    AFTER,
+    BEFORE,
+    BLACK,
+    TITLE,
+    WHITE_EDGE,
+    WIDTH,
+    entitle,
+    instance_colour,
+    new_figure,
+    show_instances,
+)
+from vsreid_lite.plots.warping_plots import Area, show_differences
 from vsreid_lite.system.wording import counted
-from vsreid_lite.video.masks import Frame
+from vsreid_lite.video.masks import Frame, Mask
+from vsreid_lite.video.video import Video
 
 AROUND = 6  # pixels of frame around the masks in the pictures of J and F
+CHART = 1.25  # inches: the height of a chart
+LINES = ((BEFORE, "--"), (AFTER, "-"))  # of the first row and the second
 
 
 def plot_presence(areas: NDArray[np.integer], labels: Sequence[int], title: str) -> Figure:
@@ -39,7 +51,7 @@ def plot_presence(areas: NDArray[np.integer], labels: Sequence[int], title: str)
     return figure
 
 
-def plot_measures(frame: Frame, truth: Mask, guess: Mask) -> Figure:
+def plot_measures(frame: Frame, truth: Area, guess: Area) -> Figure:
     """J and F of one mask in one frame, side by side, in the part of the frame (H, W, 3) around both masks (H, W).
 
     Left, the pixels that J counts; right, the boundaries that F compares: what lies farther apart than the tolerated
@@ -58,8 +70,8 @@ def plot_measures(frame: Frame, truth: Mask, guess: Mask) -> Figure:
     left, right = figure.subplots(1, 2)
     show_differences(left, frame, truth, guess, f"J {J:.2f} = {hit} / ({hit} + {missed} striped + {extra} plain)")
     right.imshow(0.35 * frame / 255 + 0.65)
-    _show_boundary(right, truth, guess, radius, BLACK, "true boundary")
-    _show_boundary(right, guess, truth, radius, AFTER, "predicted boundary")
+    _show_boundary(right, truth, near_boundary(guess, radius), BLACK, "true boundary")
+    _show_boundary(right, guess, near_boundary(truth, radius), AFTER, "predicted boundary")
     right.set_title(f"F {F:.2f} (crosses: more than {radius} px from the other)", fontsize=8)
     right.legend(fontsize=7, loc="best")
     for axes in (left, right):
@@ -67,7 +79,7 @@ def plot_measures(frame: Frame, truth: Mask, guess: Mask) -> Figure:
     return figure
 
 
-def _around(mask: Mask) -> tuple[slice, slice]:
+def _around(mask: Area) -> tuple[slice, slice]:
     """The part of the frame with the mask and some ground around it; all of it where the mask is empty."""
     y, x = np.nonzero(mask)
     if not len(y):
@@ -76,21 +88,13 @@ def _around(mask: Mask) -> tuple[slice, slice]:
     return slice(first[0], last[0]), slice(first[1], last[1])
 
 
-def _show_boundary(axes: Axes, mask: Mask, other: Mask, radius: int, colour: str, name: str) -> None:
-    """The boundary pixels of a mask: dots where the other boundary is near, crosses elsewhere."""
+def _show_boundary(axes: Axes, mask: Area, near: Area, colour: str, name: str) -> None:
+    """The boundary pixels of a mask: dots where they are `near` the other boundary, crosses elsewhere."""
     edge = boundary_pixels(mask)
-    near = _near(boundary_pixels(other), radius)
     for where, marker, size, label in ((edge & near, ".", 7, name), (edge & ~near, "x", 16, None)):
         y, x = np.nonzero(where)
-        axes.scatter(
-            x, y, s=size, marker=marker, color=BEFORE if marker == "x" else colour, linewidths=0.9, label=label
-        )
-
-
-def _near(edge: Mask, radius: int) -> Mask:
-    """(H, W): the pixels at most `radius` away from an edge."""
-    near: Mask = distance_transform_edt(~edge) <= radius if edge.any() else edge
-    return near
+        ink = BEFORE if marker == "x" else colour
+        axes.scatter(x, y, s=size, marker=marker, color=ink, linewidths=0.9, label=label)
 
 
 def plot_statistics(values: Values, title: str) -> Figure:
@@ -113,3 +117,70 @@ def plot_statistics(values: Values, title: str) -> Figure:
     axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     axes.spines[["top", "right"]].set_visible(False)
     return figure
+
+
+def plot_rows(
+    sequence: Video,
+    masks: Mapping[str, Sequence[Mask]],
+    scores: Mapping[str, FrameScores],
+    rows: tuple[str, str],
+    frame: int,
+    instance: int | None = None,
+) -> Figure:
+    """The truth and the masks of two rows in a frame, and below J and F of both rows over time.
+
+    masks: N of (H, W) for each row by name. scores: of each row. instance: k, or None for the mean of all.
+    """
+    chosen = {row: scores[row] for row in rows}
+    who = "all instances" if instance is None else f"instance {sequence.labels[instance]}"
+    figure, panels, charts = _rows_layout(
+        sequence, f"Sequence {sequence.name}, frame {frame}, {who}. {_rows_in_words(chosen, frame, instance)}"
+    )
+    truth = None if sequence.annotations is None else sequence.annotations[frame]
+    shown = [truth, *(masks[row][frame] for row in rows)]
+    names = [f"{sequence.name}, frame {frame}: the truth", f"{rows[0]} (dashed)", f"{rows[1]} (solid)"]
+    for axes, mask, name in zip(panels, shown, names, strict=True):
+        show_instances(axes, sequence.frames[frame], np.zeros_like(sequence.first_mask) if mask is None else mask)
+        entitle(axes, name)
+    measures = zip(*(scores[row].of(instance) for row in rows), strict=True)
+    for axes, measure, name in zip(charts, measures, ("J", "F"), strict=True):
+        _show_chart(axes, measure, frame, f"{name} of {who}")
+    charts[0].set_xticklabels([])
+    charts[1].set_xlabel("frame", fontsize=8, labelpad=1)
+    return figure
+
+
+def _rows_layout(sequence: Video, alternative: str) -> tuple[Figure, list[Axes], list[Axes]]:
+    """Three frames in a row, and two charts below."""
+    H, W = sequence.shape
+    width = (WIDTH - 0.2) / 3
+    panel = width * H / W
+    height = TITLE + panel + 2 * (TITLE + CHART) + 0.4
+    figure = new_figure(WIDTH, height, alternative)
+    x = [0.05 + i * (width + 0.05) for i in range(3)]
+    top = 1 - (TITLE + panel) / height
+    panels = [figure.add_axes((left / WIDTH, top, width / WIDTH, panel / height)) for left in x]
+    for axes in panels:
+        axes.set_axis_off()
+    bottoms = [0.4 + CHART + TITLE, 0.4]
+    charts = [figure.add_axes((0.05, y / height, 0.94, CHART / height)) for y in bottoms]
+    return figure, panels, charts
+
+
+def _show_chart(axes: Axes, measure: tuple[Values, Values], frame: int, title: str) -> None:
+    axes.axvline(frame, color=BLACK, linewidth=0.8, linestyle=":")
+    for values, (colour, style) in zip(measure, LINES, strict=True):
+        axes.plot(values, style, color=colour, linewidth=1.8)
+        axes.plot(frame, values[frame], "o", color=colour, markersize=5)
+    N = len(measure[0])
+    axes.set(xlim=(-0.5, N - 0.5), ylim=(-0.03, 1.03), yticks=(0, 0.5, 1), xticks=range(0, N, 10 if N > 10 else 1))
+    axes.tick_params(labelsize=8, length=2)
+    axes.spines[["top", "right"]].set_visible(False)
+    entitle(axes, title)
+
+
+def _rows_in_words(scores: Mapping[str, FrameScores], frame: int, instance: int | None) -> str:
+    values = {row: found.of(instance) for row, found in scores.items()}
+    here = "; ".join(f"{row}: J {J[frame]:.2f}, F {F[frame]:.2f}" for row, (J, F) in values.items())
+    means = " and ".join(f"{found.mean(instance):.2f}" for found in scores.values())
+    return f"{here}. Mean of J and F over the frames between the first and the last: {means}."

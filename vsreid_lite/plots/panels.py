@@ -1,4 +1,4 @@
-"""What the figures are made of: panels with a frame, the instances, a map, a flow or a box in them."""
+"""What figures are made of: colours, and panels that show a frame, instances, a map, a flow or a box."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.colors import hsv_to_rgb, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import AbstractPathEffect, withStroke
@@ -16,16 +17,49 @@ from numpy.typing import NDArray
 from skimage.measure import find_contours
 
 from vsreid_lite.geometry import Box
-from vsreid_lite.plots.colours import colour_wheel, flow_colours, instance_colour, tint
 from vsreid_lite.video.masks import Frame, Mask
 
 Map = NDArray[np.float32]  # (H, W), a probability in [0, 1]
+INSTANCES = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#CC79A7", "#D55E00", "#0072B2")  # Okabe and Ito
+PAPER, OURS, ADAPTED, RETRIEVED = "#BBBBBB", "#0072B2", "#E69F00", "#0072B2"
+BEFORE, AFTER, BLACK = "#D55E00", "#0072B2", "#000000"
 PANEL, GAP, TITLE = 2.1, 0.05, 0.24  # inches: the width of a frame, between frames, the height of a line of text
 LETTER = 0.075  # inches: the mean width of a letter of a figure's title
 WIDTH = 8.6  # inches: a figure as wide as the page
 INK, MAP_EDGE = (0.0, 0.27, 0.5), "#E69F00"  # of a probability, of those above 0.5
 WHITE_EDGE = (withStroke(linewidth=2.5, foreground="white"),)
 ON_WHITE: list[AbstractPathEffect] = [withStroke(linewidth=2.6, foreground="white")]
+
+
+def instance_colour(label: int) -> str:
+    """The colour of an instance; after seven they begin anew, so a label's number always stands beside its colour."""
+    return INSTANCES[(label - 1) % len(INSTANCES)]
+
+
+def tint(frame: Frame, mask: Mask, opacity: float = 0.45) -> Frame:
+    """The frame (H, W, 3) with the labels of `mask` (H, W) painted over it, as uint8 (H, W, 3)."""
+    picture = frame.astype(np.float64)
+    for label in np.unique(mask[mask > 0]):
+        colour = np.array(to_rgb(instance_colour(int(label)))) * 255
+        picture[mask == label] = (1 - opacity) * picture[mask == label] + opacity * colour
+    return np.rint(picture).astype(np.uint8)
+
+
+def flow_colours(flow: NDArray[np.float32], longest: float) -> Frame:
+    """A flow (2, H, W) as uint8 (H, W, 3): the direction is the hue, the length the saturation, no motion is white.
+
+    longest: the length in pixels that is fully saturated, above 0.
+    """
+    hue = np.arctan2(flow[1], flow[0]) / (2 * np.pi) % 1
+    saturation = np.clip(np.hypot(flow[0], flow[1]) / longest, 0, 1)
+    return np.rint(hsv_to_rgb(np.stack([hue, saturation, np.ones_like(hue)], -1)) * 255).astype(np.uint8)
+
+
+def colour_wheel(size: int = 65) -> Frame:
+    """The key of `flow_colours`: every direction and length once, (size, size, 3), white outside the circle."""
+    axis = np.linspace(-1, 1, size, dtype=np.float32)
+    flow = np.stack(np.meshgrid(axis, axis))
+    return flow_colours(np.where(np.hypot(*flow) <= 1, flow, 0), 1.0)
 
 
 def new_figure(width: float, height: float, alternative: str, layout: Literal["constrained"] | None = None) -> Figure:

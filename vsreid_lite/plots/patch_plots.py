@@ -14,8 +14,9 @@ from torch import Tensor
 from vsreid_lite.config import PropagationConfig
 from vsreid_lite.geometry import Box, crop, crop_flow, cut, paste, resize, to_image, warp
 from vsreid_lite.networks.mask_propagation import TwoStreams, fuse
-from vsreid_lite.plots.colours import BEFORE, BLACK
 from vsreid_lite.plots.panels import (
+    BEFORE,
+    BLACK,
     MAP_EDGE,
     TITLE,
     WIDTH,

@@ -10,9 +10,17 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from vsreid_lite.evaluation.metrics import region
-from vsreid_lite.merging import merge
-from vsreid_lite.plots.colours import BLACK, RETRIEVED
-from vsreid_lite.plots.panels import TITLE, WHITE_EDGE, WIDTH, draw_box, entitle, new_figure, show_instances
+from vsreid_lite.plots.panels import (
+    BLACK,
+    RETRIEVED,
+    TITLE,
+    WHITE_EDGE,
+    WIDTH,
+    draw_box,
+    entitle,
+    new_figure,
+    show_instances,
+)
 from vsreid_lite.reidentification import Starts
 from vsreid_lite.result import Result, Round
 from vsreid_lite.video.masks import Mask
@@ -30,8 +38,7 @@ def plot_round(sequence: Video, result: Result, number: int, frame: int) -> Figu
     its cells were propagated from; the round's starting point is framed, its two sweeps are arrows.
     Raises ValueError for a result that kept no maps.
     """
-    result.probabilities  # noqa: B018 (says so where they were not kept)
-    before, after = (merge(result.snapshots[n][frame], result.labels) for n in (max(number - 1, 0), number))
+    before, after = (result.mask_after(n, frame) for n in (max(number - 1, 0), number))
     this = result.rounds[number - 1] if number else None
     start = np.zeros_like(result.start) if this is None else this.start
     title = _title(result, number)

@@ -1,5 +1,5 @@
-"""Widgets: thin ipywidgets shells over the plots. None shares state with another."""
+"""Widgets: thin ipywidgets shells over the plots. A static twin stands before each; none shares state with another."""
 
-import lazy_loader
+from vsreid_lite.system.facade import attach_stub
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

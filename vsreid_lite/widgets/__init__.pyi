@@ -1,11 +1,7 @@
-from .matching import reid_matches
+from .explorers import ablation_browser, checkpoint_explorer, patches, reid_matches, warped_maps
 from .painter import FirstMaskPainter
-from .painting import Painting
-from .painting_plots import plot_painting
-from .rounds import checkpoint_explorer
-from .row_browser import ablation_browser
+from .painting import Painting, plot_painting
 from .shell import PictureBox, frame_slider
-from .warping import patches, warped_maps
 
 __all__ = [
     "FirstMaskPainter",

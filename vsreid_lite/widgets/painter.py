@@ -12,8 +12,7 @@ from matplotlib.figure import Figure
 from vsreid_lite.system.wording import counted
 from vsreid_lite.video.masks import Frame, Mask, write_mask
 from vsreid_lite.video.outputs import check_file
-from vsreid_lite.widgets.painting import Painting
-from vsreid_lite.widgets.painting_plots import plot_painting
+from vsreid_lite.widgets.painting import Painting, plot_painting
 from vsreid_lite.widgets.shell import FULL_NAME, WRAPPED, PictureBox, button, slider
 
 

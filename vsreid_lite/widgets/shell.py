@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import gc
 import html
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -46,14 +45,9 @@ class PictureBox(VBox):
     def redraw(self) -> None:
         """Draw what the controls say. Raises what `draw` raises, after writing it where the words stand."""
         with self.errors_shown():
-            with _short_lived_rings():
-                self.picture.value, words = self._drawn()
-            self.say(words)
-
-    def _drawn(self) -> tuple[str, str]:
-        """The picture, and the words."""
-        figure = self.draw(**{name: control.value for name, control in self.controls.items()})
-        return as_image(figure), str(figure.get_label())
+            figure = self.draw(**{name: control.value for name, control in self.controls.items()})
+            self.picture.value = as_image(figure)
+            self.say(str(figure.get_label()))
 
     def say(self, words: str) -> None:
         """Words below the picture; a screen reader reads them out."""
@@ -102,22 +96,6 @@ def as_image(figure: Figure) -> str:
     style = 'style="max-width: 100%; height: auto"'
     data = base64.b64encode(png.tobytes()).decode("ascii")
     return f'<img alt="described below" {size} {style} src="data:image/png;base64,{data}">'
-
-
-@contextmanager
-def _short_lived_rings() -> Iterator[None]:
-    """A figure is thousands of objects in rings, dead once it is drawn. They are thrown out while they are young.
-
-    Left to Python, they grow old, and every dozen pictures it halts for half a second to look through all it has.
-    """
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
-            gc.collect(0)
 
 
 def frame_slider(draw: Callable[[int], Figure], N: int, value: int = 0) -> PictureBox:

@@ -1,4 +1,4 @@
-"""All columns of an ablation as a picture: the paper's line above ours, and their boosts drawn beside them."""
+"""Table 1, the ablation: every column of the paper and of ours, the boosts drawn, and every sequence by itself."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -24,9 +25,7 @@ from vsreid_lite.evaluation.report import (
     signed,
 )
 from vsreid_lite.figures.drawing import sheet
-from vsreid_lite.plots.colours import ADAPTED, BLACK, OURS, PAPER
-from vsreid_lite.plots.panels import new_figure
-from vsreid_lite.plots.table_plots import in_words
+from vsreid_lite.plots.panels import ADAPTED, BLACK, OURS, PAPER, new_figure
 
 Entry = Mapping[str, Any]
 LINE, APART, HEAD, AXIS, NOTE = 0.235, 0.13, 0.62, 0.42, 0.17  # inches: a line, between rows, above, below, a note
@@ -60,7 +59,7 @@ class Line:
 Row = tuple[str, list[Line]]  # of Table 1: its name, and its lines
 
 
-def plot_ablation(results: Mapping[str, Any]) -> Figure:
+def plot_table1(results: Mapping[str, Any]) -> Figure:
     """Everything that `vsreid ablation` measures for Table 1, a line for the paper, for ours and for ours adapted.
 
     At the right the boosts with their 95 % intervals. A cross is the paper's boost by its own column where it prints
@@ -70,7 +69,7 @@ def plot_ablation(results: Mapping[str, Any]) -> Figure:
     notes = [line for remark in [*remarks(results), CROSS] for line in textwrap.wrap(remark, CHARACTERS)]
     body = sum(map(_depth, rows))
     width, height = TABLE + CHART + RIGHT, HEAD + body + AXIS + NOTE * (len(notes) + 0.5)
-    alternative = f"Table 1 on {describe_run(results)}: {'; '.join(map(in_words, results['rows']))}."
+    alternative = f"Table 1 on {describe_run(results)}: {'; '.join(map(_in_words, results['rows']))}."
     figure = new_figure(width, height, alternative)
     axes, bottom = sheet(figure), height - HEAD - body
     chart = figure.add_axes((TABLE / width, bottom / height, CHART / width, body / height))
@@ -83,6 +82,29 @@ def plot_ablation(results: Mapping[str, Any]) -> Figure:
     chart.tick_params(axis="x", labelsize=8.5)
     for n, note in enumerate(notes):
         axes.text(LEFT, bottom - AXIS - (n + 0.3) * NOTE, note, va="center", fontsize=8)
+    return figure
+
+
+def plot_ladder_by_sequence(results: Mapping[str, Any]) -> Figure:
+    """The global-mean of every row on every sequence, as a table whose colours are its figures: light is good."""
+    rows, names = results["rows"], results["sequences"]
+    means = np.array([[(row.get("sequences") or {}).get(name, np.nan) for name in names] for row in rows])
+    last = max((n for n, row in enumerate(means) if np.isfinite(row).any()), default=0)
+    best = [f"{name} {mean:.2f}" for name, mean in zip(names, means[last], strict=True) if np.isfinite(mean)]
+    alternative = f"Global-mean of each row of Table 1 on each sequence; {rows[last]['name']}: {', '.join(best)}."
+    figure = new_figure(max(2.6 + 0.62 * len(names), 6.5), 1.9 + 0.42 * len(rows), alternative, "constrained")
+    axes = figure.subplots()
+    axes.set_facecolor("0.93")
+    image = axes.imshow(means, cmap="cividis", vmin=0, vmax=1, aspect="auto")
+    for (row, column), mean in np.ndenumerate(means):
+        text = f"{mean:.2f}" if np.isfinite(mean) else "–"
+        ink = "white" if mean < 0.5 else "black"
+        axes.text(column, row, text, ha="center", va="center", fontsize=9, color=ink)
+    axes.set_xticks(range(len(names)), names, rotation=35, ha="right", rotation_mode="anchor", fontsize=9)
+    axes.set_yticks(range(len(rows)), [row["name"] for row in rows], fontsize=9)
+    axes.set_title(f"global-mean on {results['dataset']}, weights {results['weights']} (–: not measured)", fontsize=10)
+    axes.spines[:].set_visible(False)
+    figure.colorbar(image, ax=axes, fraction=0.03, pad=0.01)
     return figure
 
 
@@ -146,6 +168,13 @@ def _draw(chart: Axes, y: float, line: Line) -> None:
         chart.plot([boost, column], [y, y], color=line.colour, linewidth=1.2)
         chart.plot(column, y, "x", color=BLACK, markersize=5.5)
     chart.plot(boost, y, line.marker, color=line.colour, markeredgecolor=BLACK, markersize=6)
+
+
+def _in_words(row: Entry) -> str:
+    if row["global-mean"] is None:
+        return f"{row['name']} not measured"
+    boost = "" if row["boost"] is None else f" ({row['boost']:+.3f})"
+    return f"{row['name']} {row['global-mean']:.3f}{boost}"
 
 
 def _interval(interval: list[float] | None, form: str) -> str:

@@ -1,0 +1,198 @@
+"""The explorers: controls over the pictures of warped maps, patches, matches, rounds and rows of Table 1."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from matplotlib.figure import Figure
+
+from vsreid_lite.config import LITE, PropagationConfig
+from vsreid_lite.evaluation.matches import Matches
+from vsreid_lite.evaluation.metrics import differing_frames, score_frames
+from vsreid_lite.evaluation.scores import FrameScores
+from vsreid_lite.figures.figure3 import run_figure3
+from vsreid_lite.flow import CachedFlow, FlowEstimator, get_flow
+from vsreid_lite.networks import PropagationNetwork
+from vsreid_lite.networks.mask_propagation import TwoStreams
+from vsreid_lite.plots.match_plots import Thresholds, plot_matches
+from vsreid_lite.plots.metric_plots import plot_rows
+from vsreid_lite.plots.patch_plots import plot_patches, trace_patches
+from vsreid_lite.plots.round_plots import plot_round
+from vsreid_lite.plots.warping_plots import plot_warped_map
+from vsreid_lite.result import Maps, Result
+from vsreid_lite.video.masks import Mask
+from vsreid_lite.video.video import Video
+from vsreid_lite.widgets.shell import PictureBox, button, choice, instances, share, slider, stepper
+
+FLOWS = ("dis", "dis-tuned")
+EVERY = -1  # as an instance: the mean of all
+
+RowMasks = Mapping[str, Sequence[Mask]]  # N masks (H, W) of each row, by its name
+
+
+def warped_maps(
+    sequence: Video, maps: Maps, flows: Mapping[str, FlowEstimator] | None = None, frame: int = 1
+) -> PictureBox:
+    """`plot_warped_map` from each frame to the next, for every instance and several flows.
+
+    maps: P[i][k], such as `result.snapshots[0]`. flows: estimators by name; by default `dis`, and `dis-tuned`, which
+    does not search. frame: j, at first. Raises ValueError for a sequence of one frame.
+    """
+    _check_pairs(sequence)
+    estimators = flows or {name: get_flow(name) for name in FLOWS}
+    frames = list(sequence.frames)
+    cached = {name: CachedFlow(F, frames) for name, F in estimators.items()}
+
+    def draw(frame: int, instance: int, flow: str) -> Figure:
+        i, j, label = frame - 1, frame, sequence.labels[instance]
+        mask = None if sequence.annotations is None else sequence.annotations[j]
+        P, f = maps[i][instance].dense().cpu().numpy(), cached[flow].flow(j, i).numpy()
+        truth = None if mask is None else mask == label
+        return plot_warped_map((frames[i], frames[j]), (i, j), f, P, truth, label, flow)
+
+    controls = {
+        "frame": slider("frame", 1, sequence.N - 1, frame),
+        "instance": instances(sequence.labels),
+        "flow": choice("flow", list(cached), next(iter(cached))),
+    }
+    return PictureBox(draw, controls)
+
+
+def patches(
+    sequence: Video,
+    maps: Maps,
+    network: PropagationNetwork,
+    flow: FlowEstimator | None = None,
+    config: PropagationConfig = LITE.propagation,
+    frame: int = 1,
+) -> PictureBox:
+    """`plot_patches` from each frame to the next, for every instance and any enlargement of its box.
+
+    maps: P[i][k]. network: N_mp, `TwoStreams` with or without flow stream. flow: DIS by default. frame: j, at first.
+    Raises ValueError for another network and for a sequence of one frame.
+    """
+    _check_pairs(sequence)
+    if not isinstance(network, TwoStreams):
+        raise ValueError(f"patches: expected TwoStreams, the N_mp of the presets lite and paper, found {network!r:.40}")
+    streams, cached = network, CachedFlow(flow or get_flow("dis"), list(sequence.frames))
+
+    def draw(frame: int, instance: int, enlarge: float) -> Figure:
+        P, f = maps[frame - 1][instance].dense().cpu(), cached.flow(frame, frame - 1)
+        found = trace_patches(sequence.frames[frame], f, P, streams, replace(config, enlarge=enlarge))
+        return plot_patches(sequence.frames[frame], found, frame, sequence.labels[instance])
+
+    controls = {
+        "frame": slider("frame", 1, sequence.N - 1, frame),
+        "instance": instances(sequence.labels),
+        "enlarge": share("enlarge", config.enlarge, "of the box's width and height, on each side"),
+    }
+    return PictureBox(draw, controls)
+
+
+def reid_matches(matches: Matches, thresholds: Thresholds, frame: int = 1) -> PictureBox:
+    """`plot_matches` of every frame and instance, for any thresholds.
+
+    matches: as `find_matches` returns them. thresholds: rho_reid and rho_occ, at first; others are compared with them.
+    frame: at first. Raises ValueError for a sequence of one frame.
+    """
+    sequence = matches.sequence
+    if sequence.N < 2:
+        raise ValueError(f"sequence {sequence.name}: expected a frame to search beside the first, found none")
+
+    def draw(frame: int, instance: int, rho_reid: float, rho_occ: float) -> Figure:
+        return plot_matches(matches, frame, instance, (rho_reid, rho_occ), thresholds)
+
+    controls = {
+        "frame": slider("frame", 1, sequence.N - 1, frame),
+        "instance": instances(sequence.labels),
+        "rho_reid": share("rho_reid", thresholds[0], "a retrieval needs a higher similarity with the template"),
+        "rho_occ": share("rho_occ", thresholds[1], "and a smaller overlap with the box of its map"),
+    }
+    return PictureBox(draw, controls)
+
+
+def checkpoint_explorer(sequence: Video, result: Result, toy: bool = True) -> PictureBox:
+    """`plot_round` for every round, with Play and steps; the frame follows the retrieval until it is moved.
+
+    result: of `segment(..., keep_maps=True)`. toy: offer the paper's Figure 3 too, with repair R1 and as printed.
+    Raises ValueError for a result without maps.
+    """
+    runs = {sequence.name: (sequence, result)}
+    if toy:
+        runs |= {"Figure 3, with repair R1": run_figure3(), "Figure 3, as printed": run_figure3(repair_r1=False)}
+    run = choice("run", list(runs), sequence.name)
+    number, frame = slider("round", 0, len(result.rounds), 0), slider("frame", 0, sequence.N - 1, 0)
+
+    def draw(run: str, number: int, frame: int) -> Figure:
+        return plot_round(*runs[run], number, frame)
+
+    def follow() -> None:
+        if number.value:
+            frame.value = runs[run.value][1].retrievals[number.value - 1].frame
+
+    def another_run() -> None:
+        other, found = runs[run.value]
+        number.value, number.max = 0, len(found.rounds)
+        frame.value, frame.max = 0, other.N - 1
+
+    controls = {"run": run, "number": number, "frame": frame}
+    return PictureBox(draw, controls, [stepper(number)], {"run": another_run, "number": follow})
+
+
+def ablation_browser(
+    sequences: Sequence[Video],
+    masks: Mapping[str, RowMasks],
+    scores: Mapping[str, Mapping[str, FrameScores]] | None = None,
+) -> PictureBox:
+    """`plot_rows` for any sequence, rows, instance and frame; a button goes where the two rows differ most.
+
+    masks: those of each sequence by its name, and of each row by its; the same rows for all, in the order of the table.
+    scores: in the same order, as `score_frames` gives them; measured here, which takes a while, where not given.
+    Raises ValueError for sequences without all annotations, and for rows that are not the same for all.
+    """
+    known = {sequence.name: sequence for sequence in sequences}
+    rows = _common_rows(known, masks)
+    scores = scores or {
+        name: {row: score_frames(known[name], found) for row, found in masks[name].items()} for name in known
+    }
+    first = sequences[0]
+    sequence, frame = choice("sequence", list(known), first.name), slider("frame", 0, first.N - 1, 0)
+    row_a, row_b = choice("row", rows, rows[0]), choice("beside row", rows, rows[-1])
+    instance = choice("instance", _instances(first), EVERY)
+
+    def draw(sequence: str, row_a: str, row_b: str, instance: int, frame: int) -> Figure:
+        chosen = None if instance == EVERY else instance
+        return plot_rows(known[sequence], masks[sequence], scores[sequence], (row_a, row_b), frame, chosen)
+
+    def another_sequence() -> None:
+        instance.options = list(_instances(known[sequence.value]).items())
+        instance.value = EVERY
+        frame.value, frame.max = 0, known[sequence.value].N - 1
+
+    def go() -> None:
+        with box.errors_shown():
+            here, chosen = scores[sequence.value], None if instance.value == EVERY else instance.value
+            frame.value = differing_frames(here[row_a.value], here[row_b.value], chosen)[0]
+
+    controls = {"sequence": sequence, "row_a": row_a, "row_b": row_b, "instance": instance, "frame": frame}
+    jump = button("where they differ most", "go to the frame where J and F of the two rows differ most", go)
+    box = PictureBox(draw, controls, [jump], {"sequence": another_sequence})
+    return box
+
+
+def _check_pairs(sequence: Video) -> None:
+    if sequence.N < 2:
+        raise ValueError(f"sequence {sequence.name}: expected at least two frames to propagate between, found one")
+
+
+def _instances(sequence: Video) -> dict[str, int]:
+    return {"all": EVERY, **{str(label): k for k, label in enumerate(sequence.labels)}}
+
+
+def _common_rows(known: Mapping[str, Video], masks: Mapping[str, RowMasks]) -> list[str]:
+    rows = [list(masks.get(name, {})) for name in known]
+    if not rows or not rows[0] or any(other != rows[0] for other in rows):
+        found = "; ".join(f"{name}: {', '.join(row) or 'none'}" for name, row in zip(known, rows, strict=True))
+        raise ValueError(f"expected masks of the same rows for every sequence, found {found or 'no sequence'}")
+    return rows[0]
