@@ -22,6 +22,11 @@ def numbers(text: str) -> list[float]:
     return [float(number) for number in NUMBER.findall(text)]
 
 
+def promised(code: str) -> list[float]:
+    """The numbers in the comments behind what is printed."""
+    return [number for comment in COMMENT.findall(code) for number in numbers(comment)]
+
+
 @pytest.mark.parametrize(("page", "tolerance"), [("README.md", 0.0011), ("docs/extending.md", 0.01)])
 def test_the_code_of_a_page_prints_the_numbers_of_its_comments(page, tolerance, tmp_path, monkeypatch):
     """Scores move by the number of threads: by 0.001 in the README's snippet (and its rounding)."""
@@ -29,5 +34,4 @@ def test_the_code_of_a_page_prints_the_numbers_of_its_comments(page, tolerance, 
     code, printed = program(page), io.StringIO()
     with redirect_stdout(printed):
         exec(compile(code, page, "exec"), {"__name__": page})
-    promised = [number for comment in COMMENT.findall(code) for number in numbers(comment)]
-    assert promised and numbers(printed.getvalue()) == pytest.approx(promised, abs=tolerance)
+    assert promised(code) and numbers(printed.getvalue()) == pytest.approx(promised(code), abs=tolerance)

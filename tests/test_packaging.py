@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 DAVIS_COMMIT = "ac7c43fca936f9722837b7fbd337d284ba37004b"
 EXTRAS = {  # of each folder with code: what it may import beside the dependencies
-    "vsreid_lite": ("video", "gpus", "train", "pages"),
+    "vsreid_lite": ("video", "gpus", "train"),
     "tools": ("pages",),
     "notebooks": ("pages",),
     "benchmarks": ("test",),

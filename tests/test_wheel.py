@@ -15,20 +15,12 @@ import pytest
 from PIL import Image
 
 from tests.command_line import snapshot
+from tests.test_docs_code import numbers, program, promised
 from vsreid_lite import __version__
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 300  # seconds: the machine may be busy
 SCRIPTS = "Scripts" if os.name == "nt" else "bin"
-SNIPPET = """
-from vsreid_lite import Config, segment
-from vsreid_lite.datasets.benchmarks import open_benchmark
-from vsreid_lite.evaluation import Scores, score_sequence
-
-video = open_benchmark("mini", None, ("exit-and-return",)).load("exit-and-return")
-result = segment(video, Config(device="cpu"))
-print(Scores(score_sequence(video.name, video.annotations, result.masks)).global_mean)
-"""
 
 
 def run(*command, cwd=None):
@@ -75,8 +67,8 @@ def installed(scripts, tmp_path):
 def files(folder, pattern="*"):
     """The files below a folder of the repository that belong to it, by their path in the folder."""
     paths = [path.relative_to(ROOT / folder) for path in (ROOT / folder).rglob(pattern) if path.is_file()]
-    left_out = ("__pycache__", "downloads")
-    return {path.as_posix() for path in paths if not any(p in left_out or p.startswith(".") for p in path.parts)}
+    ignored = {"__pycache__", "downloads", ".ipynb_checkpoints"}
+    return {path.as_posix() for path in paths if ignored.isdisjoint(path.parts)}
 
 
 def test_it_holds_the_package_with_data_and_notebooks_and_nothing_else(wheel):
@@ -105,8 +97,9 @@ def test_doctor_finds_all_that_is_needed_in_it(installed, scripts):
     assert "ok      data mini: 12 sequences of 40 frames" in printed
 
 
-def test_python_code_segments_a_video_of_mini(installed):
-    assert float(installed("python", "-c", SNIPPET)) == pytest.approx(0.777, abs=0.003)
+def test_the_code_of_the_readme_prints_its_numbers(installed):
+    code = program("README.md")
+    assert numbers(installed("python", "-c", code)) == pytest.approx(promised(code), abs=0.0011)
 
 
 def test_an_ablation_and_its_figures_need_no_repository(installed, tmp_path):

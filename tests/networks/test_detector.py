@@ -65,7 +65,7 @@ def test_the_published_coco_file_with_its_older_names_gives_torchvisions_own_box
     theirs = fasterrcnn_resnet50_fpn(weights=None, weights_backbone=None, box_score_thresh=0.012).eval()
     for module in theirs.modules():
         if isinstance(module, nn.BatchNorm2d):
-            module.eps = 0.0  # what torchvision does for these weights
+            module.eps = 1e-30  # adds nothing: torchvision's 0 for these weights, which torch 2.11 refuses here
     older = {
         name.replace(".0.weight", ".weight").replace(".0.bias", ".bias").replace("head.conv.0.", "head.conv.")
         if "_blocks." in name or "rpn.head.conv" in name
