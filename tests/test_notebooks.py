@@ -29,7 +29,6 @@ from tests.notebook_checks import (
     words,
 )
 from vsreid_lite.datasets.frozen import write_benchmark
-from vsreid_lite.lessons.exercises import exercises
 from vsreid_lite.lessons.notebooks import recorded
 from vsreid_lite.video.masks import write_mask
 from vsreid_lite.video.movies import write_overlay_video
@@ -37,7 +36,6 @@ from vsreid_lite.video.movies import write_overlay_video
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 TABLE = json.loads((Path(__file__).parent / "golden" / "notebooks.json").read_text(encoding="utf-8"))
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
-EXERCISES = exercises()
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 LONGEST_CELL = 6  # lines, blank ones not counted
@@ -160,17 +158,6 @@ def test_a_notebook_explains_more_than_it_computes_in_short_cells(path):
 @each_notebook
 def test_a_notebook_defines_nothing_but_what_it_teaches(path):
     assert definitions(nbformat.read(path, as_version=4)) == []
-
-
-@each_notebook
-def test_a_notebook_asks_all_exercises_of_its_chapter_and_answers_none(path):
-    chapter = [name for name in EXERCISES if name.startswith(path.stem[:3].replace("_", "."))]
-    cells = nbformat.read(path, as_version=4).cells
-    asking = [cell for cell in cells if cell.cell_type == "code" and "question(" in cell.source]
-    assert [re.findall(r'(?:question|check)\("([\d.]+)"', cell.source) for cell in asking] == [[n, n] for n in chapter]
-    for cell in asking:
-        assert re.search(r"^\w+ = None\b", cell.source, re.MULTILINE)
-        assert "not attempted" in "".join(output.get("text", "") for output in cell.outputs)
 
 
 @each_notebook
