@@ -1,6 +1,7 @@
+from .frame_folders import frame_files
 from .masks import read_mask, single_instance, without_void, write_mask
 from .movies import read_video, write_overlay_video
-from .video import frame_files, load_frames
+from .video import load_frames
 
 __all__ = [
     "frame_files",
