@@ -18,7 +18,8 @@ import papermill
 
 from vsreid_lite import widgets
 
-WIDGET = re.compile(rf"\b(?:interact|{'|'.join(set(widgets.__all__) - {'PictureBox'})})\b(?=\()")
+WIDGETS = sorted(set(widgets.__all__) - {"Painting", "PictureBox", "plot_painting"})
+WIDGET = re.compile(rf"\b(?:interact|{'|'.join(WIDGETS)})\b(?=\()")
 ABSOLUTE_PATH = re.compile(r"(?<![\w.:/])/(?:home|root|tmp|work|Users|usr|mnt|data|opt)/|[A-Za-z]:\\\\?\w")
 HANGS = 600  # seconds on the clock for one cell, however busy the machine is
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
@@ -122,22 +123,6 @@ def differences(numbers: Mapping[str, float], expected: Mapping[str, Mapping[str
         if not abs(numbers[name] - value) <= tolerance:
             found.append(f"{name}: {numbers[name]}, expected {value} ± {tolerance}")
     return sorted(found)
-
-
-def changed_outputs(stored: nbformat.NotebookNode, executed: nbformat.NotebookNode) -> list[str]:
-    """Where the text of a cell tagged nbval-check-output is not what a new run gives. Pictures are not compared.
-
-    The tag is nbval's, so `pytest --nbval-lax` asks for the same; here the run that was made anyway is used.
-    """
-    new = {cell.id: cell for cell in executed.cells}
-    checked = [cell for cell in stored.cells if "nbval-check-output" in cell.metadata.get("tags", [])]
-    pairs = [(cell.id, _text(cell), _text(new[cell.id])) for cell in checked]
-    return [f"{name}: {found!r}, stored {expected!r}" for name, expected, found in pairs if found != expected]
-
-
-def _text(cell: nbformat.NotebookNode) -> str:
-    """What a cell prints and shows, as text."""
-    return "".join(output.get("text") or output.get("data", {}).get("text/plain", "") for output in cell.outputs)
 
 
 def seconds_taken(notebook: nbformat.NotebookNode) -> float:

@@ -171,15 +171,6 @@ def test_a_thing_of_a_wrong_kind_is_wrong_and_gets_a_hint(name):
 
 
 @each_function
-def test_a_constant_that_fits_one_case_is_wrong(name):
-    exercise = EXERCISES[name]
-    for inputs in exercise.cases:
-        fitting = exercise.oracle(*inputs)
-        if fitting is not None:
-            assert verdict(name, lambda *inputs, fitting=fitting: fitting).startswith("not yet: ")
-
-
-@each_function
 def test_a_value_instead_of_the_function_is_told_which_function_is_wanted(name):
     exercise = EXERCISES[name]
     said = verdict(name, exercise.oracle(*exercise.cases[0]))
@@ -219,11 +210,6 @@ def test_a_function_that_raises_is_wrong_and_the_error_is_named_in_one_line(name
         said = verdict(name, raises(error))
         assert f"it raises {type(error).__name__}" in said and "\n" not in said and len(said) < 1200
     assert "it raises TypeError" in verdict(name, lambda: 0)
-
-
-def test_ctrl_c_passes():
-    with pytest.raises(KeyboardInterrupt):
-        verdict("01.1", raises(KeyboardInterrupt()))
 
 
 def spoil(value):

@@ -56,6 +56,7 @@ def test_a_notebook_asks_its_exercises_each_before_its_stub_and_holds_no_solutio
         stub = "\n".join(ast.unparse(part) for part in ast.parse(sources[tried[0]]).body if not is_question(part))
         exec(compile(stub, "a cell", "exec"), {"check": check})
         assert capsys.readouterr().out == f"{name}: not attempted\n"
+    assert sum(source.count("question(") for source in sources) == sum(name[:2] == path.stem[:2] for name in EXERCISES)
 
 
 def is_question(statement):

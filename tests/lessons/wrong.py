@@ -145,5 +145,6 @@ WRONG = {
         lambda image, palette: np.array(labels(image, palette)) + 1,
         lambda image, palette: (image[:, :, None, 0] == palette[:, 0]).argmax(-1),  # one channel
         lambda image, palette: np.array(labels(image, palette)).T,
+        lambda image, palette: np.ravel(labels(image, palette)),
     ],
 }

@@ -20,9 +20,9 @@ from .steps import one_step_scores
 from .summary import Measured, boost_interval, by_sequence, instance_means, summarise
 
 __all__ = [
+    "PAPER_DATA",
     "InstanceScores",
     "Measured",
-    "PAPER_DATA",
     "Scores",
     "Statistics",
     "arithmetic",

@@ -30,16 +30,27 @@ def one_step_scores(
     every: int = 1,
     progress: bool = False,
 ) -> dict[str, NDArray[np.float64]]:
-    """J (K, N) of each instance in each frame, predicted from its true mask in the frame before.
+    """J of each instance in each frame, predicted from its true mask in the frame before.
 
-    networks: N_mp by name; before them comes "warped map", the guide without any network. every: frames 1, 1 + every
-    and so on are measured. NaN where a frame is not, and where it or the one before shows nothing of the instance.
-    Raises ValueError for a sequence without all annotations.
+    Args:
+        sequence: the video, of N frames and K instances.
+        flow: F.
+        networks: N_mp by name.
+        config: of the step.
+        every: measure the frames 1, 1 + `every` and so on.
+        progress: whether to show a bar.
+
+    Returns:
+        For "warped map", the guide without any network, and for each network: (K, N). NaN where a frame was not
+        measured, and where it or the one before shows nothing of the instance.
+
+    Raises:
+        ValueError: a frame has no annotation.
     """
     truth = sequence.truth
     if len(truth) < sequence.N:
         raise ValueError(f"sequence {sequence.name}: expected {sequence.N} true masks, found {len(truth)}")
-    device, frames = choose_device(config.device), list(sequence.frames)
+    device, frames, rules = choose_device(config.device), list(sequence.frames), config.propagation
     scores = {name: np.full((sequence.K, sequence.N), np.nan) for name in (WARPED, *networks)}
     for j in tqdm(range(1, sequence.N, every), desc="steps", disable=not progress, leave=False):
         f = flow(frames, target=j, source=j - 1).to(device)
@@ -47,9 +58,7 @@ def one_step_scores(
             before, after = truth[j - 1] == label, truth[j] == label
             if before.any() and after.any():
                 P = torch.from_numpy(before).float().to(device)
-                maps = {WARPED: warp(P, f)}
-                for name, network in networks.items():
-                    maps[name] = propagate_mask(frames[j], f, P, network, config.propagation)
-                for name, guess in maps.items():
+                maps = {name: propagate_mask(frames[j], f, P, one, rules) for name, one in networks.items()}
+                for name, guess in (maps | {WARPED: warp(P, f)}).items():
                     scores[name][k, j] = region(after, guess.cpu().numpy() > 0.5)
     return scores

@@ -1,22 +1,6 @@
-from .boxes_and_patches import (
-    View,
-    margin_costs,
-    plot_boxes,
-    plot_sides,
-    plot_views,
-    resizing_scores,
-    seen_instances,
-)
+from .boxes_and_patches import View, margin_costs, plot_boxes, plot_sides, plot_views, resizing_scores, seen_instances
 from .exercises import check, question
-from .flow_and_warping import (
-    compare_flows,
-    contenders,
-    flow_pair,
-    flow_table,
-    mean_errors,
-    plot_flows,
-    without_weights,
-)
+from .flow_and_warping import compare_flows, contenders, flow_pair, flow_table, mean_errors, plot_flows, without_weights
 from .notebooks import record, save, show
 from .propagation_network import influence, layer_shapes, plot_fields
 from .readiness import NotReady, own_frames, ready, video_ready

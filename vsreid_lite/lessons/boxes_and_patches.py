@@ -55,7 +55,12 @@ class Seen:
 
 
 def seen_instances(sequence: Video, every: int = 1) -> list[Seen]:
-    """Each instance in every such annotated frame that shows enough of it, smallest first."""
+    """Each instance in each annotated frame that shows at least SMALLEST pixels of it, smallest first.
+
+    Args:
+        sequence: the video.
+        every: look at the frames 0, `every`, 2 · `every` and so on.
+    """
     annotations = enumerate(sequence.annotations or [])
     frames = [(i, labels) for i, labels in annotations if labels is not None and i % every == 0]
     masks = [(i, label, labels == label) for i, labels in frames for label in sequence.labels]
@@ -64,19 +69,33 @@ def seen_instances(sequence: Video, every: int = 1) -> list[Seen]:
 
 
 def resizing_scores(instances: Sequence[Seen], cells: Sequence[int], boxed: bool) -> NDArray[np.float64]:
-    """Mean J and F (len(cells), 2) of true masks that were shrunk to n x n cells and enlarged again, for each n.
+    """What is left of true masks that are shrunk to n x n cells and enlarged again.
 
-    boxed: the part inside the instance's box, instead of the full image.
+    Args:
+        instances: whose masks are resized.
+        cells: the values of n.
+        boxed: resize the part inside the instance's box, instead of the full image.
+
+    Returns:
+        (len(cells), 2): mean J and mean F.
     """
     scores = [[_resized(seen, n, boxed) for seen in instances] for n in cells]
     return np.mean(scores, axis=1)
 
 
 def margin_costs(sequence: Video, flow: FlowEstimator, margins: Sequence[float]) -> NDArray[np.float64]:
-    """For each margin (len(margins), 2): the share of boxes that cut something off, and how full of instance they are.
+    """How often a box with a margin cuts off a part of its instance, and which share of the box the instance fills.
 
-    The boxes are those of true masks, warped from the frame before, and enlarged by the margin. A box cuts something
-    off when it leaves out a pixel of the true mask of its own frame; the second share is the mean over all boxes.
+    The boxes are those of true masks that are warped from the frame before and enlarged by the margin. A box cuts
+    something off where it leaves out a pixel of the true mask of its own frame.
+
+    Args:
+        sequence: the video, with annotations.
+        flow: which warps the masks.
+        margins: shares of the box's width and height, on each side.
+
+    Returns:
+        (len(margins), 2): the share of boxes that cut something off, and the mean share that is instance.
     """
     cached = CachedFlow(flow, list(sequence.frames))
     pairs = [(box, seen.mask) for seen in seen_instances(sequence) if (box := _guided_box(sequence, seen, cached))]
@@ -122,7 +141,16 @@ class View:
 
 
 def plot_boxes(frame: Frame, P: Map, truth: Mask, found: Box, enlarged: Box, title: str) -> Figure:
-    """Two boxes over the map P (H, W) of a frame, and over the frame with the true instance (H, W) outlined."""
+    """Two boxes over a map, and over the frame with the true instance outlined.
+
+    Args:
+        frame: (H, W, 3).
+        P: the map, (H, W) in [0, 1].
+        truth: the true mask, (H, W).
+        found: the box of the map, drawn dashed.
+        enlarged: the box with its margin, drawn solid.
+        title: of the figure.
+    """
     alternative = (
         f"{title}: the box of the map, {found.width} by {found.height} pixels, and enlarged, "
         f"{enlarged.width} by {enlarged.height}, over the map and beside the true instance."
@@ -139,7 +167,7 @@ def plot_boxes(frame: Frame, P: Map, truth: Mask, found: Box, enlarged: Box, tit
 
 
 def plot_views(views: Sequence[View], size: int) -> Figure:
-    """Each view: its frame, the full image as the network would get it, and its box, both size x size pixels."""
+    """For each view its frame, and the full image and the box as the network would get them, size x size pixels."""
     covered = [[cut(torch.from_numpy(view.mask), box).float().mean() for box in _seen(view)] for view in views]
     words = "; ".join(
         f"{view.name} covers {full:.1%} of the full image and {boxed:.1%} of its box"
@@ -167,7 +195,14 @@ def plot_views(views: Sequence[View], size: int) -> Figure:
 
 
 def plot_sides(frame: NDArray[np.floating], full: NDArray[np.floating], boxed: NDArray[np.floating], S: int) -> Figure:
-    """The side of each instance, √ of its area: in the network's input of S pixels against that in the frame, (n,)."""
+    """The sides of instances in the network's input against those in the frame. A side is the root of the area.
+
+    Args:
+        frame: (n,), sides in the frame, pixels.
+        full: (n,), in an input made of the full image.
+        boxed: (n,), in an input made of the instance's box.
+        S: the side of the input, pixels.
+    """
     spread = [f"{name} {side.min():.0f} to {side.max():.0f}" for name, side in (("full image", full), ("box", boxed))]
     alternative = f"Sides of {counted(len(frame), 'instance')} in an input of {S} pixels: {', '.join(spread)} pixels."
     figure = new_figure(WIDTH, 2.6, alternative, "constrained")

@@ -52,7 +52,14 @@ class Contender:
     missing: str = ""
 
     def estimate(self, pair: FlowPair) -> Tensor:
-        """The flow (2, H, W), on the CPU. Raises ValueError where the weights are missing."""
+        """The estimated flow of a pair.
+
+        Returns:
+            (2, H, W), on the CPU.
+
+        Raises:
+            ValueError: the weights are missing.
+        """
         if self.make is None:
             raise ValueError(f"{self.name}: no flow without weights: {self.missing}")
         return self.make(pair)(pair.frames, 0, 1).cpu()
@@ -80,10 +87,10 @@ class FlowComparison:
 
 
 def flow_pair(scene: Scene, target: int, source: int, name: str = "") -> FlowPair:
-    """Frames `target` and `source` of a scene with the exact flow between them.
+    """Two frames of a scene with the exact flow of `target` towards `source`.
 
-    A pixel is seen where the flow leads into the source frame and to a pixel of the same part of the same body there:
-    what is hidden has an exact flow too, but no estimator can measure it.
+    A pixel is `seen` where the flow leads into the source frame and to a pixel of the same part of the same body there.
+    What is hidden has an exact flow too, but no estimator can measure it.
     """
     first, second = scene.render(target), scene.render(source)
     flow = scene.flow(target, source)
@@ -105,8 +112,10 @@ def without_weights() -> list[Contender]:
 def contenders(device: torch.device | str = "cpu", *, untrained: bool = False) -> list[Contender]:
     """Exact flow, no flow at all, DIS, RAFT (large and small) and FlowNet2.
 
-    A network whose weights are missing or damaged cannot be measured; with `untrained` it runs on random ones where
-    they are missing, and is marked so.
+    Args:
+        device: where the networks run.
+        untrained: run a network whose weights are missing on random ones, and mark it so. Without this, and where its
+            file is damaged, a network is not measured.
     """
     networks: dict[str, Callable[..., FlowEstimator]] = {
         "RAFT": partial(RaftFlow, "large", device),
@@ -128,7 +137,11 @@ def _network(name: str, load: Callable[..., FlowEstimator], untrained: bool) -> 
 
 
 def compare_flows(pairs: Sequence[FlowPair], rivals: Iterable[Contender]) -> FlowComparison:
-    """Every contender on every pair. Each runs once before its time is taken. Raises ValueError for no pairs."""
+    """Measure every contender on every pair. Each runs once before its time is taken.
+
+    Raises:
+        ValueError: there are no pairs.
+    """
     if not pairs:
         raise ValueError("flow comparison: expected at least one pair of frames, found none")
     seen = float(np.mean([pair.seen.mean() for pair in pairs]))
@@ -136,14 +149,19 @@ def compare_flows(pairs: Sequence[FlowPair], rivals: Iterable[Contender]) -> Flo
 
 
 def end_point_error(flow: Tensor, exact: Tensor) -> Tensor:
-    """(H, W), pixels: how far the ends of two flows (2, H, W) lie apart."""
+    """How far the ends of two flows (2, H, W) lie apart: (H, W), pixels."""
     return torch.linalg.vector_norm(flow - exact, dim=0)
 
 
 def mean_errors(flows: Sequence[Tensor], pairs: Sequence[FlowPair]) -> tuple[float | None, float | None]:
-    """Mean end-point errors of the flows of some pairs: over all pixels seen, and over those of instances.
+    """Mean end-point errors of some flows.
 
-    None where there are no such pixels.
+    Args:
+        flows: (2, H, W) each.
+        pairs: the pair of frames of each flow.
+
+    Returns:
+        The mean over all pixels seen and that over those of instances, in pixels; None where there are no such pixels.
     """
     everywhere, instances = [], []
     for flow, pair in zip(flows, pairs, strict=True):
@@ -171,7 +189,7 @@ def _score(rival: Contender, pairs: Sequence[FlowPair]) -> FlowScore:
 
 
 def flow_table(comparison: FlowComparison) -> str:
-    """The comparison as text: one row a contender, what the errors mean, and which weights are missing."""
+    """The comparison as text: one row for each contender, what the errors mean, and which weights are missing."""
     lines = [f"{'':22}EPE (px)  in instances  ms a pair"]
     lines += [_row(score) for score in comparison.scores]
     lines.append(
@@ -197,10 +215,14 @@ def _error(value: float | None, untrained: bool) -> str:
 
 
 def plot_flows(pair: FlowPair, flows: Mapping[str, Tensor]) -> Figure:
-    """The target frame, its exact flow, and the flows (2, H, W) of estimators by name, all in the exact one's scale.
+    """The target frame, its exact flow, and estimated flows, all in the scale of the exact one.
 
-    Titles give the mean end-point error in pixels, everywhere and in instances; hatched pixels do not count: the source
-    frame does not show them.
+    Titles give the mean end-point error, everywhere and in instances. Hatched pixels do not count: the source frame
+    does not show them.
+
+    Args:
+        pair: the two frames.
+        flows: (2, H, W) each, by the name of its estimator.
     """
     titles = {name: _with_errors(name, flow, pair) for name, flow in flows.items()}
     alternative = f"Flow of {pair.name or 'a pair of frames'}: the exact one, and {'; '.join(titles.values())}."

@@ -19,7 +19,7 @@ DPI = 100
 
 
 def show(figure: Figure) -> None:
-    """Display a figure, with its alternative text: as JPEG where that is smaller (frames), else as PNG (charts)."""
+    """Display a figure with its alternative text: as JPEG where that is smaller (frames), else as PNG (charts)."""
     alternative, png = figure.get_label(), small_png(figure, DPI)
     jpeg = BytesIO()
     Image.open(BytesIO(to_png(figure))).convert("RGB").save(jpeg, "JPEG", quality=90, subsampling=0, optimize=True)
@@ -34,9 +34,10 @@ def record(numbers: Mapping[str, float | None]) -> None:
 
 
 def recorded(notebook: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers recorded in an executed notebook, those that are None left out.
+    """The numbers recorded in an executed notebook; those that are None are left out.
 
-    Raises ValueError for a name that comes twice.
+    Raises:
+        ValueError: a name was recorded twice.
     """
     numbers: dict[str, float] = {}
     for output in (output for cell in notebook["cells"] for output in cell.get("outputs", [])):
@@ -55,9 +56,15 @@ def to_png(figure: Figure) -> bytes:
 
 
 def save(figure: Figure, folder: str, name: str) -> None:
-    """Write a figure in 256 colours as `folder`/`name`, a PNG, atomically; with an empty folder, nowhere.
+    """Write a figure as a PNG of 256 colours, atomically.
 
-    Raises OSError as `write_bytes` does.
+    Args:
+        figure: to be written.
+        folder: where; "" for nowhere.
+        name: of the file.
+
+    Raises:
+        OSError: the file cannot be written.
     """
     if folder:
         write_bytes(Path(folder) / name, small_png(figure, DPI))

@@ -23,10 +23,14 @@ FAINT = 0.01  # of the largest influence: what is below it is not counted
 
 @torch.inference_mode()
 def layer_shapes(network: nn.Module, *inputs: Tensor) -> dict[str, tuple[int, ...]]:
-    """The shape of what each layer returns, by its name, in the order of the calls.
+    """The shapes of the layers' outputs, in the order of the calls.
 
-    A layer is what `network` calls itself; what a layer calls in turn is left out. inputs: of `network`; on the meta
-    device nothing is computed.
+    Args:
+        network: its layers are the modules that it calls itself; those that a layer calls in turn are left out.
+        *inputs: of the network; on the meta device nothing is computed.
+
+    Returns:
+        The shape of each layer's output, by the layer's name.
     """
     shapes: dict[str, tuple[int, ...]] = {}
     inside: list[str] = []
@@ -49,9 +53,14 @@ def layer_shapes(network: nn.Module, *inputs: Tensor) -> dict[str, tuple[int, ..
 
 
 def influence(f: Callable[[Tensor], Tensor], x: Tensor) -> NDArray[np.float32]:
-    """How much the value in the middle of f(x) depends on each pixel of x: |∂f / ∂x|, summed over channels, (H, W).
+    """How much the value in the middle of f(x) depends on each pixel of x.
 
-    x: (1, C, H, W). f: returns (1, C', H', W'); its last channel is asked, of N_mp's logits that of the instance.
+    Args:
+        f: returns (1, C', H', W'). The value is one of its last channel, which in N_mp's logits is the instance's.
+        x: (1, C, H, W).
+
+    Returns:
+        (H, W): |∂f / ∂x|, summed over the channels of x.
     """
     x = x.detach().clone().requires_grad_()
     y = f(x)
@@ -61,10 +70,14 @@ def influence(f: Callable[[Tensor], Tensor], x: Tensor) -> NDArray[np.float32]:
 
 
 def plot_fields(fields: Mapping[str, Map], title: str) -> Figure:
-    """Square maps of influence side by side, by name, as `models.tracing.influence` gives them, each (S, S).
+    """Maps of influence side by side, darker where the influence is stronger; a cross marks the middle.
 
-    The darker, the stronger (its root, so that the weak shows too); a cross marks the middle. Beside a name stands how
-    many pixels have an influence of a hundredth of the largest at least, and the side of the square that holds them.
+    The root of the influence is shown, so that weak ones are seen too. Beside a name stand the number of pixels with at
+    least FAINT of the largest influence, and the side of the square around them.
+
+    Args:
+        fields: the maps that `influence` returns, (S, S) each, by name.
+        title: of the figure.
     """
     extents = {name: _extent(field) for name, field in fields.items()}
     words = "; ".join(

@@ -52,7 +52,7 @@ Values = NDArray[np.float64]
 
 
 def crossing_clips(count: int) -> list[Clip]:
-    """Clips of the worlds 0 to `count` - 1, without flow: no motion is given away."""
+    """Clips of the toy worlds 0 to `count` - 1. Their flow is zero, so that it tells nothing of the motion."""
     flow = np.zeros((2, *SHAPE), np.float16)
     return [
         Clip(str(world), tuple(images), tuple(labels), ((),) * len(images), (flow,) * len(images))
@@ -62,7 +62,7 @@ def crossing_clips(count: int) -> list[Clip]:
 
 
 def crossing_videos(count: int, frames: int, first: int = 100) -> list[Video]:
-    """Annotated videos of as many worlds from `first` on: that is, of none that a clip shows."""
+    """Annotated videos of `count` toy worlds from `first` on, which no clip shows, with `frames` frames each."""
     worlds = {world: _crossing(world, frames) for world in range(first, first + count)}
     return [Video(str(world), images, labels[0], annotations=labels) for world, (images, labels) in worlds.items()]
 
@@ -112,12 +112,23 @@ def show_collapse(
     width: int = 16,
     seed: int = 0,
 ) -> Collapse:
-    """Train a narrow RGB stream on `clips` twice, and propagate the instances of annotated `sequences` with each.
+    """Train a narrow RGB stream twice, with deformed and with true masks as guides, and propagate masks with each.
 
-    The two differ in their guides alone. As in MaskTrack no flow warps the masks: what moved is for the network to see.
-    width: channels of the stream's first layer; the lite one has 32. On 24 clips of mini-train and the scenes 0, 3 and
-    10 of mini-val this takes about a minute, and J in frame 10 is 0.33 and 0.15; 0.16 for masks that are left still.
-    Raises ValueError for a sequence that is not annotated so far.
+    As in MaskTrack, no flow warps the masks: the network has to see what moved. On 24 clips of mini-train and the
+    scenes 0, 3 and 10 of mini-val this takes about a minute; J in frame 10 is 0.33 and 0.15, and 0.16 for masks that
+    are left still.
+
+    Args:
+        clips: to train on.
+        sequences: annotated videos, whose first masks are propagated.
+        steps: of each training.
+        frames: how far the masks are propagated.
+        patch: the side of a patch, pixels.
+        width: channels of the stream's first layer; the lite stream has 32.
+        seed: of the weights and the batches.
+
+    Raises:
+        ValueError: a video has no annotations for so many frames.
     """
     config = PropagationConfig(patch=patch)
     torch.manual_seed(seed)
@@ -135,7 +146,7 @@ def show_collapse(
 
 
 def plot_collapse(collapse: Collapse) -> Figure:
-    """J with the truth over the frames: trained with deformed guides, with true ones, and the first mask left still."""
+    """J with the truth over the frames: after training with deformed guides, with true ones, and for no network."""
     last = {"deformed": collapse.deformed.truth[-1], "true": collapse.true.truth[-1], "still": collapse.still[-1]}
     frames = np.arange(1, len(collapse.still) + 1)
     alternative = (
@@ -202,9 +213,11 @@ def _instances(sequences: Sequence[Video], frames: int) -> Iterator[tuple[Video,
 
 
 def plot_deformation(mask: Map, draws: Mapping[str, Mapping[str, Map]]) -> Figure:
-    """A true mask (S, S), outlined, under what `deformation_steps` makes of it: a row for each draw, by its name.
+    """A true mask and its deformations, a row for each draw; a panel says the step and J with the true mask.
 
-    Each panel says the step and J with the true mask; the alternative text, J of the guides in the end.
+    Args:
+        mask: the true mask, (S, S), outlined in every panel.
+        draws: by name, the maps (S, S) after each step of `deformation_steps`.
     """
     scored = {row: {step: region(mask > 0.5, P > 0.5) for step, P in steps.items()} for row, steps in draws.items()}
     ends = "; ".join(f"{row}: {', '.join(f'{step} {J:.2f}' for step, J in one.items())}" for row, one in scored.items())
@@ -221,9 +234,12 @@ def plot_deformation(mask: Map, draws: Mapping[str, Mapping[str, Map]]) -> Figur
 
 
 def plot_samples(batch: Batch, maps: Mapping[str, Tensor], flow: bool = False) -> Figure:
-    """Samples of a batch side by side: each of the maps (B, S, S) over their patches, the flow, and the truth.
+    """The samples of a batch side by side, with maps, flow and truth below each other.
 
-    maps: by name, a row each; every panel says J with the truth. flow: whether to show it.
+    Args:
+        batch: B samples.
+        maps: by name, (B, S, S) each: a row, whose panels say J with the truth.
+        flow: whether the flow gets a row.
     """
     images = [_pixels(image) for image in batch["image"]]
     truths = [truth.numpy() > 0.5 for truth in batch["truth"]]

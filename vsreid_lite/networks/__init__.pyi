@@ -6,11 +6,11 @@ from .mask_propagation import Stream, TwoStreams, convert_to_flow, flow_stream_f
 from .resnet import paper_streams
 
 __all__ = [
-    "Detector",
     "IMAGENET_MEAN",
     "IMAGENET_STD",
-    "IdentificationNet",
     "MP2S",
+    "Detector",
+    "IdentificationNet",
     "Networks",
     "OIMLoss",
     "PropagationNetwork",

@@ -9,12 +9,12 @@ from .stages import STAGES
 
 __all__ = [
     "DRIFTED",
-    "Mixture",
-    "Plan",
-    "PropagationBatches",
     "STAGES",
     "STILLS",
     "VIDEO",
+    "Mixture",
+    "Plan",
+    "PropagationBatches",
     "cut_window",
     "deform_mask",
     "deformation_steps",
