@@ -33,7 +33,7 @@ def compare(sequence: Video, networks: Networks, config: Config) -> None:
     ours = segment(sequence, config, networks)
     engine = time.perf_counter() - started
     started = time.perf_counter()
-    theirs = segment_as_printed(sequence, networks, config, get_flow(config.flow))
+    theirs = segment_as_printed(sequence, config, networks, get_flow(config.flow))
     reference = time.perf_counter() - started
     different = sum(int(np.sum(a != b)) for a, b in zip(ours.masks, theirs.masks, strict=True))
     print(f"{sequence.name}: {sequence.N} frames, {sequence.K} instances, {len(ours.rounds)} rounds, rho_reid", end=" ")

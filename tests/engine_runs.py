@@ -54,7 +54,7 @@ runs = st.builds(
 
 def run(seed, N, K, shape, config, run_segment=segment, **options):
     sequence = random_sequence(seed, N, K, shape)
-    return run_segment(sequence, random_networks(seed), config, RandomFlow(seed), **options)
+    return run_segment(sequence, config, random_networks(seed), RandomFlow(seed), **options)
 
 
 def assert_equal_runs(ours, theirs):

@@ -30,7 +30,7 @@ def run(N, retrieved_at, network=None, **options):
     scores = ListedScores({(retrieved_at, 0): 0.9}, [SQUARE])
     flow = SpyFlow()
     networks = Networks(network or CopyGuide(), detector, scores)
-    return segment_as_printed(sequence, networks, CONFIG, flow, **options), flow.asked
+    return segment_as_printed(sequence, CONFIG, networks, flow, **options), flow.asked
 
 
 def test_r1_sets_the_checkpoint_of_the_recovered_frame():
@@ -62,5 +62,5 @@ def test_the_recovered_map_fills_the_retrieved_box_with_the_first_frames_patch()
 
 def test_r4_without_networks_for_reid_there_is_only_the_first_propagation():
     sequence = Video("printed", blank_frames(3), square_mask())
-    result = segment_as_printed(sequence, Networks(CopyGuide()), CONFIG, ZeroFlow())
+    result = segment_as_printed(sequence, CONFIG, Networks(CopyGuide()), ZeroFlow())
     assert not result.rounds and len(result.masks) == 3

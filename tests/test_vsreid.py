@@ -116,7 +116,7 @@ def test_the_order_of_the_instances_does_not_matter(arguments, random):
 @pytest.mark.parametrize("run_segment", [segment, segment_as_printed])
 def test_figure_3_only_frames_4_5_and_6_change(run_segment):
     sequence, networks = listed(6, {(5, 0): 0.9}, {5: [FAR]})
-    result = run_segment(sequence, networks, CONFIG, ZeroFlow())
+    result = run_segment(sequence, CONFIG, networks, ZeroFlow())
     assert [c + 1 for c in result.start[:, 0]] == [1, 1, 1, 6, 6, 6]
     assert result.rounds[0].updated == (3, 4, 5)
     assert [Box.from_probability(torch.from_numpy(mask)) for mask in result.masks] == [SQUARE] * 3 + [FAR] * 3
@@ -125,7 +125,7 @@ def test_figure_3_only_frames_4_5_and_6_change(run_segment):
 @pytest.mark.parametrize("run_segment", [segment, segment_as_printed])
 def test_the_recovered_frame_and_the_whole_video_share_a_retrieval(run_segment):
     sequence, networks = listed(5, {(2, 0): 0.75}, {2: [FAR]})
-    result = run_segment(sequence, networks, CONFIG, ZeroFlow())
+    result = run_segment(sequence, CONFIG, networks, ZeroFlow())
     assert result.retrievals[0].box == FAR and result.retrievals[0].score == pytest.approx(0.75)
     assert (result.retrievals[0].frame, result.retrievals[0].instance) == (2, 0)
     assert result.start[:, 0].tolist() == [0, 0, 2, 2, 2]  # frame 1 is as near to 0, which is older
@@ -136,14 +136,14 @@ def test_the_recovered_frame_and_the_whole_video_share_a_retrieval(run_segment):
 def test_line_17_ends_the_loop_below_0_and_not_at_0(run_segment, score, rounds):
     sequence, networks = listed(4, {(2, 0): score}, {2: [FAR]})
     config = dataclasses.replace(CONFIG, matching=ReidConfig(rho_reid=-0.5, rho_occ=0.3))
-    assert len(run_segment(sequence, networks, config, ZeroFlow()).rounds) == rounds
+    assert len(run_segment(sequence, config, networks, ZeroFlow()).rounds) == rounds
 
 
 def test_without_r1_the_loop_can_repeat_itself():
     sequence, networks = listed(4, {(2, 0): 0.9}, {2: [FAR]}, network=NeverSeesAnything())
-    endless = segment_as_printed(sequence, networks, CONFIG, ZeroFlow(), repair_r1=False, max_rounds=7)
+    endless = segment_as_printed(sequence, CONFIG, networks, ZeroFlow(), repair_r1=False, max_rounds=7)
     assert len(endless.rounds) == 7 and len(set(endless.retrievals)) == 1
-    repaired = segment_as_printed(sequence, networks, CONFIG, ZeroFlow(), max_rounds=7)
+    repaired = segment_as_printed(sequence, CONFIG, networks, ZeroFlow(), max_rounds=7)
     assert len(repaired.rounds) == 1
 
 
@@ -152,7 +152,7 @@ def test_the_highest_score_goes_first_then_the_first_frame_then_the_first_instan
     boxes = (SQUARE, Box(0, 14, 6, 20))
     scores = {(1, 0): 0.6, (2, 1): 0.6, (3, 0): 0.8, (3, 1): 0.6, (1, 1): 0.6}
     sequence, networks = listed(5, scores, {i: [FAR] for i in (1, 2, 3)}, boxes, NeverSeesAnything())
-    result = run_segment(sequence, networks, CONFIG, ZeroFlow())
+    result = run_segment(sequence, CONFIG, networks, ZeroFlow())
     assert [(r.frame, r.instance) for r in result.retrievals] == [(3, 0), (1, 0), (1, 1), (2, 1), (3, 1)]
 
 
@@ -160,7 +160,7 @@ def both(sequence, networks, config=CONFIG, flow=None):
     """The engine's result, after it was compared with the reference's."""
     flow = flow or ZeroFlow()
     ours = segment(sequence, config, networks, flow, keep_maps=True)
-    assert_equal_runs(ours, segment_as_printed(sequence, networks, config, flow))
+    assert_equal_runs(ours, segment_as_printed(sequence, config, networks, flow))
     return ours
 
 
@@ -292,6 +292,7 @@ def test_a_flow_of_another_size_is_refused():
 
 
 def test_progress_goes_to_stderr(capsys):
-    segment(*listed(3, {(1, 0): 0.9}, {1: [FAR]}), CONFIG, ZeroFlow(), progress=True)
+    video, networks = listed(3, {(1, 0): 0.9}, {1: [FAR]})
+    segment(video, CONFIG, networks, ZeroFlow(), progress=True)
     captured = capsys.readouterr()
     assert "propagation" in captured.err and not captured.out

@@ -37,8 +37,8 @@ from vsreid_lite.video.video import Video
 @torch.inference_mode()
 def segment_as_printed(
     sequence: Video,
-    networks: Networks,
     config: Config,
+    networks: Networks,
     flow: FlowEstimator,
     repair_r1: bool = True,
     max_rounds: int | None = None,

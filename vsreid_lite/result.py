@@ -43,7 +43,7 @@ class Result:
 
     labels: instance k has label `labels[k]` in the masks. masks: N label masks (H, W), uint8. rounds: in order.
     start: the last checkpoints c_{i,k}, (N, K). seconds: of "initial", "candidates", "rounds", "merge" and "total",
-    and of `vsreid.segment` "adaptation": loading the networks and adapting N_mp, a part of the total.
+    and of "adaptation", loading the networks and adapting N_mp, a part of the total.
     snapshots: on request, the maps P[i][k] after the initial propagation and after each round.
     records: on request, for each (frame, instance) the makings of its maps, the last of which is the one that stands.
     """

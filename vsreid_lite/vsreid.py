@@ -50,7 +50,7 @@ def segment(
         FileNotFoundError: a weight file or a flow file is missing.
     """
     started = time.perf_counter()
-    adapting = networks is None and config.adapt
+    adapting = networks is None and config.adapt and video.N > 1
     if networks is None:
         flow = flow or get_flow(config.flow, video.frame_names, choose_device(config.device))  # refused before adapting
         networks, config = prepare(video, config, progress)

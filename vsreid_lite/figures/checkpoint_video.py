@@ -37,7 +37,7 @@ def figure3(repair_r1: bool = True) -> tuple[Video, Result]:
     masks = [(frame[..., 0] == COLOUR[0]).astype(np.uint8) for frame in frames]
     sequence = Video("Figure 3", frames, masks[0], annotations=masks)
     networks = Networks(_TakesTheColour(), _FindsTheLast(frames[-1]), _RecognisesIt())
-    return sequence, segment_as_printed(sequence, networks, CONFIG, _no_flow, repair_r1, max_rounds=ROUNDS)
+    return sequence, segment_as_printed(sequence, CONFIG, networks, _no_flow, repair_r1, max_rounds=ROUNDS)
 
 
 def _frame(centre: tuple[int, int]) -> Frame:
