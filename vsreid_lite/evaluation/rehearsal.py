@@ -8,11 +8,10 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from vsreid_lite.config import Config, ReidConfig
-from vsreid_lite.engine import Engine
+from vsreid_lite.engine import Engine, merge
 from vsreid_lite.evaluation.metrics import score_sequence
 from vsreid_lite.evaluation.scores import InstanceScores
 from vsreid_lite.flow import FlowEstimator
-from vsreid_lite.merge import merge
 from vsreid_lite.networks import Networks
 from vsreid_lite.reidentification import Boxes, Candidates, Retrieval, Starts
 from vsreid_lite.result import Maps
@@ -63,7 +62,7 @@ class Rehearsal(Engine):
         with torch.inference_mode():
             while True:
                 self._return_to(moment)
-                retrieval = self.candidates.retrieve(self.boxes, self.start, matching)
+                retrieval = self.candidates.retrieve(self._visible_boxes(), self.start, matching, self.config.release)
                 if retrieval is None:
                     return self._scored(moment)
                 if retrieval not in moment.after:

@@ -25,7 +25,7 @@ from vsreid_lite.figures.figures4and5 import plot_figure4, plot_figure5
 from vsreid_lite.figures.table2 import plot_table2
 from vsreid_lite.flow import get_flow
 from vsreid_lite.networks import Networks
-from vsreid_lite.networks.loading import load_networks, settled
+from vsreid_lite.networks.loading import load_networks, with_stored_settings
 from vsreid_lite.networks.mask_propagation import TwoStreams
 from vsreid_lite.plots.patch_plots import trace_patches
 from vsreid_lite.plots.table_plots import plot_table1
@@ -106,7 +106,7 @@ class Gallery:
     def _example(self, name: str) -> Example:
         if name not in self._examples:
             video = open_benchmark("mini", names=(name,)).load(name)
-            result = segment(video, settled(self.config), self._networks, keep_maps=True)
+            result = segment(video, with_stored_settings(self.config), self._networks, keep_maps=True)
             self._examples[name] = Example.of(video, result)
         return self._examples[name]
 

@@ -49,7 +49,7 @@ def one_step_scores(
                 P = torch.from_numpy(before).float().to(device)
                 maps = {WARPED: warp(P, f)}
                 for name, network in networks.items():
-                    maps[name] = propagate_mask(frames[j], f, P, network, config.propagation)
+                    maps[name] = propagate_mask(frames[j], f, P, network, config.propagation, config.release)
                 for name, guess in maps.items():
                     scores[name][k, j] = region(after, guess.cpu().numpy() > 0.5)
     return scores

@@ -13,6 +13,7 @@ from vsreid_lite.evaluation.matches import Cells, Matches, Verdicts, judge
 from vsreid_lite.geometry import Box
 from vsreid_lite.plots.colours import AFTER, BEFORE, BLACK, instance_colour
 from vsreid_lite.plots.panels import ON_WHITE, WHITE_EDGE, WIDTH, draw_box, entitle, new_figure
+from vsreid_lite.reidentification import Outcome
 from vsreid_lite.system.wording import counted
 from vsreid_lite.video.masks import Frame
 
@@ -21,6 +22,18 @@ FAINT = "0.75"
 UPPER, ROW = 2.85, 0.27  # inches: the upper part, an instance's row in the lower
 KEY = "● right   ✖ wrong   ■ lost, not found   ○ new   ▬ gone   • not judged"
 Thresholds = tuple[float, float]  # rho_reid, rho_occ
+OUTCOMES = {
+    Outcome.ACCEPTED: "retrieved",
+    Outcome.NOT_SEARCHED: "not searched",
+    Outcome.NO_CANDIDATE: "no candidate",
+    Outcome.STARTING_POINT: "found before",
+    Outcome.TOO_UNLIKE: "too unlike",
+    Outcome.ALREADY_THERE: "already there",
+    Outcome.VISIBLE: "not absent",
+    Outcome.ON_ANOTHER: "on another instance",
+    Outcome.LIKE_ANOTHER: "more like another instance",
+    Outcome.NO_IMPROVEMENT: "no better than the map",
+}
 
 
 def plot_matches(
@@ -32,7 +45,7 @@ def plot_matches(
     """
     verdicts = judge(matches, *thresholds)
     before = verdicts if reference is None else judge(matches, *reference)
-    label, verdict = matches.sequence.labels[instance], _verdict(verdicts, frame, instance, thresholds)
+    label, verdict = matches.sequence.labels[instance], _verdict(verdicts, frame, instance)
     title = f"frame {frame}, instance {label}: {verdict}"
     summary = _summary(verdicts, before.accepted, thresholds)
     alternative = f"In {title}; {counted(len(matches.boxes[frame]), 'candidate')}. All frames and instances: {summary}."
@@ -126,14 +139,11 @@ def _below(axes: Axes, text: str) -> None:
     axes.text(0.5, -0.02, text, fontsize=7, ha="center", va="top", transform=axes.transAxes)
 
 
-def _verdict(verdicts: Verdicts, frame: int, instance: int, thresholds: Thresholds) -> str:
+def _verdict(verdicts: Verdicts, frame: int, instance: int) -> str:
     score, overlap = verdicts.score[frame, instance], verdicts.overlap[frame, instance]
-    if not np.isfinite(score):
-        return "no candidate"
-    numbers = f"similarity {score:.2f}, overlap with its map {overlap:.2f}"
-    if verdicts.accepted[frame, instance]:
-        return f"retrieved, {numbers}"
-    return f"{'too unlike' if score <= thresholds[0] else 'already there'}, {numbers}"
+    outcome = Outcome(verdicts.outcome[frame, instance])
+    numbers = f", similarity {score:.2f}, overlap with its map {overlap:.2f}" if np.isfinite(score) else ""
+    return f"{OUTCOMES[outcome]}{numbers}"
 
 
 def _summary(verdicts: Verdicts, before: Cells, thresholds: Thresholds) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from vsreid_lite.config import PropagationConfig
-from vsreid_lite.geometry import Box, crop, crop_flow, cut, paste, resize, to_image, warp
+from vsreid_lite.config import PRINTED, PropagationConfig, ReleaseRules
+from vsreid_lite.geometry import Box, SparseMap
 from vsreid_lite.networks.mask_propagation import TwoStreams, fuse
 from vsreid_lite.plots.colours import BEFORE, BLACK
 from vsreid_lite.plots.panels import (
@@ -28,7 +28,7 @@ from vsreid_lite.plots.panels import (
     show_flow,
     show_map,
 )
-from vsreid_lite.propagation import propagation_box
+from vsreid_lite.propagation import guided_view, propagate
 from vsreid_lite.video.masks import Frame
 
 GAP = 0.12  # inches between panels
@@ -58,36 +58,53 @@ class Patches:
 
 
 @torch.inference_mode()
-def trace_patches(frame: Frame, flow: Tensor, P: Tensor, network: TwoStreams, config: PropagationConfig) -> Patches:
-    """Algorithm 1, lines 4-7, at scale 1, with all that lies between.
+def trace_patches(
+    frame: Frame,
+    flow: Tensor,
+    P: Tensor,
+    network: TwoStreams,
+    config: PropagationConfig,
+    release: ReleaseRules = PRINTED,
+) -> Patches:
+    """Algorithm 1 at scale 1, with all that N_mp is shown and answers.
 
-    frame: I_j (H, W, 3). flow: (2, H, W), for each pixel of j where it was in i. P: P_i (H, W).
+    Arguments as of `propagation.propagate_mask`, which computes the same.
     """
-    guided = warp(P, flow)
-    found = Box.from_probability(guided)
-    box = propagation_box(found, (P.shape[0], P.shape[1]), config)
-    if box is None:
+    config, watched = replace(config, scales=(1.0,), flip=False), _Watched(network)
+    view = guided_view(frame, flow, SparseMap.from_dense(P), config, release)
+    (made,) = propagate([view], watched, config, release)
+    guided, answer = view.guided.dense().numpy(), made.P.dense().numpy()
+    if made.box is None or made.patch is None:
         nothing = np.zeros((config.patch,) * 2, np.float32)
         white = np.full((*nothing.shape, 3), 255, np.uint8)
-        return Patches(guided.numpy(), None, None, white, None, nothing, (), nothing, "", np.zeros_like(guided))
-    size = config.patch
-    image, guide = crop(to_image(frame), box, size), crop(guided[None], box, size)
-    moved = crop_flow(flow, box, size) if config.rescale_flow else resize(cut(flow, box), (size, size))
-    device = next(network.parameters()).device
-    logits = [stream.float().cpu() for stream in network(*(x[None].to(device) for x in (image, moved, guide)))]
-    fused = fuse(logits, network.fusion)[0]
+        return Patches(guided, None, None, white, None, nothing, (), nothing, "", answer)
+    image, moved, guide = (x[0] for x in watched.shown)
     return Patches(
-        guided.numpy(),
-        found,
-        box,
+        guided,
+        view.guided.probability_box(),
+        made.box,
         np.rint(image.permute(1, 2, 0).numpy() * 255).astype(np.uint8),
         moved.numpy() if network.flow is not None else None,
         guide[0].numpy(),
-        tuple(fuse([stream], network.fusion)[0].numpy() for stream in logits),
-        fused.numpy(),
+        tuple(fuse([stream], network.fusion)[0].numpy() for stream in watched.logits),
+        made.patch.numpy(),
         network.fusion,
-        paste(fused, box, (P.shape[0], P.shape[1])).clamp(0, 1).numpy(),
+        answer,
     )
+
+
+@dataclass(eq=False)
+class _Watched:
+    """N_mp that keeps what it was shown last and what its streams answered; on the CPU outside, anywhere inside."""
+
+    network: TwoStreams
+    shown: tuple[Tensor, ...] = ()
+    logits: list[Tensor] = field(default_factory=list)
+
+    def predict(self, image: Tensor, flow: Tensor, guide: Tensor) -> Tensor:
+        self.shown, device = (image, flow, guide), next(self.network.parameters()).device
+        self.logits = [stream.float().cpu() for stream in self.network(*(x.to(device) for x in self.shown))]
+        return fuse(self.logits, self.network.fusion)
 
 
 def plot_patches(frame: Frame, patches: Patches, index: int, label: int) -> Figure:
