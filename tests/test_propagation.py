@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.stubs import SQUARE, CopyGuide, NeverSeesAnything, RandomFlow, ZeroFlow, blank_frames, random_sequence
+from tests.stubs import SQUARE, CopyGuide, RandomFlow, blank_frames, random_sequence
 from vsreid_lite.config import AUTHORS, LITE, PAPER, PropagationConfig, ReleaseRules
 from vsreid_lite.geometry import Box, SparseMap, crop, crop_flow, to_image, warp
 from vsreid_lite.propagation import (
@@ -165,14 +165,3 @@ def test_the_batch_does_not_change_the_bits_of_a_region():
     for batch in ([region(), other], [other, other, region()]):
         place = 0 if len(batch) == 2 else 2
         assert torch.equal(predict_patches(batch, Spy(), config)[place], one)
-
-
-def test_an_instance_the_network_does_not_see_is_gone():
-    assert not propagate_mask(FRAME, ZeroFlow()([FRAME], 0, 0), square(), NeverSeesAnything(), CONFIG).any()
-
-
-def test_the_part_of_a_frame_is_the_cut_of_the_whole():
-    frame = random_sequence(3, 1, 1, SHAPE).frames[0]
-    box = Box(3, 5, 9, 17)
-    assert torch.equal(to_image(frame, box), to_image(frame)[:, 5:17, 3:9])
-    assert to_image(frame).max() <= 1 and to_image(frame).dtype == torch.float32

@@ -110,14 +110,10 @@ def test_row_3_the_box_is_that_of_the_label_in_the_merged_map():
 
 def test_row_4_the_guide_is_the_channel_of_the_merged_map():
     plain, merged = (overlapping(merged_guide=rule).guided.dense() for rule in (False, True))
+    assert torch.equal(overlapping(merged_box=True).guided.dense(), plain)  # rows 3 and 4 are two rules
+    assert overlapping(merged_guide=True).box == overlapping().box
     assert plain[8, [11, 18]].tolist() == pytest.approx([0.9, 0.9])
     assert merged[8, [11, 18]].tolist() == pytest.approx([0.9 / 1.81, 0.9])  # Z = 0.1 * 0.1 + 0.9 + 0.9
-
-
-def test_rows_3_and_4_are_two_rules():
-    assert torch.equal(overlapping(merged_box=True).guided.dense(), overlapping().guided.dense())
-    assert overlapping(merged_guide=True).box == overlapping().box
-    assert overlapping(merged_guide=True, merged_box=True).guided.dense()[8, 11] == pytest.approx(0.9 / 1.81)
 
 
 def test_row_3_an_instance_under_another_is_absent():
