@@ -12,7 +12,7 @@ LAYERS = (  # from the ground up; those of one line do not import each other, un
     ("networks", "flow", "datasets"),
     ("propagation",),
     ("reidentification",),
-    ("result", "engine", "reference", "release"),
+    ("merging", "result", "engine", "reference", "release"),
     ("training",),
     ("vsreid",),
     ("evaluation",),

@@ -1,4 +1,4 @@
-"""The engine of Algorithm 3 and the merge of its maps (section 3.3), optimised. Same bits as `reference.py`.
+"""The engine of Algorithm 3 (section 3.3), optimised. Same bits as `reference.py`.
 
 1. Flow depends on the frames alone: each neighbouring pair is computed once per direction, on demand (`CachedFlow`).
 2. Candidates and their embeddings depend on the frames alone: N_det and N_reid run once per frame. Only Box(P_{i,k})
@@ -16,18 +16,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from itertools import takewhile, zip_longest
 
 import numpy as np
-import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
 from vsreid_lite.config import Config
 from vsreid_lite.flow import CachedFlow, FlowEstimator, get_flow
-from vsreid_lite.geometry import Box, SparseMap, cut, to_image
+from vsreid_lite.geometry import SparseMap, cut, to_image
 from vsreid_lite.networks import Networks
 from vsreid_lite.networks.loading import choose_device
 from vsreid_lite.propagation import Region, View, guided_view, propagate
@@ -42,7 +41,6 @@ from vsreid_lite.reidentification import (
     template_box,
 )
 from vsreid_lite.result import Maps, Record, Round
-from vsreid_lite.video.masks import Mask
 from vsreid_lite.video.video import Video
 
 Step = tuple[int, int, int]  # target frame j, source frame i, instance k
@@ -197,51 +195,3 @@ class Engine:
 
     def _store(self, i: int, k: int, P: SparseMap) -> None:
         self.P[i][k], self.boxes[i, k] = P, as_row(P.probability_box())
-
-
-def merge(maps: Sequence[SparseMap], labels: Sequence[int]) -> Mask:
-    """M_i(l), section 3.3: merge the K maps of a frame into one label for each pixel.
-
-    A pixel has the label of the largest of prod_j (1 - P_j), which is the background's, and P_1, ..., P_K, each divided
-    by their sum Z. In float64; ties go to the lowest label. Outside the union of the boxes the background is certain.
-
-    Args:
-        maps: P_{i,k} of each instance.
-        labels: of each instance.
-
-    Returns:
-        The mask, (H, W), uint8: `labels[k]` for instance k, 0 for the background.
-    """
-    mask = np.zeros(maps[0].shape, np.uint8)
-    present = [k for k, P in enumerate(maps) if P.box is not None]
-    union = union_box(maps)
-    if union is None:
-        return mask
-    values = divided_by_Z([maps[k].region(union) for k in present])
-    best = next(values)
-    found = torch.zeros_like(best, dtype=torch.uint8)
-    for k, value in zip(present, values, strict=True):
-        found[value > best] = labels[k]
-        best = torch.maximum(best, value)
-    mask[union.y0 : union.y1, union.x0 : union.x1] = found.cpu().numpy()
-    return mask
-
-
-def divided_by_Z(maps: Sequence[Tensor]) -> Iterator[Tensor]:
-    """The background's prod_j (1 - P_j) / Z, then P_k / Z of each map (h, w), in float64."""
-    P = [P_k.double() for P_k in maps]
-    background, total = torch.ones_like(P[0]), torch.zeros_like(P[0])
-    for P_k in P:
-        background, total = background * (1 - P_k), total + P_k
-    Z = background + total
-    yield background / Z
-    for P_k in P:
-        yield P_k / Z
-
-
-def union_box(maps: Sequence[SparseMap]) -> Box | None:
-    """The smallest box around all maps; None where all are empty."""
-    boxes = [P.box for P in maps if P.box is not None]
-    if not boxes:
-        return None
-    return Box(min(b.x0 for b in boxes), min(b.y0 for b in boxes), max(b.x1 for b in boxes), max(b.y1 for b in boxes))

@@ -19,8 +19,9 @@ import torch
 from torch import Tensor
 
 from vsreid_lite.config import ReleaseRules
-from vsreid_lite.engine import Engine, Step, divided_by_Z, union_box
+from vsreid_lite.engine import Engine, Step
 from vsreid_lite.geometry import Box, SparseMap, warp_averaged
+from vsreid_lite.merging import label_maps, merged_maps
 from vsreid_lite.propagation import View, cut_view, propagation_box
 from vsreid_lite.reidentification import Boxes, Retrieval, as_row, visible
 
@@ -175,32 +176,6 @@ class ReleaseEngine(Engine):
 def instance_shapes(maps: Sequence[SparseMap], release: ReleaseRules) -> list[SparseMap]:
     """The K maps of a frame, above 0.5 where their instance is: its own map, or with row 3 its label."""
     return label_maps(merged_maps(maps)) if release.merged_box else list(maps)
-
-
-def merged_maps(maps: Sequence[SparseMap]) -> list[SparseMap]:
-    """P_k / Z of the K maps of a frame, float32: what the release guides N_mp with (FIDELITY row 4)."""
-    union = union_box(maps)
-    if union is None:
-        return list(maps)
-    values = divided_by_Z([P.region(union) for P in maps])
-    next(values)
-    return [
-        P if P.box is None else SparseMap(P.shape, P.box, SparseMap(P.shape, union, value.float()).region(P.box))
-        for P, value in zip(maps, values, strict=True)
-    ]
-
-
-def label_maps(merged: Sequence[SparseMap]) -> list[SparseMap]:
-    """Of K merged maps, warped or not, the pixels of each instance's label: 1 there, 0 elsewhere (FIDELITY row 3).
-
-    The background has what the K maps leave of 1; ties go to it, then to the lowest label.
-    """
-    union = union_box(merged)
-    if union is None:
-        return list(merged)
-    values = torch.stack([P.region(union) for P in merged])
-    labels = torch.cat([1 - values.sum(0, keepdim=True), values]).argmax(0)
-    return [SparseMap(P.shape, union, (labels == k + 1).float()) for k, P in enumerate(merged)]
 
 
 def touch(a: Box | None, b: Box | None) -> bool:

@@ -9,8 +9,9 @@ from dataclasses import replace
 import torch
 
 from vsreid_lite.config import LITE, PRINTED, Config
-from vsreid_lite.engine import Engine, merge
+from vsreid_lite.engine import Engine
 from vsreid_lite.flow import FlowEstimator, get_flow
+from vsreid_lite.merging import merge
 from vsreid_lite.networks import Networks
 from vsreid_lite.networks.layers import fold_normalisation
 from vsreid_lite.networks.loading import choose_device, load_networks, with_stored_settings

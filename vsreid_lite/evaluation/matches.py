@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 
 from vsreid_lite.config import PRINTED, ReidConfig, ReleaseRules
 from vsreid_lite.geometry import Box
-from vsreid_lite.networks import Networks
+from vsreid_lite.networks import Detector, IdentificationNet, Networks
 from vsreid_lite.reidentification import (
     Boxes,
     Candidates,
@@ -126,10 +126,7 @@ def find_matches(
     Raises:
         ValueError: the networks lack N_det or N_reid.
     """
-    detector, identification = networks.detector, networks.identification
-    if detector is None or identification is None:
-        raise ValueError("matches need N_det and N_reid, found networks without them: load them with Config(reid=True)")
-    frames = list(sequence.frames)
+    frames, (detector, identification) = list(sequence.frames), _reid_networks(networks)
     first = zip(sequence.first_probabilities(), sequence.labels, strict=True)
     templates = [template_box(P, label) for P, label in first]
     t = embed_templates(frames[0], templates, identification)
@@ -137,21 +134,24 @@ def find_matches(
         found = embed_candidates(frames, detector, identification, config, bar.update)
     rows = [t[:0] if embedded is None else embedded for _, embedded in found]
     *points, template_points = main_directions([*rows, t])
+    scores = [cosine_similarity(embedded, t) for embedded in rows]
+    best = best_candidates(frames, found, t, identification)
+    current = _current_boxes(maps, release)
+    start = np.zeros(current.shape[:2], np.int64) if start is None else start
+    seen = [X for X, _ in found], scores, points, templates, template_points, best
+    return Matches(sequence, *seen, current, start, config, release, *_true_boxes(sequence))
+
+
+def _reid_networks(networks: Networks) -> tuple[Detector, IdentificationNet]:
+    if networks.detector is None or networks.identification is None:
+        raise ValueError("matches need N_det and N_reid, found networks without them: load them with Config(reid=True)")
+    return networks.detector, networks.identification
+
+
+def _current_boxes(maps: Maps, release: ReleaseRules) -> Boxes:
+    """The box of every map, as the engine compares it with candidates."""
     shapes = [instance_shapes(maps_i, release) for maps_i in maps]
-    return Matches(
-        sequence,
-        [X for X, _ in found],
-        [cosine_similarity(embedded, t) for embedded in rows],
-        points,
-        templates,
-        template_points,
-        best_candidates(frames, found, t, identification),
-        np.array([[as_row(P.probability_box()) for P in shapes_i] for shapes_i in shapes], np.int64),
-        np.zeros((sequence.N, sequence.K), np.int64) if start is None else start,
-        config,
-        release,
-        *_true_boxes(sequence),
-    )
+    return np.array([[as_row(P.probability_box()) for P in shapes_i] for shapes_i in shapes], np.int64)
 
 
 def main_directions(groups: list[Tensor]) -> list[NDArray[np.float64]]:

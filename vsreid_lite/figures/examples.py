@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vsreid_lite.engine import merge
 from vsreid_lite.evaluation.metrics import score_sequence
 from vsreid_lite.evaluation.scores import Scores
+from vsreid_lite.merging import merge
 from vsreid_lite.reidentification import Retrieval
 from vsreid_lite.result import Result
 from vsreid_lite.video.masks import Mask

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from vsreid_lite.engine import merge
 from vsreid_lite.figures.drawing import arrow, place, sheet, show_labels
+from vsreid_lite.merging import merge
 from vsreid_lite.plots.colours import RETRIEVED, tint
 from vsreid_lite.plots.panels import WIDTH, draw_box, listed, new_figure
 from vsreid_lite.result import Result

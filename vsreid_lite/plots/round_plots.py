@@ -9,8 +9,8 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from vsreid_lite.engine import merge
 from vsreid_lite.evaluation.metrics import region
+from vsreid_lite.merging import merge
 from vsreid_lite.plots.colours import BLACK, RETRIEVED
 from vsreid_lite.plots.panels import TITLE, WHITE_EDGE, WIDTH, draw_box, entitle, new_figure, show_instances
 from vsreid_lite.reidentification import Starts

@@ -5,10 +5,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vsreid_lite.engine import merge
 from vsreid_lite.geometry import SparseMap
+from vsreid_lite.merging import label_maps, merge, merged_maps
 from vsreid_lite.reference import merge_as_printed
-from vsreid_lite.release import label_maps, merged_maps
 
 
 @settings(deadline=None)
