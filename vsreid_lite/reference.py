@@ -48,7 +48,13 @@ def segment_as_printed(
 ) -> Result:
     """Algorithm 3 on the CPU. As `vsreid.segment`, and much slower. Keeps its maps.
 
-    repair_r1: without it the loop may never end. max_rounds: stop the loop after so many rounds.
+    Args:
+        sequence: the frames (N, H, W, 3) and the first mask (H, W).
+        config: of `ReleaseRules`, those that the top of this module names.
+        networks: N_mp, and N_det and N_reid or neither.
+        flow: F.
+        repair_r1: without it the loop may never end.
+        max_rounds: stop the loop after so many rounds.
     """
     run = _Run(sequence, networks, config, flow)
     began = time.perf_counter()

@@ -25,7 +25,14 @@ RECOGNISED = 0.5  # IoU of a candidate with an instance of the first frame, ours
 
 @dataclass(frozen=True)
 class Retrieval:
-    """x-hat, s-hat, i-hat and k-hat: where an instance was found again. score: cosine similarity, in [-1, 1]."""
+    """Where an instance was found again: x-hat, s-hat, i-hat and k-hat of the paper.
+
+    Attributes:
+        box: of the candidate, in pixels of the frame.
+        score: its cosine similarity with the template, in [-1, 1].
+        frame: i, counted from 0.
+        instance: k, counted from 0.
+    """
 
     box: Box
     score: float
@@ -34,7 +41,11 @@ class Retrieval:
 
 
 def template_box(P: Tensor, label: int) -> Box:
-    """The box of template t_k in the first map P_{1,k} (H, W). Raises ValueError for an absent instance (R4)."""
+    """The box of template t_k in the first map P_{1,k}, (H, W).
+
+    Raises:
+        ValueError: the instance `label` is absent (R4).
+    """
     box = Box.from_probability(P)
     if box is None:
         raise ValueError(f"instance {label} is absent from the first mask")
@@ -42,9 +53,16 @@ def template_box(P: Tensor, label: int) -> Box:
 
 
 def cosine_similarity(embeddings: Tensor, templates: Tensor) -> NDArray[np.float32]:
-    """S_C of every candidate with every template: rows (M, D) and (K, D) to (M, K), in [-1, 1].
+    """S_C of every candidate with every template.
 
     Computed in float64 and rounded to float32, so that a score does not depend on what is computed beside it.
+
+    Args:
+        embeddings: of the candidates, (M, D).
+        templates: N_reid(t_k), (K, D).
+
+    Returns:
+        (M, K), in [-1, 1].
     """
     rows, columns = (functional.normalize(x.detach().double().cpu(), dim=1) for x in (embeddings, templates))
     return (rows @ columns.T).float().numpy()
@@ -110,10 +128,12 @@ class Outcome(IntEnum):
 class Candidates:
     """Algorithm 2, lines 2-5, of a whole video: they depend on the frames and templates alone, not on the maps.
 
-    boxes: the best candidate of each frame and instance. similarity: (N, K, K), float32; [i, k, l] is that of the best
-    candidate of instance k with the template of instance l; -inf without any candidate. likeness: (i, k, box) to the
-    similarity of any box in frame i with the template of instance k, for `ReidConfig.improvement`; N_reid runs when it
-    is asked for the first time.
+    Attributes:
+        boxes: the best candidate of each frame and instance, (N, K, 4).
+        similarity: (N, K, K), float32; [i, k, l] is that of the best candidate of instance k with the template of
+            instance l; -inf without any candidate.
+        likeness: maps (i, k, box) to the similarity of any box in frame i with the template of instance k, for
+            `ReidConfig.improvement`; N_reid runs when a box is asked for the first time.
     """
 
     boxes: Boxes
@@ -209,7 +229,16 @@ def find_candidates(
     config: ReidConfig,
     after: Callable[[], object] = lambda: None,
 ) -> Candidates:
-    """N_det and N_reid once on every frame but the first. templates: (K, D). after: called after each frame."""
+    """Run N_det and N_reid once on every frame but the first.
+
+    Args:
+        frames: I_i, (H, W, 3) each.
+        templates: N_reid(t_k), (K, D).
+        detector: N_det.
+        identification: N_reid.
+        config: how many candidates of a frame count.
+        after: called after each frame, for a bar.
+    """
     found = embed_candidates(frames, detector, identification, config, after)
     return best_candidates(frames, found, templates, identification)
 

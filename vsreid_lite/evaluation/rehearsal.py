@@ -38,8 +38,12 @@ class Rehearsal(Engine):
     The rounds of two runs are the same as long as they retrieve the same: a higher rho_reid only ends sooner, since the
     best candidate comes first. So the rounds form a tree, and each of its branches is computed once.
 
-    sequence: with annotations of all frames. candidates: of an earlier rehearsal of the same sequence and networks.
-    flow: F; by default that of `config.flow`.
+    Args:
+        sequence: with annotations of all frames.
+        networks: N_mp, N_det and N_reid.
+        config: all rules but the thresholds.
+        candidates: of an earlier rehearsal of the same sequence and networks.
+        flow: F; by default that of `config.flow`.
     """
 
     def __init__(

@@ -60,7 +60,9 @@ class Gallery:
         assert isinstance(self._networks.propagation, TwoStreams)
         P = torch.from_numpy(video.annotations[i] == video.labels[k]).float()
         flow = get_flow(self.config.flow)(list(video.frames), target=i + 1, source=i)
-        patches = trace_patches(video.frames[i + 1], flow, P, self._networks.propagation, self.config.propagation)
+        patches = trace_patches(
+            video.frames[i + 1], flow, P, self._networks.propagation, self.config.propagation, self.config.release
+        )
         return plot_figure1(video.frames[i + 1], flow.numpy(), patches, i + 1, video.labels[k])
 
     def figure2(self) -> Figure:

@@ -38,11 +38,19 @@ FUSED = {"probabilities": "their average", "logits": "their logits' sum"}
 
 @dataclass(frozen=True, eq=False)
 class Patches:
-    """One step of N_mp. Patches are square, of side S; the flow's are in pixels of the patch.
+    """One step of N_mp. Patches are square, of side S.
 
-    guided: the guided probability map (H, W). found: Box(guided > 0.5), None where there is none. box: found, enlarged.
-    image: (S, S, 3), uint8. flow: (2, S, S), None for a network without flow stream. guide: (S, S). streams: what each
-    stream answers, (S, S). fused: their fusion (S, S), made as `fusion` says. answer: pasted into the frame, (H, W).
+    Attributes:
+        guided: the guided probability map, (H, W).
+        found: Box(guided > 0.5); None where there is none.
+        box: `found`, enlarged.
+        image: (S, S, 3), uint8.
+        flow: (2, S, S), in pixels of the patch; None for a network without flow stream.
+        guide: (S, S), in [0, 1].
+        streams: what each stream answers, (S, S) each.
+        fused: their fusion, (S, S).
+        fusion: how it is made, "probabilities" or "logits".
+        answer: P_j, the fusion pasted into the frame, (H, W).
     """
 
     guided: Map
@@ -110,7 +118,11 @@ class _Watched:
 def plot_patches(frame: Frame, patches: Patches, index: int, label: int) -> Figure:
     """Box and enlarged box in frame j, N_mp's inputs in the upper row, its answers in the lower.
 
-    frame: I_j (H, W, 3). index: j. label: of the instance.
+    Args:
+        frame: I_j, (H, W, 3).
+        patches: as `trace_patches` returns them.
+        index: j.
+        label: of the instance.
     """
     figure = new_figure(WIDTH, 2 * (_side(frame) + TITLE) + GAP, _in_words(patches, index, label))
     before, after = (_panel(figure, frame, row, -1) for row in (0, 1))
@@ -148,7 +160,7 @@ def _over(patches: Patches, P: Map) -> tuple[Frame, Map]:
 
 
 def _show_strip(axes: Axes, strip: Strip, frame: Frame) -> None:
-    """Three squares in one picture, far sooner drawn than three."""
+    """Draw three squares as one picture, which is faster than three axes."""
     side = len(next(picture for picture in strip.values() if picture)[1])
     step = side + round(side * GAP / _side(frame))
     picture, P = np.full((side, 3 * step, 3), 255, np.uint8), np.zeros((side, 3 * step), np.float32)
