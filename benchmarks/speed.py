@@ -13,7 +13,7 @@ import numpy as np
 
 from vsreid_lite.config import LITE
 from vsreid_lite.datasets.mini import mini_video
-from vsreid_lite.networks.loading import load_networks, settled
+from vsreid_lite.networks.loading import load_networks, with_stored_settings
 from vsreid_lite.training.adaptation import adapt
 from vsreid_lite.video.video import Video
 from vsreid_lite.vsreid import segment
@@ -34,7 +34,7 @@ def main() -> None:
         segment(sequence, initial, networks)
         seconds = min(_timed(sequence, initial, networks) for _ in range(3))
         print(f"initial propagation, {instances} instance(s): {(sequence.N - 1) / seconds:5.1f} frames/s (goal {goal})")
-    config = settled(replace(LITE, adapt=True))
+    config = with_stored_settings(replace(LITE, adapt=True))
     learner = load_networks(config).propagation  # its normalisation is not folded yet
     started = time.perf_counter()
     adapt(learner, enlarged(CROWD, 1, 3), replace(config.adaptation, seconds=None), config.propagation)

@@ -18,7 +18,7 @@ from tests.stubs import (
     random_sequence,
     square_mask,
 )
-from vsreid_lite.config import Config, PropagationConfig, ReidConfig
+from vsreid_lite.config import Config, PropagationConfig, ReidConfig, ReleaseRules
 from vsreid_lite.geometry import Box
 from vsreid_lite.networks import Networks
 from vsreid_lite.video.video import Video
@@ -37,7 +37,8 @@ runs = st.builds(
         lambda patch, use_box, scales, flip, enlarge, rho_reid, rho_occ, only_absent, improvement: dataclasses.replace(
             CONFIG,
             propagation=PropagationConfig(patch, enlarge, use_box, scales=scales, flip=flip),
-            matching=ReidConfig(rho_reid, rho_occ, 3, only_absent, improvement),
+            matching=ReidConfig(rho_reid, rho_occ, 3, improvement),
+            release=ReleaseRules(only_absent=only_absent),
         ),
         patch=st.sampled_from([8, 13, 16]),
         use_box=st.sampled_from([True, True, True, False]),
@@ -49,6 +50,15 @@ runs = st.builds(
         only_absent=st.sampled_from([False, False, True]),
         improvement=st.sampled_from([None, None, 0.0, 0.3]),
     ),
+)
+
+
+release_rules = st.builds(
+    ReleaseRules,
+    absent_below=st.sampled_from([0.0, 0.1, 0.9]),
+    passes=st.integers(1, 3),
+    joint_passes=st.integers(0, 2),
+    **{field.name: st.booleans() for field in dataclasses.fields(ReleaseRules) if field.type == "bool"},
 )
 
 

@@ -45,6 +45,17 @@ class ZeroFlow:
         return torch.zeros(2, *frames[target].shape[:2])
 
 
+class SpyFlow(ZeroFlow):
+    """Remembers the pairs (target, source) it was asked for."""
+
+    def __init__(self):
+        self.asked = []
+
+    def __call__(self, frames, target, source):
+        self.asked.append((target, source))
+        return super().__call__(frames, target, source)
+
+
 @dataclass
 class RandomFlow:
     seed: int

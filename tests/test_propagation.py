@@ -6,16 +6,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.stubs import SQUARE, CopyGuide, NeverSeesAnything, RandomFlow, ZeroFlow, blank_frames, random_sequence
-from vsreid_lite.config import AUTHORS, LITE, PAPER, PropagationConfig
-from vsreid_lite.geometry import Box, crop, crop_flow, to_image, warp
+from tests.stubs import SQUARE, CopyGuide, RandomFlow, blank_frames, random_sequence
+from vsreid_lite.config import AUTHORS, LITE, PAPER, PropagationConfig, ReleaseRules
+from vsreid_lite.geometry import Box, SparseMap, crop, crop_flow, to_image, warp
 from vsreid_lite.propagation import (
     Region,
+    guided_view,
     patch_sizes,
     predict_patches,
+    propagate,
     propagate_mask,
     propagation_box,
-    trace_mask,
 )
 
 CONFIG = PropagationConfig(patch=16)
@@ -27,6 +28,11 @@ def square(box=SQUARE):
     P = torch.zeros(SHAPE)
     P[box.y0 : box.y1, box.x0 : box.x1] = 1
     return P
+
+
+def trace(frame, flow, P, network, config=CONFIG, **rules):
+    view = guided_view(frame, flow, SparseMap.from_dense(P), config, ReleaseRules(**rules))
+    return propagate([view], network, config, ReleaseRules(**rules))[0]
 
 
 class Spy:
@@ -43,7 +49,7 @@ class Spy:
 def test_the_network_sees_the_crops_of_image_flow_and_guided_map():
     frame = random_sequence(0, 1, 1, SHAPE).frames[0]
     flow, P, network = RandomFlow(1)([frame] * 2, 1, 0), square(), Spy()
-    _, made = trace_mask(frame, flow, P, network, CONFIG)
+    made = trace(frame, flow, P, network)
     guided = warp(P, flow)
     box = Box.from_probability(guided).enlarge(0.15, SHAPE)
     image, flow_patch, guide = network.shown[0]
@@ -70,8 +76,8 @@ def test_the_map_follows_the_flow():
 def test_an_empty_map_stays_empty_without_a_network(use_box):
     network = Spy()
     config = PropagationConfig(patch=16, use_box=use_box)
-    P, made = trace_mask(FRAME, torch.zeros(2, *SHAPE), square() * 0.5, network, config)
-    assert not P.any() and made.box is None and made.patch is None and not network.shown
+    made = trace(FRAME, torch.zeros(2, *SHAPE), square() * 0.5, network, config)
+    assert made.P.box is None and made.box is None and made.patch is None and not network.shown
 
 
 def test_the_baseline_sees_the_whole_frame():
@@ -83,10 +89,8 @@ def test_the_baseline_sees_the_whole_frame():
 @pytest.mark.parametrize(("truncated_box", "box"), [(False, Box(2, 2, 16, 19)), (True, Box(2, 2, 15, 18))])
 def test_row_2_the_margin_is_rounded_or_the_corners_are_truncated(truncated_box, box):
     found = Box(4, 4, 14, 17)  # margins of 1.5 and 1.95
-    config = PropagationConfig(patch=16, truncated_box=truncated_box)
-    assert propagation_box(found, SHAPE, config) == box
-    _, made = trace_mask(FRAME, torch.zeros(2, *SHAPE), square(found), CopyGuide(), config)
-    assert made.box == box
+    made = trace(FRAME, torch.zeros(2, *SHAPE), square(found), CopyGuide(), truncated_box=truncated_box)
+    assert made.box == made.P.box == box
 
 
 @pytest.mark.parametrize("config", [LITE, PAPER, AUTHORS], ids=lambda config: config.preset)
@@ -141,11 +145,10 @@ def test_a_mirror_image_has_left_and_right_exchanged_and_dx_negated():
     assert torch.equal(flow2[:, 0], -flow[:, 0].flip(-1)) and torch.equal(flow2[:, 1], flow[:, 1].flip(-1))
 
 
-@pytest.mark.parametrize(("rescale_flow", "scale"), [(True, (16 / 12, 16 / 10)), (False, (1.0, 1.0))])
-def test_row_6_displacements_are_in_pixels_of_the_patch_or_of_the_frame(rescale_flow, scale):
+@pytest.mark.parametrize(("unscaled_flow", "scale"), [(False, (16 / 12, 16 / 10)), (True, (1.0, 1.0))])
+def test_row_6_displacements_are_in_pixels_of_the_patch_or_of_the_frame(unscaled_flow, scale):
     network, flow = Spy(), torch.ones(2, 10, 12)
-    config = PropagationConfig(patch=16, rescale_flow=rescale_flow)
-    predict_patches([replace(region(), flow=flow)], network, config)
+    predict_patches([replace(region(), flow=flow)], network, CONFIG, ReleaseRules(unscaled_flow=unscaled_flow))
     shown = network.shown[0][1][0]
     assert torch.allclose(shown, torch.tensor(scale)[:, None, None].expand(2, 16, 16))
 
@@ -162,14 +165,3 @@ def test_the_batch_does_not_change_the_bits_of_a_region():
     for batch in ([region(), other], [other, other, region()]):
         place = 0 if len(batch) == 2 else 2
         assert torch.equal(predict_patches(batch, Spy(), config)[place], one)
-
-
-def test_an_instance_the_network_does_not_see_is_gone():
-    assert not propagate_mask(FRAME, ZeroFlow()([FRAME], 0, 0), square(), NeverSeesAnything(), CONFIG).any()
-
-
-def test_the_part_of_a_frame_is_the_cut_of_the_whole():
-    frame = random_sequence(3, 1, 1, SHAPE).frames[0]
-    box = Box(3, 5, 9, 17)
-    assert torch.equal(to_image(frame, box), to_image(frame)[:, 5:17, 3:9])
-    assert to_image(frame).max() <= 1 and to_image(frame).dtype == torch.float32

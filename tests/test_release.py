@@ -7,23 +7,23 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.engine_runs import CONFIG, FAR, THOROUGH, assert_equal_runs, listed, run, runs
+from tests.engine_runs import CONFIG, FAR, THOROUGH, assert_equal_runs, listed, release_rules, run, runs
 from tests.stubs import SQUARE, CopyGuide, ListedDetector, ListedScores, RandomFlow, ZeroFlow, frame_index, square_mask
-from vsreid_lite.config import AUTHORS, PropagationConfig
+from vsreid_lite.config import AUTHORS, PropagationConfig, ReleaseRules
 from vsreid_lite.geometry import Box, warp_averaged
 from vsreid_lite.networks import Networks, Search
-from vsreid_lite.release import ReleaseEngine, leaves_the_paper, touch
+from vsreid_lite.release import ReleaseEngine, touch
 from vsreid_lite.vsreid import segment
 
 PLAIN = replace(CONFIG, propagation=PropagationConfig(patch=16, enlarge=0.0))
 
 
-def with_rules(propagation=None, recovery=None, matching=None, config=PLAIN):
+def with_rules(config=PLAIN, enlarge=0.0, improvement=None, **rules):
     return replace(
         config,
-        propagation=replace(config.propagation, **(propagation or {})),
-        recovery=replace(config.recovery, **(recovery or {})),
-        matching=replace(config.matching, **(matching or {})),
+        propagation=replace(config.propagation, enlarge=enlarge),
+        matching=replace(config.matching, improvement=improvement),
+        release=ReleaseRules(**rules),
     )
 
 
@@ -82,45 +82,15 @@ def test_with_every_rule_at_the_papers_value_it_is_the_engine(arguments):
         assert_equal_runs(run(**arguments, keep_maps=True), ours)
 
 
-RULES_OF_BOXES = ("truncated_box", "merged_box", "merged_guide", "averaged_warp", "rescale_flow")
-rules = st.builds(
-    dict,
-    propagation=st.fixed_dictionaries(
-        {
-            **{name: st.booleans() for name in RULES_OF_BOXES},
-            "absent_below": st.sampled_from([0.0, 0.1, 0.9]),
-        }
-    ),
-    recovery=st.fixed_dictionaries(
-        {
-            **{name: st.booleans() for name in ("clear_others", "joint_sweep", "fill_gap", "previous_flow")},
-            "passes": st.integers(1, 3),
-            "joint_passes": st.integers(0, 2),
-        }
-    ),
-    matching=st.fixed_dictionaries(
-        {name: st.booleans() for name in ("only_absent", "spare_others", "exclusive", "search_last")}
-    ),
-)
-
-
 @THOROUGH
-@given(runs, rules)
+@given(runs, release_rules)
 def test_under_any_rules_each_frame_and_instance_starts_at_most_once(arguments, rules):
-    arguments["config"] = with_rules(**rules, config=arguments["config"])
+    arguments["config"] = replace(arguments["config"], release=rules)
     result = run(**arguments)
     starts = [(r.frame, r.instance) for r in result.retrievals]
     assert len(set(starts)) == len(starts) and all(frame > 0 for frame, _ in starts)
     assert len(result.masks) == arguments["N"]
     assert all(result.start[i, k] == i for i, k in starts)
-
-
-def test_only_rules_of_the_release_need_its_engine():
-    assert not leaves_the_paper(CONFIG) and leaves_the_paper(AUTHORS)
-    for rule in ("merged_box", "merged_guide", "averaged_warp", "absent_below"):
-        assert leaves_the_paper(with_rules({rule: True}))
-    assert leaves_the_paper(with_rules(recovery={"fill_gap": True}))
-    assert not leaves_the_paper(with_rules({"truncated_box": True}))
 
 
 BESIDE = Box(12, 4, 20, 12)  # shares an edge with SQUARE
@@ -129,7 +99,7 @@ BESIDE = Box(12, 4, 20, 12)  # shares an edge with SQUARE
 def overlapping(**rules):
     """Two neighbours whose maps, 0.9 in their enlarged boxes, overlap in columns 10 to 13 of frame 1."""
     sequence, networks = listed(3, {}, {}, (SQUARE, BESIDE), Fills(0.9))
-    config = with_rules({"enlarge": 0.25, **rules})
+    config = with_rules(enlarge=0.25, **rules)
     return segment(sequence, config, networks, ZeroFlow(), record=True).records[2, 1][0].propagation
 
 
@@ -140,30 +110,26 @@ def test_row_3_the_box_is_that_of_the_label_in_the_merged_map():
 
 def test_row_4_the_guide_is_the_channel_of_the_merged_map():
     plain, merged = (overlapping(merged_guide=rule).guided.dense() for rule in (False, True))
+    assert torch.equal(overlapping(merged_box=True).guided.dense(), plain)  # rows 3 and 4 are two rules
+    assert overlapping(merged_guide=True).box == overlapping().box
     assert plain[8, [11, 18]].tolist() == pytest.approx([0.9, 0.9])
     assert merged[8, [11, 18]].tolist() == pytest.approx([0.9 / 1.81, 0.9])  # Z = 0.1 * 0.1 + 0.9 + 0.9
-
-
-def test_rows_3_and_4_are_two_rules():
-    assert torch.equal(overlapping(merged_box=True).guided.dense(), overlapping().guided.dense())
-    assert overlapping(merged_guide=True).box == overlapping().box
-    assert overlapping(merged_guide=True, merged_box=True).guided.dense()[8, 11] == pytest.approx(0.9 / 1.81)
 
 
 def test_row_3_an_instance_under_another_is_absent():
     """B's map lies wholly under that of A: its own map has a box, its label has not."""
     under = Box(6, 6, 10, 10)
     sequence, networks = listed(3, {(1, 1): 0.9}, {1: [FAR]}, (SQUARE, under), Fills(0.9))
-    config = with_rules({"enlarge": 3.0}, matching={"only_absent": True})
+    config = with_rules(enlarge=3.0, only_absent=True)
     assert not segment(sequence, config, networks, ZeroFlow()).rounds
-    config = with_rules({"merged_box": True}, config=config)
+    config = with_rules(enlarge=3.0, only_absent=True, merged_box=True)
     assert [(r.frame, r.instance) for r in segment(sequence, config, networks, ZeroFlow()).retrievals] == [(1, 1)]
 
 
 def test_row_5_maps_are_warped_by_the_mean_of_both_flows():
     flow = RandomFlow(3)
     sequence, networks = listed(2, {}, {})
-    result = segment(sequence, with_rules({"averaged_warp": True}), networks, flow, record=True)
+    result = segment(sequence, with_rules(averaged_warp=True), networks, flow, record=True)
     P = sequence.first_probabilities()
     expected = warp_averaged(P, flow(sequence.frames, 1, 0), flow(sequence.frames, 0, 1))[0]
     assert torch.equal(result.records[1, 0][0].propagation.guided.dense(), expected)
@@ -172,7 +138,7 @@ def test_row_5_maps_are_warped_by_the_mean_of_both_flows():
 @pytest.mark.parametrize("averaged_warp", [False, True])
 def test_row_5_the_last_row_and_column_are_lost(averaged_warp):
     sequence, networks = listed(3, {}, {}, (Box(20, 10, 30, 20),))
-    result = segment(sequence, with_rules({"averaged_warp": averaged_warp}), networks, ZeroFlow(), keep_maps=True)
+    result = segment(sequence, with_rules(averaged_warp=averaged_warp), networks, ZeroFlow(), keep_maps=True)
     assert box_of(result, 2, 0) == (Box(20, 10, 29, 19) if averaged_warp else Box(20, 10, 30, 20))
 
 
@@ -185,28 +151,27 @@ def test_row_6_the_recovered_frame_shows_its_flow_towards_the_frame_before(previ
 
     flows = []
     sequence, networks = listed(5, {(2, 0): 0.9}, {2: [FAR]}, network=Spy())
-    segment(sequence, with_rules(recovery={"previous_flow": previous_flow}), networks, Fans())
+    segment(sequence, with_rules(previous_flow=previous_flow), networks, Fans())
     assert flows[-3] == shown  # in pixels of a patch twice as large as the candidate's box
 
 
 def test_row_16_what_is_nearly_gone_is_not_propagated():
     sequence, networks = listed(5, {}, {}, network=KeepsACorner(), values=[200, 200, 0, 200, 200])
     plain, ruled = (
-        segment(sequence, with_rules({"absent_below": share}), networks, ZeroFlow(), keep_maps=True)
-        for share in (0.0, 0.1)
+        segment(sequence, with_rules(absent_below=share), networks, ZeroFlow(), keep_maps=True) for share in (0.0, 0.1)
     )
     corner = int((dense(plain, 2, 0) > 0.5).sum())
     assert 0 < corner < 6.4 and [bool(mask.any()) for mask in plain.masks] == [True] * 5
     assert [bool(mask.any()) for mask in ruled.masks] == [True, True, True, False, False]
     assert ruled.start[:, 0].tolist() == [0, 0, 0, -5, -5]
-    enough = segment(sequence, with_rules({"absent_below": corner / 64}), networks, ZeroFlow())
+    enough = segment(sequence, with_rules(absent_below=corner / 64), networks, ZeroFlow())
     assert enough.masks[4].any()  # "falls under": the share itself is enough
 
 
 def found_after_a_dark_frame(frame, dark, absent_below):
     values = [0 if i in dark else 200 for i in range(10)]
     sequence, networks = listed(10, {(frame, 0): 0.9}, {frame: [FAR]}, network=KeepsACorner(), values=values)
-    return segment(sequence, with_rules({"absent_below": absent_below}), networks, ZeroFlow())
+    return segment(sequence, with_rules(absent_below=absent_below), networks, ZeroFlow())
 
 
 def test_row_16_a_recovery_fills_whatever_was_never_propagated_to():
@@ -224,7 +189,7 @@ def test_row_16_a_sweep_ends_where_the_instance_is_nearly_gone_again():
 @pytest.mark.parametrize(("fill_gap", "updated"), [(False, (4, 5, 6, 7, 8)), (True, (6,))])
 def test_row_17_a_recovery_reaches_up_to_the_nearest_frames_with_the_instance(fill_gap, updated):
     sequence, networks = listed(9, {(6, 0): 0.9}, {6: [FAR]})
-    result = segment(sequence, with_rules(recovery={"fill_gap": fill_gap}), networks, ZeroFlow(), keep_maps=True)
+    result = segment(sequence, with_rules(fill_gap=fill_gap), networks, ZeroFlow(), keep_maps=True)
     assert result.rounds[0].updated == updated
     assert box_of(result, 7, 0) == (SQUARE if fill_gap else FAR)
 
@@ -232,7 +197,7 @@ def test_row_17_a_recovery_reaches_up_to_the_nearest_frames_with_the_instance(fi
 def test_row_17_the_gap_is_filled_whole():
     values = [200] * 3 + [0] + [200] * 6
     sequence, networks = listed(10, {(5, 0): 0.9}, {5: [FAR]}, values=values)
-    result = segment(sequence, with_rules(recovery={"fill_gap": True}), networks, ZeroFlow())
+    result = segment(sequence, with_rules(fill_gap=True), networks, ZeroFlow())
     assert result.rounds[0].updated == (3, 4, 5, 6, 7, 8, 9)
 
 
@@ -244,7 +209,7 @@ def neighbours(record=True, network=None, beside=NEAR_FAR, **recovery):
     """SQUARE is found again at FAR of frame 2, beside NEAR_FAR and away from AWAY."""
     boxes = (SQUARE, beside, AWAY)
     sequence, networks = listed(4, {(2, 0): 0.9}, {2: [FAR]}, boxes, network)
-    config = with_rules(recovery=recovery)
+    config = with_rules(**recovery)
     return segment(sequence, config, networks, ZeroFlow(), keep_maps=True, record=record)
 
 
@@ -260,7 +225,7 @@ def test_row_18_a_neighbour_with_a_nearer_start_is_left_alone():
     boxes = (SQUARE, NEAR_FAR)
     scores = {(3, 1): 0.95, (2, 0): 0.9}
     sequence, networks = listed(4, scores, {2: [FAR], 3: [Box(26, 0, 30, 8)]}, boxes)
-    result = segment(sequence, with_rules(recovery={"joint_sweep": True}), networks, ZeroFlow(), record=True)
+    result = segment(sequence, with_rules(joint_sweep=True), networks, ZeroFlow(), record=True)
     assert [(r.frame, r.instance) for r in result.retrievals] == [(3, 1), (2, 0)]
     assert [r.round for r in result.records[3, 1]] == [0, 1]
 
@@ -288,7 +253,7 @@ def joint_batch(other, **rules):
     """How many are predicted together where SQUARE, in columns and rows 4 to 11, is found again at FAR of frame 2."""
     network = Fades(1)
     sequence, networks = listed(4, {(2, 0): 0.9}, {2: [FAR]}, (SQUARE, other), network)
-    segment(sequence, with_rules(rules, recovery={"joint_passes": 1}), networks, ZeroFlow())
+    segment(sequence, with_rules(joint_passes=1, **rules), networks, ZeroFlow())
     *_, recovered, joint, swept = network.batches
     assert recovered == swept == 1
     return joint
@@ -335,7 +300,7 @@ class FaintTogether:
 
 def test_row_19_an_instance_without_a_pixel_above_a_half_is_in_no_group():
     sequence, networks = listed(3, {(1, 0): 0.9}, {1: [FAR]}, (SQUARE, Box(20, 10, 30, 20)), FaintTogether())
-    config = with_rules(recovery={"joint_passes": 1})
+    config = with_rules(joint_passes=1)
     result = segment(sequence, config, networks, ZeroFlow(), keep_maps=True)
     assert dense(result, 1, 0).max() == 1 and dense(result, 1, 1).max() == pytest.approx(0.4)
 
@@ -343,7 +308,7 @@ def test_row_19_an_instance_without_a_pixel_above_a_half_is_in_no_group():
 def test_row_19_what_is_recovered_to_less_than_a_half_is_predicted_again_itself():
     sequence, networks = listed(3, {(1, 0): 0.9}, {1: [FAR]}, network=Fades(0.4))
     for joint_passes in (0, 1):
-        config = with_rules(recovery={"joint_passes": joint_passes})
+        config = with_rules(joint_passes=joint_passes)
         result = segment(sequence, config, networks, ZeroFlow(), keep_maps=True)
         assert dense(result, 1, 0).any() == (joint_passes == 0)  # an empty box leaves an empty map
 
@@ -352,8 +317,7 @@ def test_row_19_what_is_recovered_is_taken_from_all_others():
     inside = Box(20, 10, 30, 20)  # FAR covers its first columns and rows
     sequence, networks = listed(4, {(2, 0): 0.9}, {2: [FAR]}, (SQUARE, inside))
     kept, cleared = (
-        segment(sequence, with_rules(recovery={"clear_others": rule}), networks, ZeroFlow(), keep_maps=True)
-        for rule in (False, True)
+        segment(sequence, with_rules(clear_others=rule), networks, ZeroFlow(), keep_maps=True) for rule in (False, True)
     )
     assert (kept.masks[2] == 2).sum() == 100 - 36 and dense(kept, 2, 1)[12, 22] == 1
     assert dense(cleared, 2, 1)[12, 22] == 0 and dense(cleared, 2, 1)[18, 28] == 1
@@ -418,7 +382,7 @@ def test_row_3_what_a_map_shows_is_the_box_of_its_label():
         networks, detector=ListedDetector({1: [FAR]}), identification=Asked({(1, 1): 0.9}, [SQUARE, BESIDE])
     )
     for merged_box in (False, True):
-        config = with_rules({"enlarge": 0.25, "merged_box": merged_box}, matching={"improvement": 0.0})
+        config = with_rules(enlarge=0.25, merged_box=merged_box, improvement=0.0)
         segment(sequence, config, networks, ZeroFlow())
     own, label = (box for box in asked if box != FAR)
     assert own.x0 < label.x0 and own.x1 == label.x1  # what the maps share is the first instance's
@@ -431,10 +395,10 @@ def test_row_21_without_a_search_there_is_no_retrieval():
     assert not segment(sequence, PLAIN, Networks(CopyGuide()), ZeroFlow()).rounds
 
 
-@pytest.mark.parametrize(("search_last", "found"), [(True, [3]), (False, [])])
-def test_row_22_the_last_frame_is_not_searched(search_last, found):
+@pytest.mark.parametrize(("skip_last", "found"), [(False, [3]), (True, [])])
+def test_row_22_the_last_frame_is_not_searched(skip_last, found):
     sequence, networks = listed(4, {(3, 0): 0.9}, {3: [FAR]})
-    result = segment(sequence, with_rules(matching={"search_last": search_last}), networks, ZeroFlow())
+    result = segment(sequence, with_rules(skip_last=skip_last), networks, ZeroFlow())
     assert [r.frame for r in result.retrievals] == found
 
 

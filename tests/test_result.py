@@ -5,26 +5,20 @@ import json
 import numpy as np
 import pytest
 
-from tests.stubs import CopyGuide, ListedDetector, ListedScores, ZeroFlow, blank_frames, square_mask
-from vsreid_lite.config import Config, PropagationConfig
-from vsreid_lite.geometry import Box
-from vsreid_lite.networks import Networks
-from vsreid_lite.video.video import Video
+from tests.engine_runs import CONFIG, FAR, listed
+from tests.stubs import ZeroFlow
 from vsreid_lite.vsreid import segment
-
-FAR = Box(18, 8, 26, 16)
 
 
 @pytest.fixture(scope="module")
 def result():
-    sequence = Video("video", blank_frames(6), square_mask())
-    networks = Networks(CopyGuide(), ListedDetector({5: [FAR]}), ListedScores({(5, 0): 0.875}, [Box(4, 4, 12, 12)]))
-    return segment(sequence, Config(device="cpu", propagation=PropagationConfig(patch=16)), networks, ZeroFlow())
+    sequence, networks = listed(6, {(5, 0): 0.875}, {5: [FAR]})
+    return segment(sequence, CONFIG, networks, ZeroFlow())
 
 
 def test_json_holds_rounds_retrievals_checkpoints_and_times(result):
     data = json.loads(json.dumps(result.to_json(), allow_nan=False))
-    assert (data["sequence"], data["frames"], data["labels"]) == ("video", 6, [1])
+    assert (data["sequence"], data["frames"], data["labels"]) == ("listed", 6, [1])
     (round,) = data["rounds"]
     assert round["retrieval"] == {
         "box": [18, 8, 26, 16],

@@ -3,7 +3,7 @@ from .datasets.benchmarks import open_benchmark
 from .evaluation.metrics import evaluate
 from .flow import get_flow
 from .merging import merge
-from .networks.loading import load_networks, settled
+from .networks.loading import load_networks, with_stored_settings
 from .propagation import propagate_mask
 from .video.video import Video, load_video
 from .vsreid import segment
@@ -22,6 +22,6 @@ __all__ = [
     "open_benchmark",
     "propagate_mask",
     "segment",
-    "settled",
+    "with_stored_settings",
 ]
 __version__: str

@@ -14,15 +14,8 @@ class PropagationConfig:
     enlarge: float = 0.15  # row 2; section 3.1: "slightly enlarge"; of width and height, on each side
     use_box: bool = True  # Table 1, row 2: a patch of the instance instead of the full image
     use_flow: bool = True  # Table 1, row 3: the flow stream beside the RGB stream
-    fusion: str = "probabilities"  # row 7: average of the streams' "probabilities", or one softmax of summed "logits"
     scales: tuple[float, ...] = (1.0,)  # row 23; Table 1, row 5: multi-scale testing
     flip: bool = False  # row 23: the release's augmentation instead
-    rescale_flow: bool = True  # row 6: displacements in pixels of the patch, not of the frame
-    truncated_box: bool = False  # row 2: the fractions of the enlarged corners dropped, not the margin rounded
-    merged_box: bool = False  # row 3: the box of the instance's label in the merged map, not of its own map
-    merged_guide: bool = False  # row 4: the guide is the instance's channel of the merged map
-    averaged_warp: bool = False  # row 5: forward and backward flow averaged, nearest pixel, last row and column lost
-    absent_below: float = 0.0  # row 16: not propagated where its area is below this share of that in the first frame
     autocast: bool = True  # bfloat16 on a GPU; a CPU always computes in float32
 
 
@@ -30,19 +23,14 @@ class PropagationConfig:
 class ReidConfig:
     """Algorithm 2. Its thresholds are "selected on the validation set" (section 3.2): ours by `vsreid choose`.
 
-    A threshold of None is the one that is stored with the weights (`models.loading.settled` fills it in). Without an
-    improvement there is no such rule, but beside an adapted N_mp that of `AdaptationConfig`.
+    A threshold of None is the one that is stored with the weights (`networks.loading.with_stored_settings` fills it
+    in). An improvement of None is no such rule; beside an adapted N_mp it is that of `AdaptationConfig`.
     """
 
     rho_reid: float | None = None  # row 12
     rho_occ: float | None = None  # row 13: the largest IoU with the box that the instance has already
     proposals: int = 20  # row 28: at most this many candidates in each frame, the best ones; Algorithm 2 has no limit
-    only_absent: bool = False  # row 13: retrieve an instance only where it is absent
     improvement: float | None = None  # row 13, ours: more like the template, by so much, than what the map shows
-    spare_others: bool = False  # row 13: rho_occ bounds the IoU with every other visible instance too
-    exclusive: bool = False  # row 14: refuse a candidate that another absent instance is more like
-    searches: tuple[str, ...] = ("all",)  # row 21: one after the other, each with its networks; "persons" or "all"
-    search_last: bool = True  # row 22: the last frame is searched too
 
     @property
     def thresholds(self) -> tuple[float, float]:
@@ -51,15 +39,39 @@ class ReidConfig:
 
 
 @dataclass(frozen=True)
-class RecoveryConfig:
-    """Algorithm 3, lines 19-30: what a retrieval sets off."""
+class ReleaseRules:
+    """Where the authors' release leaves the paper, rule by rule. Rows are those of docs/fidelity.md.
 
+    The defaults are the paper's; `AUTHORS` has the release's. Ranges: `absent_below` is a share in [0, 1], `passes` is
+    at least 1, `joint_passes` at least 0.
+    """
+
+    truncated_box: bool = False  # row 2: the fractions of the enlarged corners dropped, not the margin rounded
+    merged_box: bool = False  # row 3: the box of the instance's label in the merged map, not of its own map
+    merged_guide: bool = False  # row 4: the guide is the instance's channel of the merged map
+    averaged_warp: bool = False  # row 5: forward and backward flow averaged, nearest pixel, last row and column lost
+    unscaled_flow: bool = False  # row 6: displacements in pixels of the frame, not of the patch
+    previous_flow: bool = False  # row 6: the flow of the recovered frame is that towards the frame before
+    summed_logits: bool = False  # row 7: one softmax of the streams' summed logits, not the mean of probabilities
+    only_absent: bool = False  # row 13: retrieve an instance only where it is absent
+    spare_others: bool = False  # row 13: rho_occ bounds the IoU with every other visible instance too
+    exclusive: bool = False  # row 14: refuse a candidate that another absent instance is more like
+    absent_below: float = 0.0  # row 16: not propagated where its area is below this share of that in the first frame
+    fill_gap: bool = False  # row 17: recover only up to the nearest frames where the instance is visible
+    joint_sweep: bool = False  # row 18: instances whose warped boxes touch are predicted again with it
     passes: int = 1  # row 19: of N_mp in the candidate's box, each guided by the one before
     joint_passes: int = 0  # row 19: then so many more, together with the instances that have pixels in its box
     clear_others: bool = False  # row 19: what it takes (above 0.5) is taken from all others
-    joint_sweep: bool = False  # row 18: instances whose warped boxes touch are predicted again with it
-    fill_gap: bool = False  # row 17: only up to the nearest frames where the instance is visible
-    previous_flow: bool = False  # row 6: the flow of the recovered frame is that towards the frame before
+    persons_first: bool = False  # row 21: search persons, with networks of their own, before all instances
+    skip_last: bool = False  # row 22: the last frame is not searched
+
+    @property
+    def fusion(self) -> str:
+        """How N_mp joins its streams (row 7): "probabilities" or "logits"."""
+        return "logits" if self.summed_logits else "probabilities"
+
+
+PRINTED = ReleaseRules()  # the paper's own algorithms
 
 
 @dataclass(frozen=True)
@@ -98,7 +110,7 @@ class Config:
     seed: int = 0
     propagation: PropagationConfig = field(default_factory=PropagationConfig)
     matching: ReidConfig = field(default_factory=ReidConfig)
-    recovery: RecoveryConfig = field(default_factory=RecoveryConfig)
+    release: ReleaseRules = PRINTED
     adaptation: AdaptationConfig = field(default_factory=AdaptationConfig)
 
 
@@ -129,29 +141,27 @@ AUTHORS = Config(
     "authors",
     weights="",
     flow="flownet2",
-    propagation=PropagationConfig(
-        patch=449,
-        use_flow=True,
-        fusion="logits",
-        flip=True,
-        rescale_flow=False,
+    propagation=PropagationConfig(patch=449, use_flow=True, flip=True),
+    matching=ReidConfig(rho_reid=0.5, rho_occ=0.3),
+    release=ReleaseRules(
         truncated_box=True,
         merged_box=True,
         merged_guide=True,
         averaged_warp=True,
-        absent_below=0.1,
-    ),
-    matching=ReidConfig(
-        rho_reid=0.5,
-        rho_occ=0.3,
+        unscaled_flow=True,
+        previous_flow=True,
+        summed_logits=True,
         only_absent=True,
         spare_others=True,
         exclusive=True,
-        searches=("persons", "all"),
-        search_last=False,
-    ),
-    recovery=RecoveryConfig(
-        passes=5, joint_passes=5, clear_others=True, joint_sweep=True, fill_gap=True, previous_flow=True
+        absent_below=0.1,
+        fill_gap=True,
+        joint_sweep=True,
+        passes=5,
+        joint_passes=5,
+        clear_others=True,
+        persons_first=True,
+        skip_last=True,
     ),
 )
 PRESETS = {config.preset: config for config in (LITE, PAPER, AUTHORS)}  # networks, sizes and rules together

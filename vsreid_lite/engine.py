@@ -1,4 +1,4 @@
-"""The engine of Algorithm 3: what is printed (section 3.3), far sooner. Same bits as `reference.py`.
+"""The engine of Algorithm 3 (section 3.3), optimised. Same bits as `reference.py`.
 
 1. Flow depends on the frames alone: each neighbouring pair is computed once per direction, on demand (`CachedFlow`).
 2. Candidates and their embeddings depend on the frames alone: N_det and N_reid run once per frame. Only Box(P_{i,k})
@@ -26,10 +26,10 @@ from tqdm.auto import tqdm
 
 from vsreid_lite.config import Config
 from vsreid_lite.flow import CachedFlow, FlowEstimator, get_flow
-from vsreid_lite.geometry import Box, SparseMap, cut, resize, to_image
+from vsreid_lite.geometry import SparseMap, cut, to_image
 from vsreid_lite.networks import Networks
 from vsreid_lite.networks.loading import choose_device
-from vsreid_lite.propagation import Propagation, Region, predict_patches, propagation_box
+from vsreid_lite.propagation import Region, View, guided_view, propagate
 from vsreid_lite.reidentification import (
     Boxes,
     Candidates,
@@ -44,7 +44,6 @@ from vsreid_lite.result import Maps, Record, Round
 from vsreid_lite.video.video import Video
 
 Step = tuple[int, int, int]  # target frame j, source frame i, instance k
-View = tuple[SparseMap, Box | None]  # guided map of a step, and the box that N_mp sees; None where the map is empty
 
 
 class Engine:
@@ -88,7 +87,7 @@ class Engine:
             with self.bar(None, "rounds") as bar:
                 while True:
                     began = time.perf_counter()
-                    retrieval = candidates.retrieve(self._visible_boxes(), self.start, self.config.matching)
+                    retrieval = self._retrieve(candidates)
                     if retrieval is None:
                         break
                     self.round += 1
@@ -121,6 +120,10 @@ class Engine:
                     found = found.of(recognised(frames[0], boxes, search.detector))
             yield found
 
+    def _retrieve(self, candidates: Candidates) -> Retrieval | None:
+        """Lines 11-18."""
+        return candidates.retrieve(self._visible_boxes(), self.start, self.config.matching, self.config.release)
+
     def _visible_boxes(self) -> Boxes:
         """The boxes of the instances as they are now, (N, K, 4), which retrieval compares with candidates."""
         return self.boxes
@@ -138,7 +141,7 @@ class Engine:
         """N_mp in the candidate's box, guided by `guide` (h, w), which comes from the map `source`."""
         x, i, k = retrieval.box, retrieval.frame, retrieval.instance
         region = Region(to_image(self.frames[i], x, self.device), cut(self._recovery_flow(i), x), guide[None])
-        self._keep(i, k, Propagation(source, x, self._predict([region])[0]))
+        self._predict([(i, i, k)], [View(source, x, region)])
 
     def _recovery_flow(self, i: int) -> Tensor:
         """Line 20 and R2."""
@@ -171,42 +174,24 @@ class Engine:
         return [(i, i - 1 if i > centre else i + 1, k) for i in targets]
 
     def _propagate(self, steps: list[Step]) -> None:
-        """Algorithm 1 for several maps as one batch; maps whose guided map is empty become empty without a network."""
-        views = self._views(steps)
-        regions = [
-            Region(to_image(self.frames[j], b, self.device), cut(self._flow(j, i), b), P.region(b)[None])
-            for (j, i, _), (P, b) in zip(steps, views, strict=True)
-            if b is not None
-        ]
-        patches = iter(self._predict(regions) if regions else ())
-        for (j, _, k), (P, b) in zip(steps, views, strict=True):
-            self._keep(j, k, Propagation(P, b, None if b is None else next(patches)))
+        """Algorithm 1 for several maps as one batch."""
+        self._predict(steps, self._views(steps))
+
+    def _predict(self, steps: list[Step], views: list[View]) -> None:
+        config = self.config
+        made = propagate(views, self.networks.propagation, config.propagation, config.release)
+        for (j, _, k), propagation in zip(steps, made, strict=True):
+            self._store(j, k, propagation.P)
+            if self.wanted is True or (self.wanted is not False and (j, k) in self.wanted):
+                self.records.setdefault((j, k), []).append(Record(self.round, propagation))
 
     def _views(self, steps: list[Step]) -> list[View]:
-        """Algorithm 1, lines 4-5."""
-        guided = [self._warp(self.P[i][k], j, i) for j, i, k in steps]
-        return [(P, propagation_box(P.probability_box(), self.shape, self.config.propagation)) for P in guided]
+        """Algorithm 1, lines 4-5; an empty map asks for no flow."""
+        return [View(self.P[i][k]) if self.P[i][k].box is None else self._view(j, i, k) for j, i, k in steps]
 
-    def _warp(self, P: SparseMap, j: int, i: int) -> SparseMap:
-        """A map of frame i on the grid of frame j."""
-        return P if P.box is None else P.warp(self.flow.flow(j, i), self.flow.reach(j, i))
-
-    def _flow(self, j: int, i: int) -> Tensor:
-        """What the flow stream sees of frame j, propagated to from frame i."""
-        return self.flow.flow(j, i)
-
-    def _predict(self, regions: list[Region]) -> Tensor:
-        return predict_patches(regions, self.networks.propagation, self.config.propagation)
-
-    def _keep(self, i: int, k: int, made: Propagation) -> None:
-        """The patch pasted into a zero map, as the new map of frame i."""
-        P = SparseMap.empty(self.shape, self.device)
-        if made.box is not None and made.patch is not None:
-            values = resize(made.patch[None], (made.box.height, made.box.width))[0].clamp(0, 1)
-            P = SparseMap(self.shape, made.box, values)
-        self._store(i, k, P)
-        if self.wanted is True or (self.wanted is not False and (i, k) in self.wanted):
-            self.records.setdefault((i, k), []).append(Record(self.round, made))
+    def _view(self, j: int, i: int, k: int) -> View:
+        config, flow, reach = self.config, self.flow.flow(j, i), self.flow.reach(j, i)
+        return guided_view(self.frames[j], flow, self.P[i][k], config.propagation, config.release, reach)
 
     def _store(self, i: int, k: int, P: SparseMap) -> None:
         self.P[i][k], self.boxes[i, k] = P, as_row(P.probability_box())

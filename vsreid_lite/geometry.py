@@ -143,20 +143,33 @@ def paste(patch: Tensor, box: Box, shape: Shape) -> Tensor:
 
 
 def warp(P: Tensor, flow: Tensor) -> Tensor:
-    """W(P, f): P (H, W) or (C, H, W) sampled bilinearly at (x + dx, y + dy), zeros outside (Algorithm 1, line 4).
+    """W(P, f): sample P bilinearly at (x + dx, y + dy), zeros outside (Algorithm 1, line 4).
 
-    `flow` (2, H, W) lives on the grid of the target, P on that of the source, so the result lands on the target (R3).
     Zero flow is the identity, bit for bit; else as grid_sample(align_corners=True, padding_mode="zeros") to 1e-5.
+
+    Args:
+        P: (H, W) or (C, H, W), on the grid of the source.
+        flow: (2, H, W) in pixels, on the grid of the target, so that the result lands there (R3).
+
+    Returns:
+        The warped map, of the shape of P.
     """
     return _sample(P, flow, Box.full((flow.shape[1], flow.shape[2])))
 
 
 def warp_averaged(P: Tensor, flow: Tensor, reverse: Tensor) -> Tensor:
-    """W as the release does it (FIDELITY row 5): P (C, H, W) at the pixel nearest to
-    x + (flow - reverse(x + flow)) / 2.
+    """W as the release does it (FIDELITY row 5): P at the pixel nearest to x + (flow - reverse(x + flow)) / 2.
 
-    flow: (2, H, W), target towards source. reverse: source towards target. Zero where the two disagree by 100 pixels,
-    and where one points beyond the last row and column of the source, or into them: those are always lost.
+    Zero where the two flows disagree by 100 pixels, and where one points beyond the last row and column of the source,
+    or into them: those are always lost.
+
+    Args:
+        P: (C, H, W), on the grid of the source.
+        flow: (2, H, W) in pixels, target towards source.
+        reverse: (2, H, W) in pixels, source towards target.
+
+    Returns:
+        The warped maps, (C, H, W).
     """
     height, width = flow.shape[1:]
     x, y = torch.arange(width, device=flow.device), torch.arange(height, device=flow.device)

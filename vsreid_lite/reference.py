@@ -1,17 +1,20 @@
 """Algorithms 1-3 as printed, line by line, with repairs R1-R4: the oracle of the engine, and a page to teach from.
 
 Slow and obvious: nothing is cached, every map is a full frame, every network sees one instance at a time. The line
-numbers in the margin are those of Algorithm 3 in the camera-ready paper; Algorithms 1 and 2 carry theirs in
-`propagation.py` and `reidentification.py`. Frames and instances count from 0 here, from 1 there.
+numbers in the margin are those of the camera-ready paper; Algorithm 2 has its own in `reidentify`. Frames and instances
+count from 0 here, from 1 there.
 
 R1, line 22: c at the recovered frame is set to that frame; the paper never sets it, and may retrieve it for ever.
 R2, line 20: the flow of the last frame is taken towards its previous neighbour, having no next one.
 R3, Algorithm 1: the flow lives on the grid of the frame that is predicted, towards the frame whose map is warped.
 R4, empty cases: an empty map stays empty, no candidate is no retrieval, no template is an error naming the instance.
 
-This is the printed algorithm only. The rules of the authors' release that change it (`release.py`, and in retrieval
-`ReidConfig.spare_others`, `exclusive`, `search_last` and `Networks.first_searches`) do nothing here. Two on request
-do, inside `reidentify`: `ReidConfig.only_absent`, the release's, and `improvement`, ours.
+With the engine it shares the arithmetic of a single step alone: `warp`, `Box`, the resizing of `predict_patches` and
+the cosine. Batches, sparse maps, tables of candidates and the order of the work are the engine's, and are tested here.
+
+This is the printed algorithm only. Of the authors' rules (`ReleaseRules`) those of one map do act here, inside
+`propagation_box`, `predict_patches` and `reidentify`: rows 2, 6 (pixels of the flow) and 13 (`only_absent`); all others
+do nothing. `ReidConfig.improvement`, ours, acts inside `reidentify`.
 """
 
 from __future__ import annotations
@@ -25,9 +28,9 @@ from torch import Tensor
 
 from vsreid_lite.config import Config
 from vsreid_lite.flow import FlowEstimator
-from vsreid_lite.geometry import SparseMap, cut, paste, to_image
+from vsreid_lite.geometry import Box, SparseMap, cut, paste, to_image, warp
 from vsreid_lite.networks import Networks
-from vsreid_lite.propagation import Region, predict_patches, propagate_mask
+from vsreid_lite.propagation import Region, predict_patches, propagation_box
 from vsreid_lite.reidentification import Retrieval, Starts, reidentify, template_box
 from vsreid_lite.result import Maps, Result, Round
 from vsreid_lite.video.masks import Mask
@@ -45,7 +48,13 @@ def segment_as_printed(
 ) -> Result:
     """Algorithm 3 on the CPU. As `vsreid.segment`, and much slower. Keeps its maps.
 
-    repair_r1: without it the loop may never end. max_rounds: stop the loop after so many rounds.
+    Args:
+        sequence: the frames (N, H, W, 3) and the first mask (H, W).
+        config: of `ReleaseRules`, those that the top of this module names.
+        networks: N_mp, and N_det and N_reid or neither.
+        flow: F.
+        repair_r1: without it the loop may never end.
+        max_rounds: stop the loop after so many rounds.
     """
     run = _Run(sequence, networks, config, flow)
     began = time.perf_counter()
@@ -73,8 +82,8 @@ class _Run:
     def __init__(self, sequence: Video, networks: Networks, config: Config, flow: FlowEstimator) -> None:
         self.I, self.labels = list(sequence.frames), sequence.labels
         self.networks, self.config, self.F = networks, config, flow
-        self.N, self.K = sequence.N, sequence.K  # lines 2-3
-        self.P = torch.zeros(self.N, self.K, *sequence.shape)
+        self.N, self.K, self.shape = sequence.N, sequence.K, sequence.shape  # lines 2-3
+        self.P = torch.zeros(self.N, self.K, *self.shape)
         self.P[0] = sequence.first_probabilities()
         self.c: Starts = np.zeros((self.N, self.K), np.int64)  # line 9
         self.t: list[Tensor] = []
@@ -101,9 +110,7 @@ class _Run:
         x, i, k = retrieval.box, retrieval.frame, retrieval.instance
         f = self.F(self.I, i, i + 1 if i + 1 < self.N else i - 1)  # line 20, R2
         b = template_box(self.P[0, k], self.labels[k])  # line 21
-        region = Region(cut(to_image(self.I[i]), x), cut(f, x), cut(self.P[0, k][None], b))
-        patch = predict_patches([region], self.networks.propagation, self.config.propagation)[0]
-        self.P[i, k] = paste(patch, x, (self.P.shape[2], self.P.shape[3])).clamp(0, 1)  # lines 20 and 22
+        self.P[i, k] = self._N_mp(i, f, x, cut(self.P[0, k], b))  # lines 20 and 22
         if repair_r1:
             self.c[i, k] = i  # R1
 
@@ -131,14 +138,26 @@ class _Run:
         return torch.zeros(0) if identification is None else identification.embed(self.I[0], [box])[0]
 
     def _M_mp(self, i: int, j: int, k: int) -> Tensor:
-        flow = self.F(self.I, j, i)  # R3
-        return propagate_mask(self.I[j], flow, self.P[i, k], self.networks.propagation, self.config.propagation)
+        """Algorithm 1."""
+        f = self.F(self.I, j, i)  # line 3, R3
+        P = warp(self.P[i, k], f)  # line 4
+        b = propagation_box(Box.from_probability(P), self.shape, self.config.propagation, self.config.release)  # line 5
+        if b is None:
+            return torch.zeros(self.shape)  # R4
+        return self._N_mp(j, f, b, cut(P, b))
+
+    def _N_mp(self, j: int, f: Tensor, b: Box, guide: Tensor) -> Tensor:
+        region = Region(cut(to_image(self.I[j]), b), cut(f, b), guide[None])
+        rules = self.config.propagation, self.config.release
+        (patch,) = predict_patches([region], self.networks.propagation, *rules)  # Algorithm 1, line 6
+        return paste(patch, b, self.shape).clamp(0, 1)  # lines 2, 6 and 7
 
     def _M_reid(self, i: int, k: int) -> Retrieval | None:
         detector, identification = self.networks.detector, self.networks.identification
         if detector is None or identification is None:
             return None
-        return reidentify(self.I[i], self.P[i, k], self.t[k], detector, identification, self.config.matching, i, k)
+        rules = self.config.matching, i, k, self.config.release
+        return reidentify(self.I[i], self.P[i, k], self.t[k], detector, identification, *rules)
 
 
 def merge_as_printed(P: Tensor, labels: tuple[int, ...]) -> Mask:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from enum import IntEnum
 from functools import cache
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from vsreid_lite.config import ReidConfig
+from vsreid_lite.config import PRINTED, ReidConfig, ReleaseRules
 from vsreid_lite.geometry import Box, iou
 from vsreid_lite.networks import Detector, IdentificationNet
 from vsreid_lite.video.masks import Frame
@@ -24,7 +25,14 @@ RECOGNISED = 0.5  # IoU of a candidate with an instance of the first frame, ours
 
 @dataclass(frozen=True)
 class Retrieval:
-    """x-hat, s-hat, i-hat and k-hat: where an instance was found again. score: cosine similarity, in [-1, 1]."""
+    """Where an instance was found again: x-hat, s-hat, i-hat and k-hat of the paper.
+
+    Attributes:
+        box: of the candidate, in pixels of the frame.
+        score: its cosine similarity with the template, in [-1, 1].
+        frame: i, counted from 0.
+        instance: k, counted from 0.
+    """
 
     box: Box
     score: float
@@ -33,7 +41,11 @@ class Retrieval:
 
 
 def template_box(P: Tensor, label: int) -> Box:
-    """The box of template t_k in the first map P_{1,k} (H, W). Raises ValueError for an absent instance (R4)."""
+    """The box of template t_k in the first map P_{1,k}, (H, W).
+
+    Raises:
+        ValueError: the instance `label` is absent (R4).
+    """
     box = Box.from_probability(P)
     if box is None:
         raise ValueError(f"instance {label} is absent from the first mask")
@@ -41,12 +53,19 @@ def template_box(P: Tensor, label: int) -> Box:
 
 
 def cosine_similarity(embeddings: Tensor, templates: Tensor) -> NDArray[np.float32]:
-    """S_C of every candidate with every template: rows (M, D) and (K, D) to (M, K), in [-1, 1].
+    """S_C of every candidate with every template.
 
     Computed in float64 and rounded to float32, so that a score does not depend on what is computed beside it.
+
+    Args:
+        embeddings: of the candidates, (M, D).
+        templates: N_reid(t_k), (K, D).
+
+    Returns:
+        (M, K), in [-1, 1].
     """
     rows, columns = (functional.normalize(x.detach().double().cpu(), dim=1) for x in (embeddings, templates))
-    return (rows @ columns.T).clamp(-1, 1).float().numpy()
+    return (rows @ columns.T).float().numpy()
 
 
 def reidentify(
@@ -58,12 +77,20 @@ def reidentify(
     config: ReidConfig,
     i: int = 0,
     k: int = 0,
+    release: ReleaseRules = PRINTED,
 ) -> Retrieval | None:
     """M_reid(I_i, P_{i,k}, t_k): the candidate that is most like the template, or None where the paper returns -1.
 
-    On request (FIDELITY row 13) also None where the instance is visible, or the candidate does not improve on the map.
-
-    frame: I_i (H, W, 3). P: P_{i,k} (H, W). template: N_reid(t_k), (D,). i and k only name the retrieval.
+    Args:
+        frame: I_i, (H, W, 3).
+        P: P_{i,k}, (H, W), in [0, 1].
+        template: N_reid(t_k), (D,).
+        detector: N_det.
+        identification: N_reid.
+        config: thresholds and, on request, the improvement on the map (row 13 of docs/fidelity.md).
+        i: the frame that the retrieval names.
+        k: the instance that it names.
+        release: of its rules only `only_absent` (row 13).
     """
     X = detector(frame)[: config.proposals]  # line 2
     if not X:
@@ -71,7 +98,7 @@ def reidentify(
     scores = cosine_similarity(identification.embed(frame, X), template[None])[:, 0]  # lines 3-4
     j = int(scores.argmax())  # line 5
     b = Box.from_probability(P)  # line 6
-    if config.only_absent and b is not None:  # FIDELITY row 13
+    if release.only_absent and b is not None:  # FIDELITY row 13
         return None
     overlap = 0.0 if b is None else iou(X[j], b)
     rho_reid, rho_occ = config.thresholds
@@ -82,14 +109,31 @@ def reidentify(
     return Retrieval(X[j], float(scores[j]), i, k) if accepted else None  # line 8; line 10: "fail or unnecessary"
 
 
+class Outcome(IntEnum):
+    """What becomes of the best candidate of a frame and an instance: accepted, or the rule that refuses it."""
+
+    ACCEPTED = 0
+    NOT_SEARCHED = 1  # the first frame, and on request the last
+    NO_CANDIDATE = 2
+    STARTING_POINT = 3  # the instance was found here before
+    TOO_UNLIKE = 4  # not more like the template than rho_reid
+    ALREADY_THERE = 5  # overlaps the box of its map by rho_occ or more
+    VISIBLE = 6  # the map shows something, wherever
+    ON_ANOTHER = 7  # overlaps another visible instance by more than rho_occ
+    LIKE_ANOTHER = 8  # more like another absent instance
+    NO_IMPROVEMENT = 9  # not so much more like the template than what the map shows
+
+
 @dataclass(frozen=True)
 class Candidates:
     """Algorithm 2, lines 2-5, of a whole video: they depend on the frames and templates alone, not on the maps.
 
-    boxes: the best candidate of each frame and instance. similarity: (N, K, K), float32; [i, k, l] is that of the best
-    candidate of instance k with the template of instance l; -inf without any candidate. likeness: (i, k, box) to the
-    similarity of any box in frame i with the template of instance k, for `ReidConfig.improvement`; N_reid runs when it
-    is asked for the first time.
+    Attributes:
+        boxes: the best candidate of each frame and instance, (N, K, 4).
+        similarity: (N, K, K), float32; [i, k, l] is that of the best candidate of instance k with the template of
+            instance l; -inf without any candidate.
+        likeness: maps (i, k, box) to the similarity of any box in frame i with the template of instance k, for
+            `ReidConfig.improvement`; N_reid runs when a box is asked for the first time.
     """
 
     boxes: Boxes
@@ -101,45 +145,68 @@ class Candidates:
         """The similarity of each best candidate with its own instance, (N, K)."""
         return np.diagonal(self.similarity, axis1=1, axis2=2)
 
-    def retrieve(self, current: Boxes, start: Starts, config: ReidConfig) -> Retrieval | None:
+    def retrieve(
+        self, current: Boxes, start: Starts, config: ReidConfig, release: ReleaseRules = PRINTED
+    ) -> Retrieval | None:
         """Algorithm 3, lines 11-18: the best acceptable candidate of the video, or None.
 
-        Arithmetic on NK numbers; with `config.improvement` N_reid sees what the best candidates would replace, the next
-        ones where it refuses them. current: Box(P_{i,k} > 0.5). start: c_{i,k}. Of equal scores the first frame's, then
-        the first instance's, wins, as in the printed order of the loops. Frame 0 is never searched.
+        Arithmetic on N x K numbers; N_reid runs only for an improvement, from the best candidate on until one is
+        accepted. Of equal scores the first frame's, then the first instance's, wins, as in the printed order of loops.
+
+        Args:
+            current: Box(P_{i,k} > 0.5), (N, K, 4).
+            start: c_{i,k}, (N, K).
+            config: thresholds, and the improvement on the map.
+            release: rows 13, 14 and 22 of docs/fidelity.md, each of which refuses more.
         """
+        accepted = self._outcomes(current, start, config, release) == Outcome.ACCEPTED
+        return next(self._improving(accepted, current, config), None)
+
+    def account(
+        self, current: Boxes, start: Starts, config: ReidConfig, release: ReleaseRules = PRINTED
+    ) -> NDArray[np.int64]:
+        """What becomes of every candidate, an `Outcome` each, (N, K). Arguments as of `retrieve`.
+
+        The accepted ones are those that `retrieve` returns, one after the other, if each becomes a starting point
+        and no map changes.
+        """
+        outcomes = self._outcomes(current, start, config, release)
+        accepted = outcomes == Outcome.ACCEPTED
+        outcomes[accepted] = Outcome.NO_IMPROVEMENT
+        for found in self._improving(accepted, current, config):
+            outcomes[found.frame, found.instance] = Outcome.ACCEPTED
+        return outcomes
+
+    def _outcomes(self, current: Boxes, start: Starts, config: ReidConfig, release: ReleaseRules) -> NDArray[np.int64]:
+        """All rules but the improvement; of several refusals the first of `Outcome`."""
+        absent, (rho_reid, rho_occ) = ~visible(current), config.thresholds
         frames = np.arange(len(start))[:, None]
-        accepted = self._accepted(current, config) & (start != frames) & (self.scores >= 0)
-        accepted[0] = False
+        not_searched = np.zeros_like(absent)
+        not_searched[0] = True
+        not_searched[-1] |= release.skip_last  # row 22
+        covered = overlaps(self.boxes[:, :, None], current[:, None]) > rho_occ
+        preferred = absent[:, None] & (self.similarity > self.scores[:, :, None])
+        refused = {
+            Outcome.NOT_SEARCHED: not_searched,
+            Outcome.NO_CANDIDATE: ~np.isfinite(self.scores),
+            Outcome.STARTING_POINT: start == frames,  # Algorithm 3, line 15
+            Outcome.TOO_UNLIKE: (self.scores <= rho_reid) | (self.scores < 0),  # line 7; Algorithm 3, line 17
+            Outcome.ALREADY_THERE: overlaps(self.boxes, current) >= rho_occ,  # line 7
+            Outcome.VISIBLE: ~absent & release.only_absent,  # row 13
+            Outcome.ON_ANOTHER: (covered & _others(current)).any(-1) & release.spare_others,  # row 13
+            Outcome.LIKE_ANOTHER: (preferred & _others(current)).any(-1) & release.exclusive,  # row 14
+        }
+        return np.select(list(refused.values()), [int(outcome) for outcome in refused], int(Outcome.ACCEPTED))
+
+    def _improving(self, accepted: NDArray[np.bool_], current: Boxes, config: ReidConfig) -> Iterator[Retrieval]:
+        """Of the accepted ones those that improve on the map (row 13, ours), best first; an empty map shows nothing."""
         order = np.argsort(np.where(accepted, -self.scores, np.inf), axis=None, kind="stable")[: accepted.sum()]
         for i, k in zip(*(at.tolist() for at in np.unravel_index(order, accepted.shape)), strict=True):
-            found = Retrieval(_box(self.boxes[i, k]), float(self.scores[i, k]), i, k)
-            if self._improves(found, current[i, k], config.improvement):
-                return found
-        return None
-
-    def _improves(self, found: Retrieval, shown: NDArray[np.int64], improvement: float | None) -> bool:
-        """FIDELITY row 13, ours; an empty map shows nothing. shown: a row of the boxes."""
-        if improvement is None or not visible(shown):
-            return True
-        return found.score > self.likeness(found.frame, found.instance, _box(shown)) + improvement
-
-    def _accepted(self, current: Boxes, config: ReidConfig) -> NDArray[np.bool_]:
-        """Line 7, and on request the release's rules, each of which refuses more: (N, K)."""
-        absent = ~visible(current)
-        rho_reid, rho_occ = config.thresholds
-        accepted = (self.scores > rho_reid) & (overlaps(self.boxes, current) < rho_occ)
-        if config.only_absent:  # FIDELITY row 13
-            accepted &= absent
-        if config.spare_others:  # row 13
-            covered = overlaps(self.boxes[:, :, None], current[:, None]) > rho_occ
-            accepted &= ~(covered & _others(current)).any(-1)
-        if config.exclusive:  # row 14
-            liker = absent[:, None] & (self.similarity > self.scores[:, :, None])
-            accepted &= ~(liker & _others(current)).any(-1)
-        if not config.search_last:  # row 22
-            accepted[-1] = False
-        return accepted
+            score, shown = float(self.scores[i, k]), -np.inf
+            if config.improvement is not None and visible(current[i, k]):
+                shown = self.likeness(i, k, _box(current[i, k])) + config.improvement
+            if score > shown:
+                yield Retrieval(_box(self.boxes[i, k]), score, i, k)
 
     def of(self, instances: Sequence[bool]) -> Candidates:
         """The candidates of some of the K instances; the others have none (FIDELITY row 21)."""
@@ -162,17 +229,51 @@ def find_candidates(
     config: ReidConfig,
     after: Callable[[], object] = lambda: None,
 ) -> Candidates:
-    """N_det and N_reid once on every frame but the first. templates: (K, D). after: called after each frame."""
+    """Run N_det and N_reid once on every frame but the first.
+
+    Args:
+        frames: I_i, (H, W, 3) each.
+        templates: N_reid(t_k), (K, D).
+        detector: N_det.
+        identification: N_reid.
+        config: how many candidates of a frame count.
+        after: called after each frame, for a bar.
+    """
+    found = embed_candidates(frames, detector, identification, config, after)
+    return best_candidates(frames, found, templates, identification)
+
+
+Found = list[tuple[list[Box], Tensor | None]]  # of each frame the candidates X and their embeddings (M, D)
+
+
+def embed_candidates(
+    frames: Sequence[Frame],
+    detector: Detector,
+    identification: IdentificationNet,
+    config: ReidConfig,
+    after: Callable[[], object] = lambda: None,
+) -> Found:
+    """Algorithm 2, lines 2 and 3, of every frame but the first. Arguments as of `find_candidates`."""
+    found: Found = [([], None)]
+    for frame in frames[1:]:
+        X = detector(frame)[: config.proposals]
+        found.append((X, identification.embed(frame, X) if X else None))
+        after()
+    return found
+
+
+def best_candidates(
+    frames: Sequence[Frame], found: Found, templates: Tensor, identification: IdentificationNet
+) -> Candidates:
+    """Algorithm 2, lines 4 and 5: of each frame and instance the candidate that is most like the template."""
     N, K = len(frames), len(templates)
     boxes, similarity = np.zeros((N, K, 4), np.int64), np.full((N, K, K), -np.inf, np.float32)
-    for i in range(1, N):
-        X = detector(frames[i])[: config.proposals]
-        if X:
-            found = cosine_similarity(identification.embed(frames[i], X), templates)
-            best = found.argmax(0)
+    for i, (X, rows) in enumerate(found):
+        if rows is not None:
+            scores = cosine_similarity(rows, templates)
+            best = scores.argmax(0)
             boxes[i] = np.array([as_row(x) for x in X])[best]
-            similarity[i] = found[best]
-        after()
+            similarity[i] = scores[best]
 
     @cache
     def likeness(i: int, k: int, box: Box) -> float:

@@ -1,36 +1,31 @@
 """Algorithm 3 as the authors' release runs it: where it leaves the paper, one rule at a time (docs/fidelity.md).
 
-Each rule is a field of `PropagationConfig` or `RecoveryConfig`, named here by its row. With all of them at the paper's
-values this engine has the bits of `Engine`. Rows 12 to 14 and 22 are rules of retrieval (`Candidates`), row 2 is one of
-the box (`propagation_box`), row 7 of N_mp (`TwoStreams`), row 21 of the networks (`Search`), rows 6 and 23 of the
-patches (`predict_patches`).
+The rules are the fields of `ReleaseRules`; here are those that need several maps of a frame, or change the loop: rows 3
+to 6 and 16 to 19. With all of them off this engine has the bits of `Engine`. Rows 13, 14 and 22 are rules of retrieval
+(`Candidates`), row 2 is one of the box (`propagation_box`), row 7 of N_mp (`TwoStreams`), row 21 of the networks
+(`Search`), and the pixels of the flow (row 6) are those of the patches (`predict_patches`).
 
-Instances meet here, in the merged maps (rows 3 and 4) and as neighbours (rows 18 and 19). So all views of a pair of
-frames are made together; the two sweeps of a recovery still never read each other's frames, and stay one batch.
+Instances meet here, in the merged maps (rows 3 and 4) and as neighbours (rows 18 and 19). So all guided maps of a pair
+of frames are made together; the two sweeps of a recovery still never read each other's frames, and stay one batch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import takewhile
 
 import torch
 from torch import Tensor
 
-from vsreid_lite.config import Config, RecoveryConfig
-from vsreid_lite.engine import Engine, Step, View
+from vsreid_lite.config import ReleaseRules
+from vsreid_lite.engine import Engine, Step
 from vsreid_lite.geometry import Box, SparseMap, warp_averaged
 from vsreid_lite.merging import label_maps, merged_maps
-from vsreid_lite.propagation import propagation_box
+from vsreid_lite.propagation import View, cut_view, propagation_box
 from vsreid_lite.reidentification import Boxes, Retrieval, as_row, visible
 
-
-def leaves_the_paper(config: Config) -> bool:
-    """Whether `config` asks for a rule of this module."""
-    rules = config.propagation
-    one_by_one = rules.merged_box or rules.merged_guide or rules.averaged_warp or rules.absent_below > 0
-    return one_by_one or config.recovery != RecoveryConfig()
+Sight = tuple[SparseMap, Box | None]  # guided map of an instance, and the box that N_mp sees; None where it is empty
 
 
 class ReleaseEngine(Engine):
@@ -54,7 +49,7 @@ class ReleaseEngine(Engine):
 
     def _visible_boxes(self) -> Boxes:
         """Row 3: an instance is where its label is in the merged map."""
-        if not self.config.propagation.merged_box:
+        if not self.config.release.merged_box:
             return self.boxes
         for i in self.changed:
             self.label_boxes[i] = [as_row(P.probability_box()) for P in self._shapes(i)]
@@ -67,7 +62,7 @@ class ReleaseEngine(Engine):
 
     def _recover(self, retrieval: Retrieval) -> None:
         """Row 19: several passes in the candidate's box, then several with the instances that are there."""
-        rules, i, k = self.config.recovery, retrieval.frame, retrieval.instance
+        rules, i, k = self.config.release, retrieval.frame, retrieval.instance
         group = {k} | self._inside(i, k, beyond=1)
         self._clear_others(i, k)
         super()._recover(retrieval)
@@ -84,7 +79,7 @@ class ReleaseEngine(Engine):
         beyond: by how many pixels the box grows to the right and downwards.
         """
         shapes = self._shapes(i)
-        b = propagation_box(shapes[k].probability_box(), self.shape, self.config.propagation)
+        b = self._box_seen(shapes[k])
         if b is None:
             return set()
         wider = Box(b.x0, b.y0, b.x1 + beyond, b.y1 + beyond)
@@ -92,7 +87,7 @@ class ReleaseEngine(Engine):
 
     def _clear_others(self, i: int, k: int) -> None:
         """Row 19: the pixels of instance k, above 0.5, are nobody else's."""
-        if not self.config.recovery.clear_others:
+        if not self.config.release.clear_others:
             return
         for l, P in enumerate(self.P[i]):
             if l != k and P.box is not None:
@@ -101,12 +96,12 @@ class ReleaseEngine(Engine):
 
     def _recovery_flow(self, i: int) -> Tensor:
         """Row 6: towards the frame before."""
-        return self.flow.flow(i, i - 1) if self.config.recovery.previous_flow else super()._recovery_flow(i)
+        return self.flow.flow(i, i - 1) if self.config.release.previous_flow else super()._recovery_flow(i)
 
     def _ways(self, centre: int, k: int) -> tuple[Iterator[int], Iterator[int]]:
         """Row 17: up to the nearest frames where the instance is visible."""
         forward, backward = super()._ways(centre, k)
-        if not self.config.recovery.fill_gap:
+        if not self.config.release.fill_gap:
             return forward, backward
         seen = visible(self._visible_boxes()[:, k])
         return takewhile(lambda i: not seen[i], forward), takewhile(lambda i: not seen[i], backward)
@@ -119,7 +114,7 @@ class ReleaseEngine(Engine):
     def _sweep_steps(self, targets: list[int], centre: int, k: int) -> list[Step]:
         """Row 18: the instance, and those that touch it and might be updated too; their checkpoints stay."""
         steps = super()._sweep_steps(targets, centre, k)
-        if not self.config.recovery.joint_sweep:
+        if not self.config.release.joint_sweep:
             return steps
         return [
             (j, i, l)
@@ -129,47 +124,58 @@ class ReleaseEngine(Engine):
         ]
 
     def _touching(self, j: int, i: int, k: int) -> list[bool]:
-        boxes = [box for _, box in self._view(j, i)]
+        boxes = [box for _, box in self._sights(j, i)]
         return [touch(boxes[k], box) for box in boxes]
 
     def _present(self, i: int) -> list[bool]:
         """Row 16: whose area in frame i is not below its share of that in the first frame."""
-        share = self.config.propagation.absent_below
+        share = self.config.release.absent_below
         if share == 0:
             return [True] * self.K
         areas, first = ([int((P.values > 0.5).sum()) for P in self._shapes(at)] for at in (i, 0))
         return [area >= share * area_0 for area, area_0 in zip(areas, first, strict=True)]
 
     def _shapes(self, i: int) -> list[SparseMap]:
-        """Maps that are above 0.5 where an instance is: its own, or with row 3 its label."""
-        return label_maps(merged_maps(self.P[i])) if self.config.propagation.merged_box else self.P[i]
+        return instance_shapes(self.P[i], self.config.release)
 
     def _views(self, steps: list[Step]) -> list[View]:
-        pairs = {(j, i): self._view(j, i) for j, i, _ in steps}
-        return [pairs[j, i][k] for j, i, k in steps]
+        pairs = {(j, i): self._sights(j, i) for j, i, _ in steps}
+        sights = [pairs[j, i][k] for j, i, k in steps]
+        return [
+            View(P) if b is None else cut_view(self.frames[j], self._flow(j, i), P, b)
+            for (j, i, _), (P, b) in zip(steps, sights, strict=True)
+        ]
 
-    def _view(self, j: int, i: int) -> list[View]:
+    def _sights(self, j: int, i: int) -> list[Sight]:
         """What N_mp is shown of every instance in frame j, coming from frame i; frame i itself where they are one."""
-        rules = self.config.propagation
+        rules = self.config.release
         own = merged = self._warp_all(self.P[i], j, i)
         if rules.merged_box or rules.merged_guide:
             merged = self._warp_all(merged_maps(self.P[i]), j, i)
         shapes = label_maps(merged) if rules.merged_box else own  # row 3
         guides = merged if rules.merged_guide else own  # row 4
-        boxes = [propagation_box(P.probability_box(), self.shape, rules) for P in shapes]
-        return list(zip(guides, boxes, strict=True))
+        return [(guide, self._box_seen(shape)) for guide, shape in zip(guides, shapes, strict=True)]
+
+    def _box_seen(self, P: SparseMap) -> Box | None:
+        return propagation_box(P.probability_box(), self.shape, self.config.propagation, self.config.release)
 
     def _warp_all(self, maps: list[SparseMap], j: int, i: int) -> list[SparseMap]:
         """Row 5."""
         if j == i:
             return maps
-        if not self.config.propagation.averaged_warp:
-            return [self._warp(P, j, i) for P in maps]
+        if not self.config.release.averaged_warp:
+            return [P if P.box is None else P.warp(self.flow.flow(j, i), self.flow.reach(j, i)) for P in maps]
         dense = torch.stack([P.dense() for P in maps])
         return [SparseMap.from_dense(P) for P in warp_averaged(dense, self.flow.flow(j, i), self.flow.flow(i, j))]
 
     def _flow(self, j: int, i: int) -> Tensor:
-        return self._recovery_flow(i) if j == i else super()._flow(j, i)
+        """What the flow stream sees of frame j, propagated to from frame i."""
+        return self._recovery_flow(i) if j == i else self.flow.flow(j, i)
+
+
+def instance_shapes(maps: Sequence[SparseMap], release: ReleaseRules) -> list[SparseMap]:
+    """The K maps of a frame, above 0.5 where their instance is: its own map, or with row 3 its label."""
+    return label_maps(merged_maps(maps)) if release.merged_box else list(maps)
 
 
 def touch(a: Box | None, b: Box | None) -> bool:

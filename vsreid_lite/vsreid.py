@@ -8,15 +8,15 @@ from dataclasses import replace
 
 import torch
 
-from vsreid_lite.config import LITE, Config
+from vsreid_lite.config import LITE, PRINTED, Config
 from vsreid_lite.engine import Engine
 from vsreid_lite.flow import FlowEstimator, get_flow
 from vsreid_lite.merging import merge
 from vsreid_lite.networks import Networks
 from vsreid_lite.networks.layers import fold_normalisation
-from vsreid_lite.networks.loading import choose_device, load_networks, settled
+from vsreid_lite.networks.loading import choose_device, load_networks, with_stored_settings
 from vsreid_lite.networks.mask_propagation import TwoStreams
-from vsreid_lite.release import ReleaseEngine, leaves_the_paper
+from vsreid_lite.release import ReleaseEngine
 from vsreid_lite.result import Result, Round
 from vsreid_lite.training.adaptation import adapt
 from vsreid_lite.video.video import Video
@@ -68,11 +68,11 @@ def prepare(video: Video, config: Config, progress: bool = False) -> tuple[Netwo
     then improve on the maps: by `AdaptationConfig.improvement`, unless `ReidConfig` says by how much.
 
     Returns:
-        The networks, and `config` with their settings (`settled`).
+        The networks, and `config` with their settings (`with_stored_settings`).
     """
     if config.adapt and video.N == 1:  # its mask is given: nothing is predicted
         config = replace(config, adapt=False)
-    networks, config = load_networks(config), settled(config)
+    networks, config = load_networks(config), with_stored_settings(config)
     if not config.adapt:
         return networks, config
     assert isinstance(networks.propagation, TwoStreams)
@@ -94,7 +94,7 @@ def _run(
     record: bool | Collection[tuple[int, int]],
     progress: bool,
 ) -> Result:
-    engine_of = ReleaseEngine if leaves_the_paper(config) else Engine
+    engine_of = Engine if config.release == PRINTED else ReleaseEngine
     engine = engine_of(video, networks, config, flow, record, progress)
     with engine.timed("total"):
         with engine.timed("initial"):

@@ -1,10 +1,13 @@
-"""Matches laid open agree with Algorithm 2 frame by frame; precision and recall with a count by hand."""
+"""Matches laid open accept what the engine retrieves; precision and recall with a count by hand."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
 
-from tests.engine_runs import FAR, listed
+from tests.engine_runs import FAR, THOROUGH, listed, release_rules, run, runs
 from tests.plots.figure_checks import assert_fit_to_be_shown, texts
 from tests.stubs import SQUARE, random_networks, random_sequence, square_mask
 from vsreid_lite.config import ReidConfig
@@ -12,7 +15,6 @@ from vsreid_lite.evaluation.matches import find_matches, judge, main_directions
 from vsreid_lite.geometry import SparseMap
 from vsreid_lite.networks import Networks
 from vsreid_lite.plots.match_plots import plot_matches
-from vsreid_lite.reidentification import reidentify
 from vsreid_lite.video.video import Video
 
 
@@ -31,25 +33,42 @@ def written_down():
     return find_matches(sequence, networks, maps_of(masks, (1,)), ReidConfig())
 
 
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("thresholds", [(-1.0, 0.1), (0.3, 0.3), (0.8, 1.01)])
-def test_every_verdict_is_that_of_algorithm_2(seed, thresholds):
-    sequence = random_sequence(seed, 6, 3, (24, 30))
-    networks, config = random_networks(seed), ReidConfig(*thresholds, proposals=3)
-    masks = [np.roll(sequence.first_mask, 2 * i, 1) for i in range(sequence.N)]
-    maps = maps_of(masks, sequence.labels)
-    matches = find_matches(sequence, networks, maps, config)
-    verdicts = judge(matches, *thresholds)
-    for i in range(1, sequence.N):
-        for k, box in enumerate(matches.templates):
-            t = networks.identification.embed(sequence.frames[0], [box])[0]
-            frame, P = sequence.frames[i], maps[i][k].dense()
-            found = reidentify(frame, P, t, networks.detector, networks.identification, config, i, k)
-            assert verdicts.accepted[i, k] == (found is not None)
-            if found is not None:
-                assert matches.boxes[i][matches.best[i, k]] == found.box
-                assert verdicts.score[i, k] == found.score
-    assert not verdicts.accepted[0].any()
+@THOROUGH
+@given(runs, release_rules)
+def test_the_engine_retrieves_what_the_account_accepts(arguments, rules):
+    """In each round the best of the accepted, with improvement, negative scores and under any rules of the release."""
+    rules = replace(rules, absent_below=0.0)  # else a result lacks the checkpoints of its initial propagation
+    arguments["config"] = config = replace(arguments["config"], release=rules)
+    result = run(**arguments, keep_maps=True)
+    sequence = random_sequence(*(arguments[name] for name in ("seed", "N", "K", "shape")))
+    networks, start = random_networks(arguments["seed"]), np.zeros((sequence.N, sequence.K), np.int64)
+    for number, maps in enumerate(result.snapshots):
+        matches = find_matches(sequence, networks, maps, config.matching, release=rules, start=start)
+        verdicts = judge(matches, *config.matching.thresholds)
+        score = np.where(verdicts.accepted, verdicts.score, -1)
+        retrieval = result.retrievals[number] if number < len(result.rounds) else None
+        assert verdicts.accepted.any() == (retrieval is not None)
+        if retrieval is not None:
+            i, k = retrieval.frame, retrieval.instance
+            assert np.unravel_index(score.argmax(), score.shape) == (i, k) and verdicts.score[i, k] == retrieval.score
+            assert matches.boxes[i][matches.best[i, k]] == retrieval.box
+            start = result.rounds[number].start
+
+
+@THOROUGH
+@given(runs, release_rules)
+def test_what_is_accepted_is_retrieved_one_after_the_other(arguments, rules):
+    """Where each retrieval becomes a starting point and no map changes."""
+    sequence = random_sequence(*(arguments[name] for name in ("seed", "N", "K", "shape")))
+    maps = maps_of([np.roll(sequence.first_mask, 2 * i, 1) for i in range(sequence.N)], sequence.labels)
+    config, networks = arguments["config"].matching, random_networks(arguments["seed"])
+    matches = find_matches(sequence, networks, maps, config, release=rules)
+    accepted, retrieved = judge(matches, *config.thresholds).accepted, np.zeros_like(matches.best, dtype=bool)
+    start = matches.start.copy()
+    while found := matches.candidates.retrieve(matches.current, start, config, rules):
+        start[found.frame, found.instance] = found.frame
+        retrieved[found.frame, found.instance] = True
+    assert np.array_equal(accepted, retrieved)
 
 
 def test_precision_and_recall_by_hand():
@@ -114,6 +133,7 @@ def test_a_frame_without_candidates_can_be_shown():
         (1, (0.5, 0.3), "already there, similarity 0.95, overlap with its map 1.00"),
         (2, (0.5, 0.3), "retrieved, similarity 0.80, overlap with its map 0.00"),
         (2, (0.9, 0.3), "too unlike, similarity 0.80"),
+        (4, (0.5, 0.3), "no candidate"),
     ],
 )
 def test_the_title_says_what_becomes_of_the_best_candidate_and_why(frame, thresholds, verdict):

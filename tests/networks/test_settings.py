@@ -12,7 +12,7 @@ from torch import nn
 from tests.command_line import half_written
 from vsreid_lite import vsreid
 from vsreid_lite.config import AUTHORS, PAPER, AdaptationConfig, Config, ReidConfig
-from vsreid_lite.networks.loading import settled
+from vsreid_lite.networks.loading import with_stored_settings
 from vsreid_lite.networks.provenance import Provenance, read_provenance
 from vsreid_lite.networks.weights import load_weights, save_weights, store_settings
 
@@ -39,32 +39,32 @@ def thresholds(config):
 
 def test_what_is_stored_fills_in_what_is_open(shipped):
     store_settings(shipped, shipped, CHOSEN)
-    assert thresholds(settled(Config())) == (0.62, 0.35, 90, 5e-4)
-    assert thresholds(settled(Config(weights=str(shipped)))) == (0.62, 0.35, 90, 5e-4)
+    assert thresholds(with_stored_settings(Config())) == (0.62, 0.35, 90, 5e-4)
+    assert thresholds(with_stored_settings(Config(weights=str(shipped)))) == (0.62, 0.35, 90, 5e-4)
 
 
 def test_what_is_given_stays(shipped):
     store_settings(shipped, shipped, CHOSEN)
     given = Config(matching=ReidConfig(rho_occ=0.9, proposals=7), adaptation=AdaptationConfig(steps=5, batch=3))
-    config = settled(given)
+    config = with_stored_settings(given)
     assert thresholds(config) == (0.62, 0.9, 5, 5e-4)
     assert config.matching.proposals == 7 and config.adaptation.batch == 3
-    assert settled(config) == config
+    assert with_stored_settings(config) == config
 
 
 @pytest.mark.parametrize("stored", [{}, {"scales": [1.0]}])
 def test_weights_that_store_nothing_have_the_defaults(shipped, stored):
     store_settings(shipped, shipped, stored)
-    assert thresholds(settled(Config())) == (0.7, 0.5, 100, 1e-3)
+    assert thresholds(with_stored_settings(Config())) == (0.7, 0.5, 100, 1e-3)
     assert ReidConfig().thresholds == (0.7, 0.5) and AdaptationConfig().pace == (100, 1e-3)
     shipped.unlink()
-    assert thresholds(settled(Config())) == (0.7, 0.5, 100, 1e-3)
+    assert thresholds(with_stored_settings(Config())) == (0.7, 0.5, 100, 1e-3)
 
 
 def test_presets_whose_weights_are_not_ours_keep_their_own(shipped):
     store_settings(shipped, shipped, CHOSEN)
-    assert thresholds(settled(AUTHORS))[:2] == (0.5, 0.3)
-    assert thresholds(settled(PAPER))[:2] == (0.7, 0.5)
+    assert thresholds(with_stored_settings(AUTHORS))[:2] == (0.5, 0.3)
+    assert thresholds(with_stored_settings(PAPER))[:2] == (0.7, 0.5)
 
 
 def test_a_run_has_the_settings_of_its_weights(shipped, monkeypatch):

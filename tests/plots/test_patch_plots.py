@@ -7,7 +7,7 @@ from torch import nn
 
 from tests.plots.figure_checks import assert_fit_to_be_shown, texts
 from tests.stubs import square_mask
-from vsreid_lite.config import PropagationConfig
+from vsreid_lite.config import PRINTED, PropagationConfig, ReleaseRules
 from vsreid_lite.geometry import Box, warp
 from vsreid_lite.networks.mask_propagation import TwoStreams
 from vsreid_lite.plots.patch_plots import plot_patches, trace_patches
@@ -36,18 +36,24 @@ def network(flow=True, fusion="probabilities"):
     return TwoStreams(Pixelwise(0.5), Pixelwise(-1.5) if flow else None, fusion).eval()
 
 
-def trace(net=None, config=CONFIG, source=P):
-    return trace_patches(FRAME, FLOW, source, net or network(), config)
+def trace(net=None, config=CONFIG, source=P, release=PRINTED, flow=FLOW):
+    return trace_patches(FRAME, flow, source, net or network(), config, release)
 
 
 @pytest.mark.parametrize("flow", [True, False])
-@pytest.mark.parametrize("config", [CONFIG, PropagationConfig(patch=13, rescale_flow=False, enlarge=0.4)])
+@pytest.mark.parametrize(
+    ("config", "release"),
+    [
+        (CONFIG, PRINTED),
+        (PropagationConfig(patch=13, enlarge=0.4), ReleaseRules(unscaled_flow=True, truncated_box=True)),
+    ],
+)
 @pytest.mark.parametrize("fusion", ["probabilities", "logits"])
-def test_the_answer_is_that_of_algorithm_1(flow, config, fusion):
+def test_the_answer_is_that_of_algorithm_1(flow, config, release, fusion):
     net = network(flow, fusion)
     with torch.inference_mode():
-        expected = propagate_mask(FRAME, FLOW, P, net, config)
-    assert np.array_equal(trace(net, config).answer, expected.numpy())
+        expected = propagate_mask(FRAME, FLOW, P, net, config, release)
+    assert np.array_equal(trace(net, config, release=release).answer, expected.numpy())
 
 
 def test_the_steps_are_the_warped_map_its_box_and_the_box_enlarged():
@@ -67,13 +73,10 @@ def test_the_fusion_is_the_average_of_the_streams():
 
 def test_the_flow_is_in_pixels_of_the_patch_unless_it_is_not_to_be_rescaled():
     still = torch.ones_like(FLOW)
-    rescaled, as_it_is = (
-        trace_patches(FRAME, still, P, network(), PropagationConfig(patch=16, rescale_flow=scale)).flow
-        for scale in (True, False)
-    )
-    box = trace_patches(FRAME, still, P, network(), CONFIG).box
-    assert np.allclose(rescaled[0], 16 / box.width) and np.allclose(rescaled[1], 16 / box.height)
-    assert np.allclose(as_it_is, 1)
+    rescaled, as_it_is = (trace(flow=still, release=ReleaseRules(unscaled_flow=rule)) for rule in (False, True))
+    box = rescaled.box
+    assert np.allclose(rescaled.flow[0], 16 / box.width) and np.allclose(rescaled.flow[1], 16 / box.height)
+    assert np.allclose(as_it_is.flow, 1)
 
 
 def test_two_streams_and_their_average_are_named_and_counted():

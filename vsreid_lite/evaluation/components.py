@@ -66,7 +66,7 @@ def _one_step_J(index: int, sequence: Video, networks: Networks, config: Config)
             if min((before == label).sum(), (now == label).sum()) < SMALLEST:
                 continue
             P = torch.from_numpy((before == label).astype(np.float32)).to(device)
-            made = propagate_mask(sequence.frames[i], flow, P, networks.propagation, config.propagation)
+            made = propagate_mask(sequence.frames[i], flow, P, networks.propagation, config.propagation, config.release)
             yield region(now == label, (made > 0.5).cpu().numpy())
 
 

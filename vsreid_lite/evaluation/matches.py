@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -10,18 +10,24 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from vsreid_lite.config import ReidConfig
+from vsreid_lite.config import PRINTED, ReidConfig, ReleaseRules
 from vsreid_lite.geometry import Box
-from vsreid_lite.networks import Networks
+from vsreid_lite.networks import Detector, IdentificationNet, Networks
 from vsreid_lite.reidentification import (
     Boxes,
+    Candidates,
+    Outcome,
+    Starts,
     as_row,
+    best_candidates,
     cosine_similarity,
+    embed_candidates,
     embed_templates,
     overlaps,
     template_box,
     visible,
 )
+from vsreid_lite.release import instance_shapes
 from vsreid_lite.result import Maps
 from vsreid_lite.video.video import Video
 
@@ -35,10 +41,19 @@ Scores = NDArray[np.float32]
 class Matches:
     """What N_det and N_reid found in a video of N frames and K instances.
 
-    boxes: the M_i candidates of each frame, best first, none in frame 0. scores: their similarities with the templates,
-    (M_i, K). points: their embeddings on the two main directions of all embeddings, (M_i, 2). templates: the K boxes in
-    frame 0. template_points: (K, 2). current: Box(P > 0.5) of the maps as they are, (N, K, 4). truth: the true boxes,
-    (N, K, 4), zeros where an instance is out of sight. annotated: (N,), the frames whose truth is known.
+    Attributes:
+        boxes: the M_i candidates of each frame, best first, none in frame 0.
+        scores: their similarities with the templates, (M_i, K).
+        points: their embeddings on the two main directions of all embeddings, (M_i, 2).
+        templates: the K boxes in frame 0.
+        template_points: (K, 2).
+        candidates: the most similar one of each frame and instance, as the engine has them.
+        current: Box(P > 0.5) of the maps as they are, (N, K, 4).
+        start: c_{i,k}, (N, K).
+        config: the rules of retrieval beside the two thresholds.
+        release: those of the authors' release.
+        truth: the true boxes, (N, K, 4), zeros where an instance is out of sight.
+        annotated: (N,), the frames whose truth is known.
     """
 
     sequence: Video
@@ -47,7 +62,11 @@ class Matches:
     points: list[NDArray[np.float64]]
     templates: list[Box]
     template_points: NDArray[np.float64]
+    candidates: Candidates
     current: Boxes
+    start: Starts
+    config: ReidConfig
+    release: ReleaseRules
     truth: Boxes
     annotated: NDArray[np.bool_]
 
@@ -62,14 +81,20 @@ class Matches:
 class Verdicts:
     """What thresholds make of every frame and instance, (N, K) each; frame 0 is never searched.
 
-    score, overlap: of the best candidate with the template, and with the box of the current map. accepted: retrieved.
-    right: its box is the true one to an IoU of 0.5. lost: to be seen, but not where the current map is.
-    precision: share of the accepted that are right, in annotated frames. recall: share of the lost that are accepted
-    and right. None where there are none of them.
+    Attributes:
+        score: similarity of the best candidate with the template; -inf without any.
+        overlap: its IoU with the box of the current map.
+        outcome: an `Outcome` each: accepted, or the rule that refuses it.
+        accepted: what the engine would retrieve.
+        right: accepted, and its box is the true one to an IoU of 0.5.
+        lost: to be seen, but not where the current map is.
+        precision: share of the accepted that are right, in annotated frames; None without any.
+        recall: share of the lost that are accepted and right; None without any.
     """
 
     score: Scores
     overlap: NDArray[np.float64]
+    outcome: NDArray[np.int64]
     accepted: Cells
     right: Cells
     lost: Cells
@@ -79,26 +104,54 @@ class Verdicts:
 
 @torch.inference_mode()
 def find_matches(
-    sequence: Video, networks: Networks, maps: Maps, config: ReidConfig, progress: bool = False
+    sequence: Video,
+    networks: Networks,
+    maps: Maps,
+    config: ReidConfig,
+    progress: bool = False,
+    release: ReleaseRules = PRINTED,
+    start: Starts | None = None,
 ) -> Matches:
-    """N_det and N_reid once on every frame but the first. maps: P[i][k], which retrievals are to mend.
+    """Run N_det and N_reid once on every frame but the first.
 
-    Raises ValueError for networks without detector or identification network.
+    Args:
+        sequence: the video; with annotations, retrievals can be judged.
+        networks: with N_det and N_reid.
+        maps: P[i][k], which retrievals are to mend.
+        config: the rules of retrieval. `judge` takes other thresholds.
+        progress: show a bar on stderr.
+        release: the rules of the authors' release.
+        start: c_{i,k}, (N, K); zeros by default, as after the initial propagation.
+
+    Raises:
+        ValueError: the networks lack N_det or N_reid.
     """
-    if networks.detector is None or networks.identification is None:
-        raise ValueError("matches need N_det and N_reid, found networks without them: load them with Config(reid=True)")
-    frames = sequence.frames
+    frames, (detector, identification) = list(sequence.frames), _reid_networks(networks)
     first = zip(sequence.first_probabilities(), sequence.labels, strict=True)
     templates = [template_box(P, label) for P, label in first]
-    t = embed_templates(frames[0], templates, networks.identification)
-    boxes: list[list[Box]] = [[]]
-    for i in tqdm(range(1, sequence.N), desc="candidates", disable=not progress, leave=False):
-        boxes.append(networks.detector(frames[i])[: config.proposals])
-    found = [networks.identification.embed(frames[i], X) if X else t[:0] for i, X in enumerate(boxes)]
-    *points, template_points = main_directions([*found, t])
-    scores = [cosine_similarity(rows, t) for rows in found]
-    current = np.array([[as_row(P.probability_box()) for P in maps_i] for maps_i in maps], np.int64)
-    return Matches(sequence, boxes, scores, points, templates, template_points, current, *_true_boxes(sequence))
+    t = embed_templates(frames[0], templates, identification)
+    with tqdm(total=sequence.N - 1, desc="candidates", disable=not progress, leave=False) as bar:
+        found = embed_candidates(frames, detector, identification, config, bar.update)
+    rows = [t[:0] if embedded is None else embedded for _, embedded in found]
+    *points, template_points = main_directions([*rows, t])
+    scores = [cosine_similarity(embedded, t) for embedded in rows]
+    best = best_candidates(frames, found, t, identification)
+    current = _current_boxes(maps, release)
+    start = np.zeros(current.shape[:2], np.int64) if start is None else start
+    seen = [X for X, _ in found], scores, points, templates, template_points, best
+    return Matches(sequence, *seen, current, start, config, release, *_true_boxes(sequence))
+
+
+def _reid_networks(networks: Networks) -> tuple[Detector, IdentificationNet]:
+    if networks.detector is None or networks.identification is None:
+        raise ValueError("matches need N_det and N_reid, found networks without them: load them with Config(reid=True)")
+    return networks.detector, networks.identification
+
+
+def _current_boxes(maps: Maps, release: ReleaseRules) -> Boxes:
+    """The box of every map, as the engine compares it with candidates."""
+    shapes = [instance_shapes(maps_i, release) for maps_i in maps]
+    return np.array([[as_row(P.probability_box()) for P in shapes_i] for shapes_i in shapes], np.int64)
 
 
 def main_directions(groups: list[Tensor]) -> list[NDArray[np.float64]]:
@@ -114,20 +167,29 @@ def main_directions(groups: list[Tensor]) -> list[NDArray[np.float64]]:
     return np.split(centred @ axes.T, np.cumsum([len(group) for group in groups])[:-1])
 
 
+@torch.inference_mode()
 def judge(matches: Matches, rho_reid: float, rho_occ: float) -> Verdicts:
-    """Algorithm 2, line 7, for every frame and instance at once, and how it agrees with the truth."""
-    N, K = matches.best.shape
-    best, boxes, score = matches.best, np.zeros((N, K, 4), np.int64), np.full((N, K), -np.inf, np.float32)
-    for (i, k), j in np.ndenumerate(best):
-        if j >= 0:
-            boxes[i, k], score[i, k] = as_row(matches.boxes[i][j]), matches.scores[i][j, k]
-    overlap = overlaps(boxes, matches.current)
-    accepted = (score > rho_reid) & (overlap < rho_occ)
-    right = accepted & (overlaps(boxes, matches.truth) >= RIGHT)
-    lost = visible(matches.truth) & (overlaps(matches.current, matches.truth) < RIGHT)
+    """Algorithm 2, line 7, for every frame and instance at once, and how it agrees with the truth.
+
+    What is accepted is what `Candidates.retrieve` would return, with all other rules as `find_matches` had them.
+    """
+    config = replace(matches.config, rho_reid=rho_reid, rho_occ=rho_occ)
+    candidates, current = matches.candidates, matches.current
+    outcome = candidates.account(current, matches.start, config, matches.release)
+    accepted = outcome == Outcome.ACCEPTED
+    right = accepted & (overlaps(candidates.boxes, matches.truth) >= RIGHT)
+    lost = visible(matches.truth) & (overlaps(current, matches.truth) < RIGHT)
     lost[0] = False
-    precision = _share(right, accepted & matches.annotated[:, None])
-    return Verdicts(score, overlap, accepted, right, lost, precision, _share(right, lost))
+    return Verdicts(
+        candidates.scores,
+        overlaps(candidates.boxes, current),
+        outcome,
+        accepted,
+        right,
+        lost,
+        precision=_share(right, accepted & matches.annotated[:, None]),
+        recall=_share(right, lost),
+    )
 
 
 def _share(of: Cells, among: Cells) -> float | None:

@@ -38,8 +38,12 @@ class Rehearsal(Engine):
     The rounds of two runs are the same as long as they retrieve the same: a higher rho_reid only ends sooner, since the
     best candidate comes first. So the rounds form a tree, and each of its branches is computed once.
 
-    sequence: with annotations of all frames. candidates: of an earlier rehearsal of the same sequence and networks.
-    flow: F; by default that of `config.flow`.
+    Args:
+        sequence: with annotations of all frames.
+        networks: N_mp, N_det and N_reid.
+        config: all rules but the thresholds.
+        candidates: of an earlier rehearsal of the same sequence and networks.
+        flow: F; by default that of `config.flow`.
     """
 
     def __init__(
@@ -63,7 +67,7 @@ class Rehearsal(Engine):
         with torch.inference_mode():
             while True:
                 self._return_to(moment)
-                retrieval = self.candidates.retrieve(self.boxes, self.start, matching)
+                retrieval = self.candidates.retrieve(self._visible_boxes(), self.start, matching, self.config.release)
                 if retrieval is None:
                     return self._scored(moment)
                 if retrieval not in moment.after:

@@ -50,7 +50,7 @@ def one_step_scores(
     truth = sequence.truth
     if len(truth) < sequence.N:
         raise ValueError(f"sequence {sequence.name}: expected {sequence.N} true masks, found {len(truth)}")
-    device, frames, rules = choose_device(config.device), list(sequence.frames), config.propagation
+    device, frames = choose_device(config.device), list(sequence.frames)
     scores = {name: np.full((sequence.K, sequence.N), np.nan) for name in (WARPED, *networks)}
     for j in tqdm(range(1, sequence.N, every), desc="steps", disable=not progress, leave=False):
         f = flow(frames, target=j, source=j - 1).to(device)
@@ -58,7 +58,9 @@ def one_step_scores(
             before, after = truth[j - 1] == label, truth[j] == label
             if before.any() and after.any():
                 P = torch.from_numpy(before).float().to(device)
-                maps = {name: propagate_mask(frames[j], f, P, one, rules) for name, one in networks.items()}
-                for name, guess in (maps | {WARPED: warp(P, f)}).items():
+                maps = {WARPED: warp(P, f)}
+                for name, network in networks.items():
+                    maps[name] = propagate_mask(frames[j], f, P, network, config.propagation, config.release)
+                for name, guess in maps.items():
                     scores[name][k, j] = region(after, guess.cpu().numpy() > 0.5)
     return scores

@@ -24,7 +24,7 @@ from vsreid_lite.figures.table1 import plot_table1
 from vsreid_lite.figures.table2 import plot_table2
 from vsreid_lite.flow import get_flow
 from vsreid_lite.networks import Networks
-from vsreid_lite.networks.loading import load_networks, settled
+from vsreid_lite.networks.loading import load_networks, with_stored_settings
 from vsreid_lite.networks.mask_propagation import TwoStreams
 from vsreid_lite.plots.line_plots import plot_training
 from vsreid_lite.plots.patch_plots import trace_patches
@@ -58,7 +58,9 @@ class Gallery:
         assert isinstance(self._networks.propagation, TwoStreams)
         P = torch.from_numpy(video.annotations[i] == video.labels[k]).float()
         flow = get_flow(self.config.flow)(list(video.frames), target=i + 1, source=i)
-        patches = trace_patches(video.frames[i + 1], flow, P, self._networks.propagation, self.config.propagation)
+        patches = trace_patches(
+            video.frames[i + 1], flow, P, self._networks.propagation, self.config.propagation, self.config.release
+        )
         return plot_figure1(video.frames[i + 1], flow.numpy(), patches, i + 1, video.labels[k])
 
     def figure2(self) -> Figure:
@@ -104,7 +106,7 @@ class Gallery:
     def _example(self, name: str) -> Example:
         if name not in self._examples:
             video = open_benchmark("mini", names=(name,)).load(name)
-            result = segment(video, settled(self.config), self._networks, keep_maps=True)
+            result = segment(video, with_stored_settings(self.config), self._networks, keep_maps=True)
             self._examples[name] = Example.of(video, result)
         return self._examples[name]
 

@@ -44,21 +44,18 @@ def _networks(config: Config, files: WeightFiles, device: torch.device) -> Netwo
     detector = _ready(_detector(config, files.detector), device)
     identification = _ready(_identification(config, files.identification), device)
     persons = Search(detector.of_class(PERSON), identification, only_recognised=True)
-    searches = config.matching.searches
-    if searches not in (("all",), ("persons", "all")):
-        raise ValueError(f"searches {', '.join(searches)}: expected all, or persons and then all (FIDELITY row 21)")
-    return Networks(network, detector, identification, (persons,) if "persons" in searches else ())
+    return Networks(network, detector, identification, (persons,) if config.release.persons_first else ())
 
 
 def _paper_propagation(config: Config, part: str, file: Path | None) -> TwoStreams:
     rules = config.propagation
     use_flow = rules.use_flow and rules.use_box
     if config.weights == UNTRAINED:
-        return paper_streams(use_flow, rules.fusion)
+        return paper_streams(use_flow, config.release.fusion)
     if file is None:
         raise FileNotFoundError(f"weights {config.weights}: no {part} file beside it")
     with torch.device("meta"):
-        network = paper_streams(use_flow, rules.fusion)
+        network = paper_streams(use_flow, config.release.fusion)
     return _filled(network, file)
 
 
@@ -70,8 +67,8 @@ def _authors_propagation(config: Config, file: Path | None) -> MP2S:
             "preset authors: its weights are adapted to the videos already; adapt works with lite and paper"
         )
     if file is None:
-        return MP2S(config.propagation.fusion)
-    return load_authors_checkpoint(file, config.propagation.fusion)
+        return MP2S(config.release.fusion)
+    return load_authors_checkpoint(file, config.release.fusion)
 
 
 def _detector(config: Config, file: Path | None) -> PaperDetector:

@@ -47,12 +47,12 @@ def load_networks(config: Config) -> Networks:
 def _load_lite(config: Config, files: WeightFiles, device: torch.device) -> Networks:
     use_flow = config.propagation.use_flow and config.propagation.use_box
     part, file = files.of_streams(config.propagation)
-    streams = lite_streams(use_flow, config.propagation.fusion)
+    streams = lite_streams(use_flow, config.release.fusion)
     propagation = _loaded(streams, needed(file, part, config.weights), device, fold=not config.adapt)
     if not config.reid:
         return Networks(propagation)
-    if config.matching.searches != ("all",):
-        raise ValueError("preset lite: its detector knows no persons, so `searches` must be all (FIDELITY row 21)")
+    if config.release.persons_first:
+        raise ValueError("preset lite: its detector knows no persons, so `persons_first` must be off (FIDELITY row 21)")
     detector = LiteDetector(config.matching.proposals)
     return Networks(
         propagation,
@@ -61,7 +61,7 @@ def _load_lite(config: Config, files: WeightFiles, device: torch.device) -> Netw
     )
 
 
-def settled(config: Config) -> Config:
+def with_stored_settings(config: Config) -> Config:
     """`config` with numbers in place of None: what `vsreid choose` has stored with N_mp, else defaults (`config.py`).
 
     Raises FileNotFoundError and ValueError as `weight_files` and `read_provenance` do.

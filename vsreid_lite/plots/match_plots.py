@@ -23,6 +23,7 @@ from vsreid_lite.plots.panels import (
     instance_colour,
     new_figure,
 )
+from vsreid_lite.reidentification import Outcome
 from vsreid_lite.system.wording import counted
 from vsreid_lite.video.masks import Frame
 
@@ -31,6 +32,18 @@ FAINT = "0.75"
 UPPER, ROW = 2.85, 0.27  # inches: the upper part, an instance's row in the lower
 KEY = "● right   ✖ wrong   ■ lost, not found   ○ new   ▬ gone   • not judged"
 Thresholds = tuple[float, float]  # rho_reid, rho_occ
+OUTCOMES = {
+    Outcome.ACCEPTED: "retrieved",
+    Outcome.NOT_SEARCHED: "not searched",
+    Outcome.NO_CANDIDATE: "no candidate",
+    Outcome.STARTING_POINT: "found before",
+    Outcome.TOO_UNLIKE: "too unlike",
+    Outcome.ALREADY_THERE: "already there",
+    Outcome.VISIBLE: "not absent",
+    Outcome.ON_ANOTHER: "on another instance",
+    Outcome.LIKE_ANOTHER: "more like another instance",
+    Outcome.NO_IMPROVEMENT: "no better than the map",
+}
 
 
 def plot_matches(
@@ -38,11 +51,16 @@ def plot_matches(
 ) -> Figure:
     """Algorithm 2 in one frame for one instance, and below what the thresholds make of the whole video.
 
-    frame, instance: i > 0 and k. thresholds: rho_reid and rho_occ. reference: those to compare with, or none.
+    Args:
+        matches: as `find_matches` returns them.
+        frame: i > 0.
+        instance: k, counted from 0.
+        thresholds: rho_reid and rho_occ.
+        reference: thresholds to compare with.
     """
     verdicts = judge(matches, *thresholds)
     before = verdicts if reference is None else judge(matches, *reference)
-    label, verdict = matches.sequence.labels[instance], _verdict(verdicts, frame, instance, thresholds)
+    label, verdict = matches.sequence.labels[instance], _verdict(verdicts, frame, instance)
     title = f"frame {frame}, instance {label}: {verdict}"
     summary = _summary(verdicts, before.accepted, thresholds)
     alternative = f"In {title}; {counted(len(matches.boxes[frame]), 'candidate')}. All frames and instances: {summary}."
@@ -136,14 +154,11 @@ def _below(axes: Axes, text: str) -> None:
     axes.text(0.5, -0.02, text, fontsize=7, ha="center", va="top", transform=axes.transAxes)
 
 
-def _verdict(verdicts: Verdicts, frame: int, instance: int, thresholds: Thresholds) -> str:
+def _verdict(verdicts: Verdicts, frame: int, instance: int) -> str:
     score, overlap = verdicts.score[frame, instance], verdicts.overlap[frame, instance]
-    if not np.isfinite(score):
-        return "no candidate"
-    numbers = f"similarity {score:.2f}, overlap with its map {overlap:.2f}"
-    if verdicts.accepted[frame, instance]:
-        return f"retrieved, {numbers}"
-    return f"{'too unlike' if score <= thresholds[0] else 'already there'}, {numbers}"
+    outcome = Outcome(verdicts.outcome[frame, instance])
+    numbers = f", similarity {score:.2f}, overlap with its map {overlap:.2f}" if np.isfinite(score) else ""
+    return f"{OUTCOMES[outcome]}{numbers}"
 
 
 def _summary(verdicts: Verdicts, before: Cells, thresholds: Thresholds) -> str:

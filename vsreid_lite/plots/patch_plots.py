@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from vsreid_lite.config import PropagationConfig
-from vsreid_lite.geometry import Box, crop, crop_flow, cut, paste, resize, to_image, warp
+from vsreid_lite.config import PRINTED, PropagationConfig, ReleaseRules
+from vsreid_lite.geometry import Box, SparseMap
 from vsreid_lite.networks.mask_propagation import TwoStreams, fuse
 from vsreid_lite.plots.panels import (
     BEFORE,
@@ -29,7 +29,7 @@ from vsreid_lite.plots.panels import (
     show_flow,
     show_map,
 )
-from vsreid_lite.propagation import propagation_box
+from vsreid_lite.propagation import guided_view, propagate
 from vsreid_lite.video.masks import Frame
 
 GAP = 0.12  # inches between panels
@@ -39,11 +39,19 @@ FUSED = {"probabilities": "their average", "logits": "their logits' sum"}
 
 @dataclass(frozen=True, eq=False)
 class Patches:
-    """One step of N_mp. Patches are square, of side S; the flow's are in pixels of the patch.
+    """One step of N_mp. Patches are square, of side S.
 
-    guided: the guided probability map (H, W). found: Box(guided > 0.5), None where there is none. box: found, enlarged.
-    image: (S, S, 3), uint8. flow: (2, S, S), None for a network without flow stream. guide: (S, S). streams: what each
-    stream answers, (S, S). fused: their fusion (S, S), made as `fusion` says. answer: pasted into the frame, (H, W).
+    Attributes:
+        guided: the guided probability map, (H, W).
+        found: Box(guided > 0.5); None where there is none.
+        box: `found`, enlarged.
+        image: (S, S, 3), uint8.
+        flow: (2, S, S), in pixels of the patch; None for a network without flow stream.
+        guide: (S, S), in [0, 1].
+        streams: what each stream answers, (S, S) each.
+        fused: their fusion, (S, S).
+        fusion: how it is made, "probabilities" or "logits".
+        answer: P_j, the fusion pasted into the frame, (H, W).
     """
 
     guided: Map
@@ -59,42 +67,63 @@ class Patches:
 
 
 @torch.inference_mode()
-def trace_patches(frame: Frame, flow: Tensor, P: Tensor, network: TwoStreams, config: PropagationConfig) -> Patches:
-    """Algorithm 1, lines 4-7, at scale 1, with all that lies between.
+def trace_patches(
+    frame: Frame,
+    flow: Tensor,
+    P: Tensor,
+    network: TwoStreams,
+    config: PropagationConfig,
+    release: ReleaseRules = PRINTED,
+) -> Patches:
+    """Algorithm 1 at scale 1, with all that N_mp is shown and answers.
 
-    frame: I_j (H, W, 3). flow: (2, H, W), for each pixel of j where it was in i. P: P_i (H, W).
+    Arguments as of `propagation.propagate_mask`, which computes the same.
     """
-    guided = warp(P, flow)
-    found = Box.from_probability(guided)
-    box = propagation_box(found, (P.shape[0], P.shape[1]), config)
-    if box is None:
+    config, watched = replace(config, scales=(1.0,), flip=False), _Watched(network)
+    view = guided_view(frame, flow, SparseMap.from_dense(P), config, release)
+    (made,) = propagate([view], watched, config, release)
+    guided, answer = view.guided.dense().numpy(), made.P.dense().numpy()
+    if made.box is None or made.patch is None:
         nothing = np.zeros((config.patch,) * 2, np.float32)
         white = np.full((*nothing.shape, 3), 255, np.uint8)
-        return Patches(guided.numpy(), None, None, white, None, nothing, (), nothing, "", np.zeros_like(guided))
-    size = config.patch
-    image, guide = crop(to_image(frame), box, size), crop(guided[None], box, size)
-    moved = crop_flow(flow, box, size) if config.rescale_flow else resize(cut(flow, box), (size, size))
-    device = next(network.parameters()).device
-    logits = [stream.float().cpu() for stream in network(*(x[None].to(device) for x in (image, moved, guide)))]
-    fused = fuse(logits, network.fusion)[0]
+        return Patches(guided, None, None, white, None, nothing, (), nothing, "", answer)
+    image, moved, guide = (x[0] for x in watched.shown)
     return Patches(
-        guided.numpy(),
-        found,
-        box,
+        guided,
+        view.guided.probability_box(),
+        made.box,
         np.rint(image.permute(1, 2, 0).numpy() * 255).astype(np.uint8),
         moved.numpy() if network.flow is not None else None,
         guide[0].numpy(),
-        tuple(fuse([stream], network.fusion)[0].numpy() for stream in logits),
-        fused.numpy(),
+        tuple(fuse([stream], network.fusion)[0].numpy() for stream in watched.logits),
+        made.patch.numpy(),
         network.fusion,
-        paste(fused, box, (P.shape[0], P.shape[1])).clamp(0, 1).numpy(),
+        answer,
     )
+
+
+@dataclass(eq=False)
+class _Watched:
+    """N_mp that keeps what it was shown last and what its streams answered; on the CPU outside, anywhere inside."""
+
+    network: TwoStreams
+    shown: tuple[Tensor, ...] = ()
+    logits: list[Tensor] = field(default_factory=list)
+
+    def predict(self, image: Tensor, flow: Tensor, guide: Tensor) -> Tensor:
+        self.shown, device = (image, flow, guide), next(self.network.parameters()).device
+        self.logits = [stream.float().cpu() for stream in self.network(*(x.to(device) for x in self.shown))]
+        return fuse(self.logits, self.network.fusion)
 
 
 def plot_patches(frame: Frame, patches: Patches, index: int, label: int) -> Figure:
     """Box and enlarged box in frame j, N_mp's inputs in the upper row, its answers in the lower.
 
-    frame: I_j (H, W, 3). index: j. label: of the instance.
+    Args:
+        frame: I_j, (H, W, 3).
+        patches: as `trace_patches` returns them.
+        index: j.
+        label: of the instance.
     """
     figure = new_figure(WIDTH, 2 * (_side(frame) + TITLE) + GAP, _in_words(patches, index, label))
     before, after = (_panel(figure, frame, row, -1) for row in (0, 1))
@@ -132,7 +161,7 @@ def _over(patches: Patches, P: Map) -> tuple[Frame, Map]:
 
 
 def _show_strip(axes: Axes, strip: Strip, frame: Frame) -> None:
-    """Three squares in one picture, far sooner drawn than three."""
+    """Draw three squares as one picture, which is faster than three axes."""
     side = len(next(picture for picture in strip.values() if picture)[1])
     step = side + round(side * GAP / _side(frame))
     picture, P = np.full((side, 3 * step, 3), 255, np.uint8), np.zeros((side, 3 * step), np.float32)
