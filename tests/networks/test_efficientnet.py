@@ -30,7 +30,7 @@ PHOTOS = {"chelsea": (281, 282, 285), "coffee": (967,)}  # tabby, tiger cat, Egy
 @pytest.fixture(scope="module")
 def backbone():
     network = Backbone(stride=8).eval()
-    network.load_imagenet()
+    network.load_published()
     return network
 
 
@@ -129,7 +129,7 @@ def test_weights_of_another_network_are_refused_by_the_names_of_their_tensors(tm
     backbone = Backbone()
     before = {name: value.clone() for name, value in backbone.state_dict().items()}
     with pytest.raises(ValueError, match=r"other\.pth: .*blocks\.0\.depthwise\.0\.weight is missing"):
-        backbone.load_imagenet(file)
+        backbone.load_published(file)
     assert all(torch.equal(value, before[name]) for name, value in backbone.state_dict().items())
 
 

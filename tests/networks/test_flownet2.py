@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests.golden.reference_weights import reference_tensor
-from vsreid_lite.networks.flownet2_layers import FlowNet2, correlate, load_flownet2, sample
+from vsreid_lite.networks.flownet2 import FlowNet2, correlate, load_flownet2, sample
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 SHAPES = {

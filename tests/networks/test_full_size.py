@@ -7,14 +7,14 @@ import pytest
 import torch
 
 from vsreid_lite.config import AUTHORS, LITE, PAPER, PRESETS, with_propagation
-from vsreid_lite.networks import full_size, hub
-from vsreid_lite.networks.checkpoints import load_tensors, read_checkpoint
+from vsreid_lite.networks import loading
+from vsreid_lite.networks.checkpoints import load_tensors, read_checkpoint, save_weights
 from vsreid_lite.networks.detector import COCO, PERSON, PaperDetector
-from vsreid_lite.networks.hub import hub_weights
 from vsreid_lite.networks.loading import load_networks
 from vsreid_lite.networks.mask_propagation import TwoStreams
-from vsreid_lite.networks.provenance import Provenance
-from vsreid_lite.networks.weights import save_weights
+from vsreid_lite.networks.weight_files import Provenance
+from vsreid_lite.system import downloads
+from vsreid_lite.system.downloads import hub_weights
 
 
 class Small(torch.nn.Module):
@@ -32,7 +32,7 @@ class SmallDetector(Small):
         super().__init__()
         self.proposals, self.label = proposals, 0
 
-    def load_coco(self, file):
+    def load_published(self, file):
         load_tensors(self, read_checkpoint(hub_weights(COCO) if file is None else file), file)
 
     of_class = PaperDetector.of_class
@@ -48,11 +48,11 @@ def small(tmp_path, monkeypatch):
         raise ConnectionError("no route to host")
 
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
-    monkeypatch.setattr(hub, "fetch", no_network)
-    monkeypatch.setattr(full_size, "paper_streams", small_streams)
-    monkeypatch.setattr(full_size, "MP2S", Small)
-    monkeypatch.setattr(full_size, "PaperDetector", SmallDetector)
-    monkeypatch.setattr(full_size, "PaperIdentification", Small)
+    monkeypatch.setattr(downloads, "fetch", no_network)
+    monkeypatch.setattr(loading, "paper_streams", small_streams)
+    monkeypatch.setattr(loading, "MP2S", Small)
+    monkeypatch.setattr(loading, "PaperDetector", SmallDetector)
+    monkeypatch.setattr(loading, "PaperIdentification", Small)
 
 
 def on_cpu(config, **changes):

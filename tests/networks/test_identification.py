@@ -54,7 +54,7 @@ def test_with_one_region_that_is_the_frame_it_is_torchvisions_resnet(tmp_path):
     theirs = ResNet(Bottleneck, list(SMALL)).eval()
     torch.save(theirs.state_dict(), tmp_path / "resnet.pth")
     ours = PaperIdentification(blocks=SMALL).eval()
-    ours.load_imagenet(tmp_path / "resnet.pth")
+    ours.load_published(tmp_path / "resnet.pth")
     theirs.fc = ours.embedding
     image = torch.rand(1, 3, 224, 224)
     with torch.inference_mode():

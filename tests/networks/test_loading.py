@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from vsreid_lite.config import LITE, PAPER, with_propagation
+from vsreid_lite.networks.checkpoints import save_weights
 from vsreid_lite.networks.loading import (
     LiteDetector,
     LiteIdentification,
@@ -15,9 +16,7 @@ from vsreid_lite.networks.loading import (
     network_files,
 )
 from vsreid_lite.networks.mask_propagation import TwoStreams
-from vsreid_lite.networks.provenance import Provenance, find_provenance
-from vsreid_lite.networks.weight_files import weight_files
-from vsreid_lite.networks.weights import save_weights
+from vsreid_lite.networks.weight_files import Provenance, find_provenance, weight_files
 
 FIRST_LAYERS = {"rgb.backbone.norm", "flow.backbone.norm"}  # what stands between them and their norm is the guide
 PARTS = {
@@ -46,7 +45,6 @@ def untrained(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def shipped(untrained, monkeypatch):
     monkeypatch.setattr("vsreid_lite.networks.weight_files.SHIPPED", untrained)
-    monkeypatch.setattr("vsreid_lite.networks.provenance.SHIPPED", untrained)
     return untrained
 
 
@@ -140,7 +138,6 @@ def test_the_number_of_proposals_reaches_the_detector():
 
 def test_a_missing_shipped_file_is_named(shipped, tmp_path, monkeypatch):
     monkeypatch.setattr("vsreid_lite.networks.weight_files.SHIPPED", tmp_path)
-    monkeypatch.setattr("vsreid_lite.networks.provenance.SHIPPED", tmp_path)
     with pytest.raises(FileNotFoundError, match=r"weights lite: no \w+ file; make it: vsreid train lite-\w+"):
         load_networks(replace(LITE, device="cpu"))
 

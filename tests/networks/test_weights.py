@@ -10,8 +10,8 @@ from torch import nn
 
 from tests.command_line import half_written
 from vsreid_lite import __version__
-from vsreid_lite.networks.provenance import Provenance, read_provenance
-from vsreid_lite.networks.weights import load_weights, save_weights
+from vsreid_lite.networks.checkpoints import load_weights, save_weights
+from vsreid_lite.networks.weight_files import Provenance, read_provenance
 
 PROVENANCE = Provenance("propagation", "some scenes", "vsreid train x", 3, 17, sequences=("dog", "cows"))
 

@@ -13,7 +13,6 @@ from vsreid_lite.config import PropagationConfig
 from vsreid_lite.datasets.textures import fractal_noise
 from vsreid_lite.training import clips
 from vsreid_lite.training.clips import Clip, mask_box, real_clips
-from vsreid_lite.training.copy_paste import paste
 from vsreid_lite.training.deformation import deform_mask, deformation_steps
 from vsreid_lite.training.detection_samples import (
     STRANGER,
@@ -23,8 +22,9 @@ from vsreid_lite.training.detection_samples import (
     _background_box,
     instance_boxes,
 )
-from vsreid_lite.training.propagation_samples import STILLS, VIDEO, Mixture, PropagationBatches
-from vsreid_lite.training.recomposition import fill_holes, recompose
+from vsreid_lite.training.propagation_samples import PropagationBatches
+from vsreid_lite.training.recomposition import fill_holes, paste, recompose
+from vsreid_lite.training.stages import STILLS, VIDEO, Mixture
 from vsreid_lite.video.video import Video
 
 SMALL = PropagationConfig(patch=32)

@@ -7,7 +7,8 @@ import torch
 from tests.training.still_folders import SHAPE, instance, make_coco, make_voc, save_picture, square, voc_labels
 from vsreid_lite.config import PropagationConfig
 from vsreid_lite.training import stills
-from vsreid_lite.training.propagation_samples import STILLS, PropagationBatches
+from vsreid_lite.training.propagation_samples import PropagationBatches
+from vsreid_lite.training.stages import STILLS
 from vsreid_lite.training.stills import Mixed, open_stills
 
 

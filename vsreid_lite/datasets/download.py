@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-import pooch
 from tqdm.auto import tqdm
 
-from vsreid_lite.system.downloads import fetch
+from vsreid_lite.system.downloads import fetch, file_hash
 from vsreid_lite.system.files import ADVICE, writable_folder
 
 
@@ -133,11 +132,11 @@ def _fetch_verified(archive: Archive, file: Path) -> None:
 
 def _verify(file: Path, archive: Archive) -> None:
     if archive.checksum is None:
-        found = pooch.file_hash(str(file), alg="sha256")
+        found = file_hash(file)
         print(f"{archive.file}: not verified, no checksum is published for it; sha256:{found}")
         return
     algorithm = archive.checksum.split(":")[0]
-    found = f"{algorithm}:{pooch.file_hash(str(file), alg=algorithm)}"
+    found = f"{algorithm}:{file_hash(file, algorithm)}"
     if found != archive.checksum:
         raise ValueError(
             f"{file}: expected checksum {archive.checksum}, found {found}; delete the file and get it again"

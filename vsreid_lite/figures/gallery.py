@@ -31,7 +31,7 @@ from vsreid_lite.plots.patch_plots import trace_patches
 from vsreid_lite.plots.table_plots import plot_table1
 from vsreid_lite.plots.training_plots import plot_training
 from vsreid_lite.system.wording import counted
-from vsreid_lite.training.log import read_logs
+from vsreid_lite.training.loop import read_logs
 from vsreid_lite.vsreid import segment
 
 ONE_STEP = ("scale-change", 9, 0)  # Figure 1: a sequence of mini, frame i, and instance k; j is the next frame

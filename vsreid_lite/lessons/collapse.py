@@ -23,7 +23,8 @@ from vsreid_lite.propagation import propagate_mask
 from vsreid_lite.system.wording import counted
 from vsreid_lite.training.clips import Clip
 from vsreid_lite.training.losses import joint_loss
-from vsreid_lite.training.propagation_samples import Batch, Mixture, PropagationBatches
+from vsreid_lite.training.propagation_samples import Batch, PropagationBatches
+from vsreid_lite.training.stages import Mixture
 from vsreid_lite.video.video import Video
 
 MASKTRACK = Mixture(neighbour=0.0, recovery=0.0, hard=0.5)  # deformed masks of the same frame, and nothing else

@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models.resnet import Bottleneck
 
-from vsreid_lite.networks.checkpoints import load_tensors, read_checkpoint
 from vsreid_lite.networks.mask_propagation import checked_fusion, fuse
 
 BGR_MEAN = (104.0, 117.0, 123.0)  # of 0-255 images (row 11)
 FEATURES = 2048  # channels of a backbone's last stage
 ATROUS = (6, 12, 18, 24, 1)  # dilations of the head's parallel convolutions (row 10)
 STAGES = ((3, 64, 1, 1), (4, 128, 2, 1), (23, 256, 1, 2), (3, 512, 1, 4))  # blocks, width, stride, dilation (row 9)
-
-
-def load_authors_checkpoint(path: Path | str, fusion: str = "logits") -> MP2S:
-    """The release's network with the weights of `MP2S.pth.tar` (203.4 M values, 814 MB): float32, CPU, in `eval`.
-
-    The tensors may lie under "state_dict", and their names begin with "module.". Raises FileNotFoundError; ValueError
-    for a file that is damaged or would run code, or does not fit: it names ten tensors that do not.
-    """
-    with torch.device("meta"):  # the file's tensors become the network's: no second copy in memory
-        network = MP2S(fusion)
-    load_tensors(network, read_checkpoint(path), path)
-    return network.eval()
 
 
 class MP2S(nn.Module):

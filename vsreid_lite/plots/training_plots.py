@@ -11,7 +11,7 @@ from scipy.ndimage import uniform_filter1d
 
 from vsreid_lite.plots.colours import AFTER
 from vsreid_lite.plots.panels import new_figure
-from vsreid_lite.training.log import Curve
+from vsreid_lite.training.loop import Curve
 
 SMOOTHING = 0.15  # of the rows of a log are averaged for the thick curve
 COLUMNS = 4

@@ -17,8 +17,9 @@ from vsreid_lite.config import AdaptationConfig, PropagationConfig
 from vsreid_lite.networks.mask_propagation import TwoStreams
 from vsreid_lite.training.clips import Clip, mask_box
 from vsreid_lite.training.losses import joint_loss
-from vsreid_lite.training.propagation_samples import Mixture, PropagationBatches
+from vsreid_lite.training.propagation_samples import PropagationBatches
 from vsreid_lite.training.recomposition import recompose
+from vsreid_lite.training.stages import Mixture
 from vsreid_lite.video.masks import Frame, Mask
 from vsreid_lite.video.video import Video
 

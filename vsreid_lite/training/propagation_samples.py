@@ -15,11 +15,13 @@ from vsreid_lite.config import PropagationConfig
 from vsreid_lite.geometry import Box
 from vsreid_lite.training.clips import Clip, Clips, mask_box
 from vsreid_lite.training.deformation import deform_mask
+from vsreid_lite.training.stages import STILLS, Mixture
 from vsreid_lite.video.masks import Frame
 
 WINDOW = 176  # pixels: the side of the square in which guides are deformed, for patches of up to 128
 CONTEXT = 0.6  # of the instance on each side of it, inside the window
 SMALLEST = 60  # pixels of an instance that is worth a sample
+CAMERA = 3.0  # pixels of the patch: spread of the constant flow that is added to some samples
 
 PATCH = PropagationConfig().patch
 
@@ -35,27 +37,6 @@ class Sample:
     flow: Array
     guide: Array
     truth: Array
-
-
-@dataclass(frozen=True)
-class Mixture:
-    """Shares of the three situations: a deformed true mask, the mask of a neighbouring frame, a recovery's template.
-
-    warped: share of the neighbours that are warped by the flow first. kept: share of those that are not deformed then.
-    hard: share of the deformed guides that are corrupted hard.
-    """
-
-    neighbour: float = 0.3
-    recovery: float = 0.2
-    hard: float = 0.35
-    warped: float = 0.0
-    kept: float = 0.0
-
-
-STILLS = Mixture()  # section 3.4: pre-training with deformed masks
-VIDEO = Mixture(neighbour=0.7, recovery=0.12, hard=0.15, warped=0.9, kept=0.55)  # a branch: guides as after a step
-DRIFTED = Mixture(neighbour=0.55, recovery=0.15, hard=0.3, warped=0.85, kept=0.4)  # jointly: as after many steps
-CAMERA = 3.0  # pixels of the patch: spread of the constant flow that is added to some samples
 
 
 class PropagationBatches(Dataset[Batch]):
