@@ -52,13 +52,6 @@ def test_a_square_that_moves_farther_than_its_side_is_followed(shape, side, star
     assert (distance(DisFlow()(frames, 1, 0), truth, inner) < 3).float().mean() > 0.8
 
 
-def test_in_reduced_frames_steps_need_not_be_multiples_of_the_reduction():
-    """If the texture is coarse enough to be seen there: measured, 0.76 of the square; with a grain of 3 pixels 0.62."""
-    step = (117, -59)
-    frames, place = moving_square((480, 854), 64, (103, 201), step, grain=9)
-    assert (distance(DisFlow()(frames, 1, 0), (-117.0, 59.0), place) < 4).float().mean() > 0.6
-
-
 def test_dis_is_the_flow_that_searches_and_dis_tuned_does_not():
     frames, _ = moving_square()
     searched, plain = (get_flow(name)(frames, 1, 0) for name in ("dis", "dis-tuned"))
@@ -144,13 +137,6 @@ def test_frames_that_have_nothing_in_common_give_a_finite_flow_that_stays_in_rea
     flow = match_far(np.zeros((*shape, 2), np.float32), target, source)
     assert flow.shape == (*shape, 2) and flow.dtype == np.float32
     assert np.isfinite(flow).all() and np.abs(flow).max() <= dis.REACH * max(shape) + 4 * (dis.CORRECTION + 1)
-
-
-def test_of_too_many_blocks_the_most_wrong_is_one():
-    error = np.full((192, 320), dis.WRONG + 1, np.float32)
-    error[100, 200] = 250  # a centre: a multiple of four from the first one
-    chosen = dis._blocks(error)
-    assert len(chosen) == dis.BLOCKS and (100, 200) in chosen
 
 
 @pytest.mark.parametrize("shape", [(400, 600), (401, 601), (481, 853)])

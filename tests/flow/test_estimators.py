@@ -7,7 +7,7 @@ import torch
 
 from vsreid_lite.config import Config
 from vsreid_lite.datasets.mini import CHALLENGES, mini_video
-from vsreid_lite.flow import DisFlow, ExactFlow, get_flow
+from vsreid_lite.flow import DisFlow, get_flow
 from vsreid_lite.geometry import warp
 from vsreid_lite.lessons.steps import WARPED, one_step_scores
 
@@ -77,17 +77,3 @@ def test_dis_gives_the_same_bits_again():
 def test_dis_takes_frames_smaller_than_its_patches(shape):
     flow = DisFlow()(shifted(shape, 1, 0), 1, 0)
     assert flow.shape == (2, *shape) and flow.isfinite().all()
-
-
-def test_an_unknown_preset_is_refused():
-    with pytest.raises(ValueError, match="'slow'.*medium"):
-        DisFlow("slow")
-
-
-def test_exact_flow_is_that_of_the_scene():
-    class Scene:
-        def flow(self, target, source):
-            return np.full((2, 3, 4), target * 10 + source, np.float64)
-
-    flow = ExactFlow(Scene())([], target=2, source=1)
-    assert flow.dtype == torch.float32 and torch.equal(flow, torch.full((2, 3, 4), 21.0))

@@ -81,14 +81,6 @@ def test_a_disk_that_is_full_keeps_no_clips_and_stops_nothing(counted, tmp_path)
         assert len(said) == 1 and counted == [0, 1, 2]
 
 
-def test_of_processes_that_train_together_one_keeps_the_clips_and_all_read_them(counted, tmp_path):
-    ClipStore(quiet=True, folder=tmp_path, keeps=False).mini(1)
-    assert not list(tmp_path.iterdir())
-    ClipStore(quiet=True, folder=tmp_path).mini(1)
-    ClipStore(quiet=True, folder=tmp_path, keeps=False).mini(1)
-    assert counted == [0, 0]
-
-
 def test_arrays_in_any_order_and_kinds_of_scenes_come_back_as_they_were(counted, monkeypatch, tmp_path):
     clip = tiny_clip("footage 0")
     turned = replace(clip, frames=tuple(np.asfortranarray(frame) for frame in clip.frames))

@@ -3,9 +3,6 @@
 import math
 import os
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -209,47 +206,33 @@ def test_a_row_of_the_log_has_the_mean_loss_of_its_steps(tmp_path, monkeypatch):
     assert read_log(tmp_path / "a.csv").loss.tolist() == [24.5, 74.5, 134.5]
 
 
-SCRIPT = """
-import time, torch
-from pathlib import Path
-from tests.training.test_loop import Steps, loss_of, network
-from vsreid_lite.training import loop, stages
-loop.CHECKPOINT_SECONDS = 0.3
-model = network()
-loss = loss_of(model)
-slow = lambda batch: time.sleep(0.05) or loss(batch)
-loop.train(model, Steps(), slow, stages.Plan(200, 1e-2, warm_up=3), Path("a.state"))
-"""
+class Bad(Dataset):
+    """Batches that cannot be drawn, each by another error."""
+
+    def __getitem__(self, step):
+        raise ERRORS[step]
 
 
-def test_a_process_that_is_killed_loses_what_came_after_its_last_checkpoint_alone(tmp_path):
-    """A real SIGKILL, with a checkpoint every 0.3 s: the state is whole, and training ends as if nothing had been."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}
-    )
-    state = tmp_path / "a.state"
-    while not (state.exists() and torch.load(state, weights_only=True)["step"] >= 20):
-        assert process.poll() is None
-        time.sleep(0.05)
-    process.kill()
-    assert process.wait() == -signal.SIGKILL
-    assert 20 <= torch.load(state, weights_only=True)["step"] < 200
-    plan = Plan(200, 1e-2, warm_up=3)
-    whole, resumed = network(), network()
-    train(resumed, Steps(), loss_of(resumed), plan, state)
-    train(whole, Steps(), loss_of(whole), plan, tmp_path / "whole.state")
-    assert torch.equal(values(resumed), values(whole))
+ERRORS = [ValueError("a.jpg: unreadable"), RuntimeError("shapes do not fit")]
 
 
-def test_a_checkpoint_is_due_within_a_minute():
-    assert loop.CHECKPOINT_SECONDS <= 45
+@pytest.mark.parametrize("step", range(len(ERRORS)))
+def test_what_goes_wrong_in_a_process_that_draws_batches_comes_as_it_is(step):
+    with pytest.raises(type(ERRORS[step])) as raised:
+        next(loop._draw(Bad(), range(step, step + 1), processes=1))
+    assert str(raised.value) == str(ERRORS[step])
 
 
-def test_the_loss_falls(tmp_path):
-    model = network()
-    before = loss_of(model)(Steps()[999]).item()
-    train(model, Steps(), loss_of(model), Plan(300, 1e-2, warm_up=10), tmp_path / "a.state")
-    assert loss_of(model.eval())(Steps()[999]).item() < 0.5 * before
+class Deadly(Dataset):
+    """Ends the process that draws it, as a system without memory does."""
+
+    def __getitem__(self, step):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_killed_process_that_draws_batches_is_told_with_what_to_do():
+    with pytest.raises(OSError, match=r"out of memory: a process that draws batches was killed, .*/dev/shm; free"):
+        next(loop._draw(Deadly(), range(2), processes=1))
 
 
 # the log
@@ -281,18 +264,16 @@ def test_a_log_is_cut_behind_a_step_and_a_torn_last_row_goes(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "line"),
-    [("", "found no row"), ("step,loss,seconds\n", "found no row"), ("a,b\n1,2\n", "expected the log of a training")],
+    [
+        ("step,loss,seconds\n", "found no row"),
+        ("a,b\n1,2\n", "expected the log of a training"),
+        ("step,loss,seconds\n50,x,1\n", "with columns step, loss, seconds"),
+        ("step,loss,seconds\n50\n", "with columns step, loss, seconds"),
+    ],
 )
 def test_a_file_that_is_no_log_is_named(tmp_path, content, line):
     (tmp_path / "a.csv").write_text(content)
     with pytest.raises(ValueError, match=rf"a\.csv: .*{line}"):
-        read_log(tmp_path / "a.csv")
-
-
-@pytest.mark.parametrize("row", ["50,x,1", "50", "x,1,1"])
-def test_a_row_that_is_none_is_refused(tmp_path, row):
-    (tmp_path / "a.csv").write_text(f"step,loss,seconds\n{row}\n")
-    with pytest.raises(ValueError, match="expected the log of a training with columns step, loss, seconds"):
         read_log(tmp_path / "a.csv")
 
 

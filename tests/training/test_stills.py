@@ -49,12 +49,6 @@ def test_coco_has_polygons_and_run_lengths_without_crowds_and_small_instances(tm
     assert np.array_equal(made[0].labels[0], expected)
 
 
-def test_of_coco_the_first_split_with_pictures_is_taken(tmp_path):
-    train = make_coco(tmp_path, [instance(7, 400, square(0, 0, 20))])
-    (train.parent / "instances_other.json").write_text(train.read_text())
-    assert open_stills(tmp_path).name == "COCO train2017"
-
-
 def test_batches_are_drawn_from_stills_and_from_each_source_as_often(tmp_path):
     voc = open_stills(make_voc(tmp_path))
     other = [voc[0]] * 5

@@ -1,6 +1,6 @@
 """One file from the network: resumed where it was cut off, with a bar, and with one line where it cannot be had.
 
-Neither `torch.hub.download_url_to_file` nor `pooch.retrieve` resumes a download that was cut off.
+`torch.hub.download_url_to_file` does not resume a download that was cut off.
 """
 
 from __future__ import annotations

@@ -87,26 +87,7 @@ def train(
     """
     run = _Run(model, loss, plan, state, processes, command)
     run.resume()
-    loader = DataLoader(
-        _Drawn(batches),
-        batch_size=None,
-        collate_fn=_as_it_is,  # torch's would turn tuples into lists
-        sampler=range(run.step, plan.steps),
-        num_workers=max(1, min(MOST_DRAWERS, processes.cores - 1)),
-        prefetch_factor=2,
-        generator=torch.Generator(),  # drawing leaves torch's own random numbers alone
-    )
-    quiet = not processes.main
-    progress = tqdm(_draw(loader), initial=run.step, total=plan.steps, desc=state.stem, mininterval=2, disable=quiet)
-    for batch in progress:
-        run.learn(processes.share(batch))
-        if run.step % LOG_STEPS == 0:
-            progress.set_postfix(loss=f"{run.log():.3f}")
-        if run.seconds - run.saved > CHECKPOINT_SECONDS:
-            run.save()
-        if run.out_of_time():
-            break
-    run.save()
+    run.learn_all(batches)
     return run.step
 
 
@@ -149,12 +130,21 @@ class _Drawn(Dataset[Any]):
             return error
 
 
-def _draw(loader: DataLoader[Any]) -> Iterator[Any]:
-    """The batches of a loader. Raises what drawing one has raised, and OSError where its process is gone."""
-    batches = iter(loader)
+def _draw(batches: Dataset[Any], steps: range, processes: int) -> Iterator[Any]:
+    """The batches of some steps, drawn ahead. Raises what drawing has raised, and OSError where a process is gone."""
+    loader = DataLoader(
+        _Drawn(batches),
+        batch_size=None,
+        collate_fn=_as_it_is,  # torch's would turn tuples into lists
+        sampler=steps,
+        num_workers=processes,
+        prefetch_factor=2,
+        generator=torch.Generator(),  # drawing leaves torch's own random numbers alone
+    )
+    ahead = iter(loader)
     while True:
         try:
-            batch = next(batches, None)
+            batch = next(ahead, None)
         except RuntimeError as error:  # drawing itself raises none: see `_Drawn`
             raise OSError(NO_ROOM) from error
         if batch is None:
@@ -193,6 +183,22 @@ class _Run:
     def seconds(self) -> float:
         """Of training until now, those of the runs that this one resumes included."""
         return self.earlier + time.monotonic() - self.began
+
+    def learn_all(self, batches: Dataset[Any]) -> None:
+        """Every step that is left, or as many as the minutes allow; the state is kept on the way and at the end."""
+        drawers = max(1, min(MOST_DRAWERS, self.processes.cores - 1))
+        drawn = _draw(batches, range(self.step, self.plan.steps), drawers)
+        bar = {"initial": self.step, "total": self.plan.steps, "desc": self.path.stem}
+        progress = tqdm(drawn, **bar, mininterval=2, disable=not self.processes.main)
+        for batch in progress:
+            self.learn(self.processes.share(batch))
+            if self.step % LOG_STEPS == 0:
+                progress.set_postfix(loss=f"{self.log():.3f}")
+            if self.seconds - self.saved > CHECKPOINT_SECONDS:
+                self.save()
+            if self.out_of_time():
+                break
+        self.save()
 
     def learn(self, batch: Any) -> None:
         """One step downhill: the loss of all processes, unless it or its gradient is not finite."""
