@@ -126,12 +126,6 @@ def test_a_stream_starts_as_the_resnet_of_its_weights_and_learns_to_listen_to_it
     assert stream.guide.weight.grad.abs().sum() > 0
 
 
-@pytest.mark.parametrize("shape", [(57, 57), (64, 40)])
-def test_logits_have_the_size_of_the_patch_and_two_channels(stream, shape):
-    with torch.inference_mode():
-        assert stream(torch.randn(2, 3, *shape), torch.rand(2, 1, *shape)).shape == (2, 2, *shape)
-
-
 def test_the_flow_stream_starts_from_the_rgb_stream_whose_response_to_grey_it_keeps(stream):
     flow = flow_stream_from(stream)
     same = torch.randn(1, 1, 32, 32)

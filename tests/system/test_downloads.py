@@ -1,3 +1,5 @@
+"""Weights of torchvision: in torch's hub folder, or fetched into it with a word, or one line about what to do."""
+
 import hashlib
 
 import pytest

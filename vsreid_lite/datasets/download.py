@@ -57,8 +57,12 @@ ARCHIVES = {archive.name: archive for archive in (TRAINVAL, TEST_DEV, DAVIS_2016
 def download(name: str, destination: Path | str) -> Path:
     """The folder of data set `name` under `destination`, downloaded and unpacked unless it is there already.
 
-    An interrupted download goes on where it stopped. Raises ValueError for an unknown name or a file that is not the
-    published one, FileNotFoundError with a way to do it by hand when no source answers, OSError when the disk refuses.
+    An interrupted download goes on where it stopped.
+
+    Raises:
+        FileNotFoundError: No source answers; says how to do it by hand.
+        OSError: The disk refuses.
+        ValueError: There is no such data set, or a file is not the published one.
     """
     if name not in ARCHIVES:
         raise ValueError(f"expected a data set among {', '.join(sorted(ARCHIVES))}, found {name}")
@@ -88,7 +92,9 @@ def fetch_archive(archive: Archive, destination: Path | str) -> Path:
 def unpack(file: Path, folder: Path) -> None:
     """Unpack a zip file as `folder`, whole or not at all.
 
-    Raises ValueError for a damaged file and for members that would lie outside `folder`, OSError when the disk refuses.
+    Raises:
+        OSError: The disk refuses.
+        ValueError: The file is damaged, or members would lie outside `folder`.
     """
     temporary = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(temporary, ignore_errors=True)

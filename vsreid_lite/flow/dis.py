@@ -46,12 +46,17 @@ Displacement = tuple[int, int]  # dx, dy: from a pixel of the target to one of t
 class DisFlow:
     """Dense inverse search on grey frames. Same bits on every run of one machine with one number of threads.
 
-    preset: one of OpenCV's, "tuned" or "far". Tuned is the medium one without the normalisation of each patch's mean,
-    which takes a flat surface for any other, without the final smoothing across contours, and with smaller patches and,
-    for small frames, one finer level; far is tuned, corrected where things move too far for it (`match_far`). J of
-    true masks warped to the next frame, on mini-val, by which they were chosen but for one constant of far: medium
-    0.770, tuned 0.832, far 0.862; on DAVIS 2016 0.876, 0.887, 0.889; where each frame is a tenth brighter than the last
-    0.876, 0.862, 0.864.
+    "tuned" is OpenCV's medium preset without the normalisation of each patch's mean, which takes a flat surface for any
+    other, without the final smoothing across contours, and with smaller patches and, for small frames, one finer level.
+    "far" is tuned, corrected where things move too far for it (`match_far`). J of true masks warped to the next frame,
+    on mini-val, by which they were chosen but for one constant of far: medium 0.770, tuned 0.832, far 0.862; on DAVIS
+    2016 0.876, 0.887, 0.889; where each frame is a tenth brighter than the last 0.876, 0.862, 0.864.
+
+    Args:
+        preset: One of OpenCV's, "tuned" or "far".
+
+    Raises:
+        ValueError: There is no such preset.
     """
 
     def __init__(self, preset: str = FAR) -> None:

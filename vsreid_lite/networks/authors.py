@@ -18,7 +18,8 @@ STAGES = ((3, 64, 1, 1), (4, 128, 2, 1), (23, 256, 1, 2), (3, 512, 1, 4))  # blo
 class MP2S(nn.Module):
     """Two streams, RGB and flow, whose logits are added (row 7). Modules are called as in the release's checkpoint.
 
-    fusion: of `predict`: "logits", the release's sum, or "probabilities", the paper's average.
+    Args:
+        fusion: Of `predict`: "logits", the release's sum, or "probabilities", the paper's average.
     """
 
     def __init__(self, fusion: str = "logits") -> None:
@@ -31,15 +32,20 @@ class MP2S(nn.Module):
     def forward(self, image: Tensor, flow: Tensor, guide: Tensor) -> Tensor:
         """Logits (B, 2, H, W), channel 0 is the background.
 
-        image: (B, 3, H, W), BGR in 0-255; its mean is subtracted here. flow: (B, 2, H, W), (dx, dy) in pixels of the
-        frame, for the release does not rescale it with the patch (row 6). guide: (B, 1, H, W) in [0, 1]. Any H and W.
+        Args:
+            image: (B, 3, H, W), BGR in 0-255, of any H and W; its mean is subtracted here.
+            flow: (B, 2, H, W), (dx, dy) in pixels of the frame: the release does not rescale it with the patch (row 6).
+            guide: (B, 1, H, W) in [0, 1].
         """
         return _enlarge(torch.stack(self._streams(image, flow, guide)).sum(0), image)
 
     def predict(self, image: Tensor, flow: Tensor, guide: Tensor) -> Tensor:
-        """Probability patches (B, S, S) in [0, 1], as `PropagationNetwork` asks: image in RGB, [0, 1].
+        """Probability patches (B, S, S) in [0, 1], as `PropagationNetwork` asks.
 
-        flow: as `forward` takes it; a flow rescaled with its patch is not what the release saw in training.
+        Args:
+            image: (B, 3, S, S), RGB in [0, 1].
+            flow: As `forward` takes it; a flow rescaled with its patch is not what the release saw in training.
+            guide: (B, 1, S, S) in [0, 1].
         """
         return fuse([_enlarge(part, image) for part in self._streams(image.flip(1) * 255, flow, guide)], self.fusion)
 

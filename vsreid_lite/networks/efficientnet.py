@@ -63,9 +63,12 @@ class InvertedResidual(nn.Module):
 class Backbone(nn.Module):
     """The first eleven blocks of EfficientNet-Lite0.
 
-    channels: of the input. width: channels of the first convolution; the others in proportion. stride: of the last
-    maps at most, at least 2; where the published network goes on, the blocks are dilated instead (section 3.1). fixed:
-    layers up to this stride do not learn, neither weights nor statistics; 0: all learn.
+    Args:
+        channels: Of the input.
+        width: Channels of the first convolution; the others in proportion.
+        stride: Of the last maps at most, at least 2; where the published network goes on, the blocks are dilated
+            instead (section 3.1).
+        fixed: Layers up to this stride do not learn, neither weights nor statistics; 0: all learn.
     """
 
     def __init__(self, channels: int = 3, width: int = WIDTH, stride: int = STRIDE, fixed: int = 0) -> None:
@@ -105,7 +108,9 @@ class Backbone(nn.Module):
     def maps(self, x: Tensor, guide: Tensor | None = None) -> list[Tensor]:
         """(B, C, H, W) to the maps (B, channels, H / s, W / s) at the strides s = 2, 4, ... up to `stride`.
 
-        guide: (B, width, H / 2, W / 2), added to the output of the first convolution.
+        Args:
+            x: The image, or the flow.
+            guide: (B, width, H / 2, W / 2), added to the output of the first convolution.
         """
         x = self.stem(x)
         x = F.relu6(self.norm(x if guide is None else x + guide))
@@ -134,9 +139,13 @@ class Backbone(nn.Module):
 
 
 def imagenet_file() -> Path:
-    """The published weights, checked by their SHA-256. Raises FileNotFoundError and ValueError, as a line that helps.
+    """The published weights, checked by their SHA-256.
 
     The package is looked up and not imported: none of its code runs.
+
+    Raises:
+        FileNotFoundError: The package is not installed; says how to get it.
+        ValueError: It holds another file, or none.
     """
     package = find_spec(PACKAGE)
     if package is None or package.origin is None:

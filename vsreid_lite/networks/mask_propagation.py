@@ -97,8 +97,13 @@ class ResNetStream(nn.Module):
 class TwoStreams(nn.Module):
     """N_mp: an RGB stream, a flow stream (Table 1, row 3) or none, and their fusion.
 
-    A stream maps its input (B, C, S, S) and the guide (B, 1, S, S) to logits (B, 2, S, S). fusion: "probabilities",
-    the paper's "averaging the predictions", or "logits", the release's sum (FIDELITY row 7).
+    A stream maps its input (B, C, S, S) and the guide (B, 1, S, S) to logits (B, 2, S, S).
+
+    Args:
+        rgb: The RGB stream.
+        flow: The flow stream.
+        fusion: "probabilities", the paper's "averaging the predictions", or "logits", the release's sum (row 7 of
+            docs/fidelity.md).
     """
 
     def __init__(self, rgb: nn.Module, flow: nn.Module | None = None, fusion: str = "probabilities") -> None:
@@ -108,7 +113,10 @@ class TwoStreams(nn.Module):
     def forward(self, image: Tensor, flow: Tensor | None, guide: Tensor) -> list[Tensor]:
         """The logits (B, 2, S, S) of each stream.
 
-        image: (B, 3, S, S), RGB in [0, 1]. flow: (B, 2, S, S), pixels of the patch. guide: (B, 1, S, S) in [0, 1].
+        Args:
+            image: (B, 3, S, S), RGB in [0, 1].
+            flow: (B, 2, S, S), pixels of the patch; None where there is no flow stream.
+            guide: (B, 1, S, S) in [0, 1].
         """
         logits = [self.rgb(normalise(image), guide)]
         if self.flow is not None:

@@ -43,8 +43,16 @@ class PropagationBatches(Dataset[Batch]):
     """Batch number `step` is drawn from (seed, step) alone, so training can resume anywhere.
 
     A batch holds "image" (B, 3, S, S) RGB in [0, 1], "flow" (B, 2, S, S) in pixels of the patch, "guide" (B, 1, S, S)
-    and "truth" (B, S, S), 0 or 1. Instances of fewer than `smallest` pixels are passed over. config: side and margin of
-    the patch, or, without `use_box`, the whole frame as the patch (Table 1, the baseline), which knows no recovery.
+    and "truth" (B, S, S), 0 or 1.
+
+    Args:
+        clips: What samples are drawn from.
+        batch: B.
+        config: Side and margin of the patch, or, without `use_box`, the whole frame as the patch (Table 1, the
+            baseline), which knows no recovery.
+        seed: Of all draws.
+        mixture: Of the guides.
+        smallest: Instances of fewer pixels are passed over.
     """
 
     def __init__(
@@ -167,7 +175,10 @@ class PropagationBatches(Dataset[Batch]):
 def cut_window(image: NDArray, window: tuple[float, float, float, float], side: int = WINDOW) -> Array:
     """What `image` (H, W) or (H, W, C) shows in a window (x0, y0, x1, y1), which may leave it: (S, S) or (S, S, C).
 
-    side: S, in pixels. uint8 becomes float32 in [0, 1], other values stay what they are.
+    Args:
+        image: uint8 becomes float32 in [0, 1], other values stay what they are.
+        window: In pixels of the image.
+        side: S, in pixels.
     """
     x0, y0, x1, y1 = window
     left, top = max(int(x0) - 2, 0), max(int(y0) - 2, 0)

@@ -3,8 +3,8 @@
 Pasting is after "Simple Copy-Paste" (Ghiasi et al. 2021), its sizes and light are ours: N_reid shall learn instances,
 and not what is behind them. A recomposition has the frame's instances moved, turned and relit over its own inpainted
 background. Its recipe is that of Lucid Dreaming (Khoreva et al. 2017, the paper's [6]), and so are the constants of
-background and light. Those of instances are ours: it turns them by 30 degrees, scales them by 15 % and bends them with a
-spline.
+background and light. Those of instances are ours: it turns them by 30 degrees, scales them by 15 % and bends them
+with a spline.
 """
 
 from __future__ import annotations

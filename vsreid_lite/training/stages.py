@@ -236,7 +236,11 @@ def list_stages() -> str:
 
 
 def check_stills(name: str) -> None:
-    """That stage `name`, or all, may learn from stills. Raises ValueError."""
+    """Refuse stills for a stage, or for all, that does not learn from them.
+
+    Raises:
+        ValueError: It does not; says which stages do.
+    """
     takers = [stage for stage in STAGES if STAGES[stage].takes_stills]
     if name not in takers:
         raise ValueError(f"{name} does not learn from stills: --stills goes with {', '.join(takers)}")
