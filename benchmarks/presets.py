@@ -21,7 +21,7 @@ from speed import CROWD, SHAPE, enlarged
 
 from vsreid_lite.config import PRESETS, Config
 from vsreid_lite.flow import FlowEstimator, get_flow
-from vsreid_lite.flow.flownet2 import FlowNet2Flow
+from vsreid_lite.flow.learned import FlowNet2Flow
 from vsreid_lite.geometry import Box
 from vsreid_lite.networks import Networks, Search
 from vsreid_lite.networks.loading import choose_device, load_networks

@@ -31,9 +31,10 @@ from vsreid_lite.datasets.textures import Image
 from vsreid_lite.flow import get_flow
 from vsreid_lite.networks.mask_propagation import lite_streams
 from vsreid_lite.training.clips import Clip, scene_clip
-from vsreid_lite.training.loop import Plan, train
+from vsreid_lite.training.loop import train
 from vsreid_lite.training.losses import joint_loss
-from vsreid_lite.training.propagation_samples import VIDEO, PropagationBatches
+from vsreid_lite.training.propagation_samples import PropagationBatches
+from vsreid_lite.training.stages import VIDEO, Plan
 from vsreid_lite.video.video import Video
 
 SCENES, LEARNING = 120, Plan(400, 4e-4)
@@ -147,7 +148,7 @@ def _transfer(variant: Variant, clips: list[Clip], seed: int, starts: list[Start
     torch.manual_seed(seed)
     network = lite_streams(use_flow=False)
     if variant.imagenet:
-        network.rgb.backbone.load_imagenet()  # type: ignore[operator, union-attr]
+        network.rgb.backbone.load_published()  # type: ignore[operator, union-attr]
     config = PropagationConfig(use_flow=False)
     batches = PropagationBatches(clips, 8, config, seed, VIDEO)
     with TemporaryDirectory() as folder:

@@ -18,8 +18,8 @@ from vsreid_lite import vsreid
 from vsreid_lite.commands.cli import main
 from vsreid_lite.geometry import Box
 from vsreid_lite.networks import Networks
-from vsreid_lite.networks.provenance import Provenance
-from vsreid_lite.networks.weights import save_weights
+from vsreid_lite.networks.checkpoints import save_weights
+from vsreid_lite.networks.weight_files import Provenance
 from vsreid_lite.video.masks import write_mask
 from vsreid_lite.video.video import Video
 
@@ -44,7 +44,6 @@ def ship_stubs(monkeypatch, folder: Path, seen: tuple[str, ...] = ()) -> Path:
     for part in ("baseline", "box", "propagation", "detector", "identification"):
         provenance = Provenance(part, "none", "none", 0, 0, sequences=seen)
         save_weights(folder / f"lite-{part}.safetensors", nn.Linear(1, 1), provenance)
-    monkeypatch.setattr("vsreid_lite.networks.provenance.SHIPPED", folder)
     monkeypatch.setattr("vsreid_lite.networks.weight_files.SHIPPED", folder)
     monkeypatch.setattr(vsreid, "load_networks", stub_networks)
     return folder

@@ -8,7 +8,7 @@ import pytest
 
 from vsreid_lite.commands import doctor
 from vsreid_lite.lessons import readiness
-from vsreid_lite.networks.provenance import SHIPPED
+from vsreid_lite.networks.weight_files import SHIPPED
 
 SHARED_DAVIS = Path(__file__).resolve().parents[2] / "shared" / "data" / "davis2016"
 
@@ -26,7 +26,6 @@ def davis_root() -> Path:
 def weight_folder(tmp_path, monkeypatch):
     """A copy of the shipped weights that may be spoilt."""
     folder = shutil.copytree(SHIPPED, tmp_path / "weights")
-    monkeypatch.setattr("vsreid_lite.networks.provenance.SHIPPED", folder)
     monkeypatch.setattr("vsreid_lite.networks.weight_files.SHIPPED", folder)
     return folder
 

@@ -9,7 +9,7 @@ from vsreid_lite.commands.cli import main
 from vsreid_lite.datasets.davis import FRAMES, MASKS
 from vsreid_lite.datasets.frozen import write_benchmark
 from vsreid_lite.evaluation.paper import table1
-from vsreid_lite.training.log import append_to_log
+from vsreid_lite.training.loop import append_to_log
 
 # ablation
 

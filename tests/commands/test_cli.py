@@ -203,25 +203,6 @@ def test_no_memory_is_told_with_what_to_do(error):
     assert code == 2 and text.startswith("error: out of memory; use fewer --workers")
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. "),
-        RuntimeError("DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that ..."),
-        RuntimeError("DataLoader worker (pid(s) 7, 8) exited unexpectedly"),
-        RuntimeError("Caught RuntimeError in DataLoader worker process 0. ... unable to write to file </torch_7>"),
-    ],
-)
-def test_a_killed_process_that_draws_batches_is_told_with_what_to_do(error):
-    code, text = explain(error)
-    assert code == 2 and text.startswith("error: out of memory: a process that draws batches was killed")
-    assert "/dev/shm" in text and "\n" not in text
-
-
-def test_a_bug_in_a_process_that_draws_batches_is_no_lack_of_memory():
-    assert explain(RuntimeError("Caught RuntimeError in DataLoader worker process 0. ... shapes do not fit")) is None
-
-
 def test_a_library_that_turns_ctrl_c_into_an_error_of_its_own_is_seen_through():
     try:
         try:

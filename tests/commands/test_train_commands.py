@@ -11,7 +11,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader
 
 from tests.command_line import refused, tiny_sequence
 from tests.training.still_folders import instance, make_coco, make_voc, square
@@ -19,12 +18,11 @@ from vsreid_lite.commands.cli import main
 from vsreid_lite.datasets.frozen import write_benchmark
 from vsreid_lite.evaluation.scores import InstanceScores, Scores
 from vsreid_lite.evaluation.selection import Selection, Trial
-from vsreid_lite.networks.provenance import Provenance, read_provenance
-from vsreid_lite.networks.weights import save_weights
-from vsreid_lite.training.catalogue import STAGE_MINUTES, STAGE_NAMES, list_stages
-from vsreid_lite.training.log import append_to_log
-from vsreid_lite.training.processes import Team
-from vsreid_lite.training.stages import NETWORKS, STAGES
+from vsreid_lite.networks.checkpoints import save_weights
+from vsreid_lite.networks.weight_files import Provenance, read_provenance
+from vsreid_lite.training.loop import append_to_log, train
+from vsreid_lite.training.processes import Processes
+from vsreid_lite.training.stages import STAGES, TIMED, Plan, list_stages
 from vsreid_lite.training.stills import open_stills
 
 ROOT = Path(__file__).parents[2]
@@ -34,17 +32,16 @@ ROOT = Path(__file__).parents[2]
 def requests(monkeypatch):
     asked = []
 
-    def run(name, request, team, store):
+    def run(name, request, processes, store):
         assert store.folder == request.output.parent / "clips" and store.keeps
         asked.append((name, request))
         return Provenance("propagation", "none", request.command, request.seed, 12)
 
-    monkeypatch.setattr("vsreid_lite.training.stages.run_stage", run)
+    monkeypatch.setattr("vsreid_lite.training.running.run_stage", run)
     return asked
 
 
-def test_the_names_known_without_torch_are_the_stages_in_their_order():
-    assert list(STAGE_NAMES) == list(STAGES)
+def test_a_stage_comes_after_the_one_that_it_starts_from():
     for name, stage in STAGES.items():
         assert stage.start is None or list(STAGES).index(stage.start) < list(STAGES).index(name)
 
@@ -92,9 +89,9 @@ def test_all_stages_are_trained_in_order_without_those_that_are_finished(request
     done = {"lite-stills": STAGES["lite-stills"].plan.steps, "lite-rgb": 7}  # the second was stopped early
     for name, steps in done.items():
         provenance = Provenance("rgb", "none", f"vsreid train {name} --seed 0", 0, steps)
-        save_weights(tmp_path / "out" / f"{name}.safetensors", NETWORKS["rgb"](), provenance)
+        save_weights(tmp_path / "out" / f"{name}.safetensors", STAGES[name].build(), provenance)
     assert main(["train", "all", "--root", str(tmp_path / "davis"), "--output", str(tmp_path / "out")]) == 0
-    assert [name for name, _ in requests] == list(STAGE_MINUTES)[1:]
+    assert [name for name, _ in requests] == list(TIMED)[1:]
     assert all(request.output == tmp_path / "out" / f"{name}.safetensors" for name, request in requests)
     assert {name for name, request in requests if request.sequences} == {n for n in STAGES if "davis" in n}
     assert capsys.readouterr().out.startswith("lite-stills: finished before: ")
@@ -159,9 +156,9 @@ def test_a_damaged_picture_is_one_line_also_from_a_process_that_draws_batches(ca
         picture.write_bytes(b"no picture")
 
     def draw(*_):
-        next(iter(DataLoader(made, batch_size=None, num_workers=1)))
+        train(torch.nn.Linear(1, 1), made, lambda still: None, Plan(1), tmp_path / "a.state")
 
-    monkeypatch.setattr("vsreid_lite.training.stages.run_stage", draw)
+    monkeypatch.setattr("vsreid_lite.training.running.run_stage", draw)
     line = refused(capfd, "train", "lite-detector", "--output", tmp_path / "a.safetensors")
     assert line.startswith(f"vsreid: error: {made.pictures[0]}: unreadable or truncated image") and "Trace" not in line
 
@@ -173,7 +170,7 @@ def test_without_the_weights_that_a_paper_stage_starts_from_one_line_says_what_t
         raise ConnectionError("no route to host")
 
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
-    monkeypatch.setattr("vsreid_lite.networks.hub.fetch", no_network)
+    monkeypatch.setattr("vsreid_lite.system.downloads.fetch", no_network)
     files = ("resnet101-63fe2227", "fasterrcnn_resnet50_fpn_coco-258fb6c6", "resnet50-0676ba61")
     for stage, file in zip(("stills", "detector", "identification"), files, strict=True):
         line = refused(capfd, "train", f"paper-{stage}", "--output", tmp_path / "a.safetensors")
@@ -196,7 +193,7 @@ def test_a_name_that_a_file_beside_the_weights_would_have_is_refused(requests, t
 def test_processes_that_cannot_share_a_batch_of_any_stage_are_refused_before_the_first(
     requests, tmp_path, capfd, monkeypatch
 ):
-    four = Team(accelerator=SimpleNamespace(num_processes=4, process_index=0))
+    four = Processes(accelerator=SimpleNamespace(num_processes=4, process_index=0))
     monkeypatch.setattr("vsreid_lite.training.processes.assemble", lambda device: four)
     write_benchmark([tiny_sequence("apes")], tmp_path / "davis", "val")
     line = refused(capfd, "train", "all", "--root", tmp_path / "davis", "--output", tmp_path / "out")
@@ -206,7 +203,7 @@ def test_processes_that_cannot_share_a_batch_of_any_stage_are_refused_before_the
 def test_processes_that_would_halve_an_odd_part_of_a_batch_for_own_guides_are_refused(
     requests, tmp_path, capfd, monkeypatch
 ):
-    eight = Team(accelerator=SimpleNamespace(num_processes=8, process_index=0))
+    eight = Processes(accelerator=SimpleNamespace(num_processes=8, process_index=0))
     monkeypatch.setattr("vsreid_lite.training.processes.assemble", lambda device: eight)
     line = refused(capfd, "train", "lite-box", "--output", tmp_path / "a.safetensors")
     assert "lite-box: half of each part of a batch" in line and "8 processes have 1 of 8 samples" in line
@@ -214,7 +211,7 @@ def test_processes_that_would_halve_an_odd_part_of_a_batch_for_own_guides_are_re
 
 
 def test_what_is_finished_is_what_the_first_process_finds(requests, tmp_path, monkeypatch, capsys):
-    class Second(Team):
+    class Second(Processes):
         """A process that sees no file of the first one yet."""
 
         def decide(self, question):
@@ -230,15 +227,15 @@ def test_a_loss_that_is_not_finite_is_one_line(tmp_path, capfd, monkeypatch):
     def diverge(*_):
         raise FloatingPointError("lite-detector: the loss is nan at step 7; last good state: a.state")
 
-    monkeypatch.setattr("vsreid_lite.training.stages.run_stage", diverge)
+    monkeypatch.setattr("vsreid_lite.training.running.run_stage", diverge)
     line = refused(capfd, "train", "lite-detector", "--output", tmp_path / "a.safetensors")
     assert "the loss is nan at step 7" in line
 
 
 WAITING = """
 import sys, time
-from vsreid_lite.training import stages
-stages.run_stage = lambda *_: print("training", flush=True) or time.sleep(600)
+from vsreid_lite.training import running
+running.run_stage = lambda *_: print("training", flush=True) or time.sleep(600)
 from vsreid_lite.commands.cli import main
 sys.exit(main(["train", "lite-detector", "--output", "a.safetensors", "--device", "cpu"]))
 """

@@ -21,9 +21,9 @@ from vsreid_lite.evaluation.metrics import score_sequence
 from vsreid_lite.evaluation.paper import table1
 from vsreid_lite.evaluation.scores import Scores
 from vsreid_lite.networks import Networks
+from vsreid_lite.networks.checkpoints import save_weights
 from vsreid_lite.networks.mask_propagation import lite_streams
-from vsreid_lite.networks.provenance import Provenance
-from vsreid_lite.networks.weights import save_weights
+from vsreid_lite.networks.weight_files import Provenance
 from vsreid_lite.video.masks import write_mask
 
 KEYS = {"name", "J-mean", "F-mean", "global-mean", "boost", "interval", "note", "seconds", "seen-in-training"}

@@ -11,8 +11,8 @@ from vsreid_lite.config import LITE, PAPER
 from vsreid_lite.evaluation.budget import training_budget
 from vsreid_lite.evaluation.ladder import ladder
 from vsreid_lite.evaluation.paper import table1
-from vsreid_lite.networks.provenance import Provenance
-from vsreid_lite.networks.weights import save_weights
+from vsreid_lite.networks.checkpoints import save_weights
+from vsreid_lite.networks.weight_files import Provenance
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from vsreid_lite.config import AUTHORS, LITE, PAPER, with_propagation
 from vsreid_lite.evaluation import ladder as module
 from vsreid_lite.evaluation.ladder import ADAPTATION, IMPROVING, MIRRORED, ONE_NETWORK, SCALES, adapted, ladder
 from vsreid_lite.evaluation.paper import table1
-from vsreid_lite.networks.provenance import Provenance
-from vsreid_lite.networks.weights import save_weights
+from vsreid_lite.networks.checkpoints import save_weights
+from vsreid_lite.networks.weight_files import Provenance
 
 MADE = "vsreid train lite-davis-propagation --seed 0 --root DAVIS --sequences a,b"
 

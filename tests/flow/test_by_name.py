@@ -7,7 +7,7 @@ import torch
 
 from vsreid_lite import flow
 from vsreid_lite.flow import DisFlow, FloFolder, flow_file, get_flow
-from vsreid_lite.networks import hub
+from vsreid_lite.system import downloads
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +18,7 @@ def empty_hub_folder(tmp_path, monkeypatch):
         raise ConnectionError(f"{url}: no network")
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    monkeypatch.setattr(hub, "fetch", offline)
+    monkeypatch.setattr(downloads, "fetch", offline)
     return tmp_path / "torch" / "hub" / "checkpoints"
 
 

@@ -2,6 +2,7 @@
 
 import gc
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ import pytest
 import torch
 
 from tests.golden.reference_weights import reference_tensor
-from vsreid_lite.networks.authors import MP2S, Head, load_authors_checkpoint
+from vsreid_lite.config import AUTHORS
+from vsreid_lite.networks.authors import MP2S
+from vsreid_lite.networks.loading import load_networks
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 SHAPES = {
@@ -26,6 +29,10 @@ def golden():
         return {name: torch.from_numpy(values[name]) for name in values}
 
 
+def load(path):
+    return load_networks(replace(AUTHORS, weights=str(path), reid=False, device="cpu")).propagation
+
+
 @pytest.fixture(scope="module")
 def network(tmp_path_factory):
     """Loaded from a checkpoint in its worst wrapping: 814 MB, so it is written once and deleted at once."""
@@ -33,7 +40,7 @@ def network(tmp_path_factory):
     tensors = {f"module.{name}": torch.from_numpy(np.asarray(reference_tensor(name, s))) for name, s in SHAPES.items()}
     torch.save({"epoch": 3, "state_dict": tensors}, path)
     del tensors
-    network = load_authors_checkpoint(path)
+    network = load(path)
     path.unlink()
     yield network
     del network
@@ -89,66 +96,16 @@ def test_patches_may_be_oblong_and_one_does_not_touch_the_other(network):
     assert relative_error(both[1:], second) < 1e-5
 
 
-def test_the_input_is_not_changed(network):
-    image = torch.full((1, 3, 16, 24), 100.0)
-    with torch.inference_mode():
-        network(image, torch.zeros(1, 2, 16, 24), torch.zeros(1, 1, 16, 24))
-    assert (image == 100).all()
-
-
 def test_a_loaded_network_is_ready_to_run_and_to_be_trained(network):
     assert not network.training
     assert all(p.requires_grad and p.dtype == torch.float32 and not p.is_meta for p in network.parameters())
-
-
-def test_stride_8_rounds_up_as_the_release_does():
-    with torch.device("meta"):
-        network = MP2S().eval()
-        image, guide = torch.zeros(1, 3, 449, 449), torch.zeros(1, 1, 449, 449)
-        assert network.backbone(image, guide).shape == (1, 2048, 57, 57)
-
-
-def test_the_heads_dilations_are_those_of_the_release():
-    with torch.device("meta"):
-        head = Head()
-    assert [c.dilation for c in head.conv2d_list] == [(d, d) for d in (6, 12, 18, 24, 1)]
-    assert all(c.padding == c.dilation for c in head.conv2d_list)
 
 
 def test_a_checkpoint_that_does_not_fit_names_ten_tensors(tmp_path):
     path = tmp_path / "MP2S.pth.tar"
     torch.save({"backbone.prob_encode.weight": torch.zeros(64, 2, 3, 3), "classifier.bias": torch.zeros(2)}, path)
     with pytest.raises(ValueError) as error:
-        load_authors_checkpoint(path)
+        load(path)
     assert str(error.value).startswith(f"{path}: ") and "\n" not in str(error.value)
     assert str(error.value).count("is missing") == 9 and "and 1085 more" in str(error.value)
     assert "prob_encode.weight has shape (64, 2, 3, 3) instead of (64, 1, 3, 3)" in str(error.value)
-
-
-def test_misshaped_and_unknown_tensors_are_named(tmp_path):
-    path = tmp_path / "MP2S.pth.tar"
-    tensors = {name: torch.zeros(()).expand(shape) for name, shape in SHAPES.items()}  # one value each on disk
-    tensors["flow_classifier.bias"] = torch.zeros(3)
-    tensors["classifier.scale"] = torch.zeros(1)
-    torch.save(tensors, path)
-    with pytest.raises(
-        ValueError, match=r"classifier\.scale is unknown; flow_classifier\.bias has shape \(3,\) instead"
-    ):
-        load_authors_checkpoint(path)
-
-
-def test_a_pickle_that_would_run_code_is_refused(tmp_path):
-    class Trap:
-        def __reduce__(self):
-            return (exec, ("raise SystemExit('executed')",))
-
-    path = tmp_path / "MP2S.pth.tar"
-    torch.save({"state_dict": {"classifier.bias": Trap()}}, path)
-    with pytest.raises(ValueError, match=r"MP2S\.pth\.tar: refused") as error:
-        load_authors_checkpoint(path)
-    assert "\n" not in str(error.value)
-
-
-def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"MP2S\.pth\.tar"):
-        load_authors_checkpoint(tmp_path / "MP2S.pth.tar")

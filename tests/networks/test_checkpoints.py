@@ -1,17 +1,25 @@
-"""Checkpoints of others: read in every common form, refused with one clear line, and never run."""
+"""Weight files and checkpoints of others: written, read in every common form, refused in one line, and never run."""
 
 import io
+import json
 import pickle
 from argparse import Namespace
 from collections import OrderedDict
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from vsreid_lite.networks.checkpoints import load_tensors, read_checkpoint
+from tests.command_line import half_written
+from vsreid_lite import __version__
+from vsreid_lite.networks.checkpoints import load_tensors, load_weights, read_checkpoint, save_weights
+from vsreid_lite.networks.weight_files import Provenance, read_provenance
+
+PROVENANCE = Provenance("propagation", "some scenes", "vsreid train x", 3, 17, sequences=("dog", "cows"))
 
 
 class Small(nn.Module):
@@ -93,13 +101,6 @@ def test_a_pickle_that_would_run_code_is_refused_and_does_not_run(network, path,
     trap = {"state_dict": network.state_dict(), "epoch": Trap(tmp_path / "ran")}
     torch.save(trap, path, _use_new_zipfile_serialization=new_format)
     with pytest.raises(ValueError, match=r"some\.pth\.tar: refused, .* would run (_?io|builtins)\.open; .*torch\.save"):
-        read_checkpoint(path)
-    assert not (tmp_path / "ran").exists()
-
-
-def test_a_bare_pickle_that_would_run_code_is_refused(path, tmp_path):
-    path.write_bytes(pickle.dumps(Trap(tmp_path / "ran"), protocol=2))
-    with pytest.raises(ValueError, match=r"some\.pth\.tar: "):
         read_checkpoint(path)
     assert not (tmp_path / "ran").exists()
 
@@ -220,3 +221,105 @@ def test_ten_problems_are_named_of_each_kind_in_turn_and_the_rest_counted(networ
     with pytest.raises(ValueError, match="and 17 more") as error:
         load_tensors(layers, network.state_dict(), "x.pth")
     assert str(error.value).count("is missing") == str(error.value).count("is unknown") == 5
+
+
+# weight files
+
+
+@pytest.fixture
+def file(tmp_path):
+    torch.manual_seed(1)
+    path = tmp_path / "small.safetensors"
+    save_weights(path, Small(), PROVENANCE)
+    return path
+
+
+@pytest.mark.parametrize("value", [70_000.0, float("nan")])
+def test_a_value_that_half_precision_cannot_hold_is_refused_by_its_name_and_nothing_is_written(tmp_path, value):
+    network = Small()
+    network.norm.running_var[1] = value
+    with pytest.raises(ValueError, match=r"tensor norm\.running_var has values that fp16 cannot hold"):
+        save_weights(tmp_path / "a.safetensors", network, PROVENANCE)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_network_comes_back_rounded_to_half_precision_with_its_provenance(file):
+    torch.manual_seed(1)
+    original, loaded = Small(), Small()
+    assert load_weights(file, loaded) == PROVENANCE == read_provenance(file)
+    for name, value in original.state_dict().items():
+        expected = value.half().float() if value.is_floating_point() else value
+        assert torch.equal(loaded.state_dict()[name], expected)
+        assert loaded.state_dict()[name].dtype == value.dtype
+
+
+def test_the_file_holds_half_precision_and_says_where_it_comes_from(file):
+    with safe_open(file, "pt") as opened:
+        assert opened.get_tensor("layer.weight").dtype == torch.float16
+        header = json.loads(opened.metadata()["provenance"])
+    assert header["command"] == "vsreid train x" and header["version"] == __version__
+    assert header["sequences"] == ["dog", "cows"] and header["seed"] == 3 and header["steps"] == 17
+
+
+def test_a_disk_that_refuses_leaves_the_older_file_and_no_part(file, monkeypatch):
+    before = file.read_bytes()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    with pytest.raises(OSError, match=r"cannot write .*small\.safetensors: No space left on device"):
+        save_weights(file, Small(), PROVENANCE)
+    monkeypatch.undo()
+    assert file.read_bytes() == before and not half_written(file.parent)
+
+
+def test_a_file_of_another_network_and_version_says_so(tmp_path):
+    path = tmp_path / "a.safetensors"
+    save_weights(path, Small(8), Provenance("detector", "", "", 0, 0, version="9.9.9"))
+    with pytest.raises(ValueError, match=r"of network detector, do not fit.*by vsreid_lite 9\.9\.9, this is"):
+        load_weights(path, Small())
+
+
+def written(path, metadata):
+    save_file({"x": torch.zeros(1)}, path, metadata)
+    return path
+
+
+def test_fields_of_the_header_that_are_unknown_or_missing_are_named(tmp_path):
+    fields = {**asdict(PROVENANCE), "licence": "MIT", "version": "7.0"}
+    del fields["seed"]
+    path = written(tmp_path / "a.safetensors", {"provenance": json.dumps(fields)})
+    with pytest.raises(ValueError, match=r"found no seed; licence, which is unknown; .* by vsreid_lite 7\.0, this is"):
+        read_provenance(path)
+
+
+@pytest.mark.parametrize("metadata", [None, {"format": "pt"}])
+def test_a_file_without_provenance_is_refused(tmp_path, metadata):
+    path = written(tmp_path / "a.safetensors", metadata)
+    with pytest.raises(ValueError, match="found no provenance in its header"):
+        read_provenance(path)
+
+
+@pytest.mark.parametrize("header", ["{", "[1]", "3"])
+def test_a_provenance_that_is_no_json_object_is_refused(tmp_path, header):
+    path = written(tmp_path / "a.safetensors", {"provenance": header})
+    with pytest.raises(ValueError, match="expected a provenance as a JSON object"):
+        read_provenance(path)
+
+
+def test_a_missing_weight_file_and_a_folder_are_named(tmp_path):
+    for path in (tmp_path / "none.safetensors", tmp_path):
+        with pytest.raises(FileNotFoundError, match="no such weight file; shipped are"):
+            load_weights(path, Small())
+
+
+@pytest.mark.parametrize("damage", ["truncated", "cut early", "empty", "text"])
+def test_a_damaged_weight_file_is_one_clear_error_and_the_network_stays(file, damage):
+    network = Small()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    file.write_bytes(DAMAGES[damage](file.read_bytes()))
+    for read in (read_provenance, lambda path: load_weights(path, network)):
+        with pytest.raises(ValueError, match=r"small\.safetensors: expected a whole safetensors file, found a trunc"):
+            read(file)
+    assert_same(network.state_dict(), before)

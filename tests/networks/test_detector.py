@@ -7,7 +7,6 @@ from torch import nn
 from torchvision.models.detection import fasterrcnn_resnet50_fpn
 
 from vsreid_lite.geometry import Box
-from vsreid_lite.networks import hub
 from vsreid_lite.networks.detector import PERSON, LiteDetector, PaperDetector
 
 FRAME = np.random.default_rng(0).integers(0, 255, (97, 131, 3), dtype=np.uint8)
@@ -77,7 +76,7 @@ def test_the_published_coco_file_with_its_older_names_gives_torchvisions_own_box
     torch.save(older, tmp_path / "coco.pth")
     with torch.device("meta"):
         ours = PaperDetector(proposals=10).eval()
-    ours.load_coco(tmp_path / "coco.pth")
+    ours.load_published(tmp_path / "coco.pth")
     ours.rcnn.roi_heads.score_thresh = 0.012  # untrained: all scores are about 1 / 91
     for network in (theirs, ours.rcnn):
         network.transform.min_size = (96,)
@@ -87,19 +86,3 @@ def test_the_published_coco_file_with_its_older_names_gives_torchvisions_own_box
     assert len(found["boxes"]) > 10
     assert torch.equal(found["boxes"], expected["boxes"]) and torch.equal(found["labels"], expected["labels"])
     assert 0 < len(ours(FRAME)) <= 10
-
-
-def test_a_file_of_another_network_is_refused_and_names_what_does_not_fit(paper, tmp_path):
-    torch.save({"fc.weight": torch.zeros(1)}, tmp_path / "coco.pth")
-    with pytest.raises(ValueError, match=r"coco\.pth: .*backbone\.body\.conv1\.weight is missing"):
-        paper.load_coco(tmp_path / "coco.pth")
-
-
-def test_without_network_the_file_to_put_where_is_named(paper, tmp_path, monkeypatch):
-    def no_network(*_):
-        raise ConnectionError("no route to host")
-
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    monkeypatch.setattr(hub, "fetch", no_network)
-    with pytest.raises(FileNotFoundError, match=r"get fasterrcnn_resnet50_fpn_coco-258fb6c6\.pth where there is a"):
-        paper.load_coco()

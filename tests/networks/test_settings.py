@@ -1,20 +1,18 @@
 """Settings travel in the header of N_mp, and fill in what a configuration leaves open."""
 
-import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import nn
 
 from tests.command_line import half_written
 from vsreid_lite import vsreid
 from vsreid_lite.config import AUTHORS, PAPER, AdaptationConfig, Config, ReidConfig
+from vsreid_lite.networks.checkpoints import save_weights, store_settings
 from vsreid_lite.networks.loading import with_stored_settings
-from vsreid_lite.networks.provenance import Provenance, read_provenance
-from vsreid_lite.networks.weights import load_weights, save_weights, store_settings
+from vsreid_lite.networks.weight_files import Provenance, read_provenance
 
 CHOSEN = {
     "rho_reid": 0.62,
@@ -88,10 +86,3 @@ def test_storing_settings_keeps_the_tensors_bit_for_bit_and_the_rest_of_the_head
     assert path.read_bytes() == before and bits(copy) == bits(path)
     store_settings(path, path, CHOSEN)
     assert path.read_bytes() == copy.read_bytes() and not half_written(tmp_path)
-
-
-def test_a_header_without_the_newer_fields_is_read(tmp_path):
-    header = asdict(PROVENANCE)
-    del header["settings"], header["start"]
-    save_file(nn.Linear(2, 2).state_dict(), tmp_path / "a.safetensors", {"provenance": json.dumps(header)})
-    assert load_weights(tmp_path / "a.safetensors", nn.Linear(2, 2)) == replace(PROVENANCE, start=())

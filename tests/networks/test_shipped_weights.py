@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from vsreid_lite.geometry import Box
-from vsreid_lite.networks.provenance import SHIPPED, read_provenance
-from vsreid_lite.networks.weights import load_weights
-from vsreid_lite.training.stages import NETWORKS, Request, is_finished
+from vsreid_lite.networks.checkpoints import load_weights
+from vsreid_lite.networks.weight_files import SHIPPED, read_provenance
+from vsreid_lite.training.running import Request, is_finished
+from vsreid_lite.training.stages import STAGES
 
 PINNED = json.loads((Path(__file__).parents[1] / "golden" / "weights.json").read_text())
 FILES = sorted(SHIPPED.glob("*.safetensors"))
@@ -44,7 +45,7 @@ def test_the_sets_are_complete_and_all_weights_together_are_small():
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_a_weight_file_says_what_it_learnt_from_and_gives_its_pinned_output(file):
     provenance = read_provenance(file)
-    network = NETWORKS[provenance.network]().eval()
+    network = STAGES[file.stem].build().eval()
     load_weights(file, network)
     assert is_finished(file.stem, Request(file, provenance.command)) and provenance.command.split()[2] == file.stem
     assert len(provenance.sequences) == (DAVIS_SEQUENCES if file.stem.startswith("lite-davis") else 0)

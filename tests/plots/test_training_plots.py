@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vsreid_lite.plots.line_plots import plot_training
-from vsreid_lite.training.log import Curve
+from vsreid_lite.training.loop import Curve
 
 
 def curve(loss):

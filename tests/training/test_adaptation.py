@@ -2,7 +2,6 @@
 
 import copy
 import time
-import warnings
 from dataclasses import replace
 
 import cv2
@@ -72,12 +71,6 @@ def test_adaptation_keeps_to_its_time():
     assert time.monotonic() - started < 0.5 * sequence.K + 15  # the last step and the recompositions come on top
 
 
-def test_without_a_limit_nothing_is_cut_short():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        adapt(lite_streams(), mini_video("val", 0), replace(SHORT, steps=1, seconds=None), PropagationConfig())
-
-
 class Counted(torch.nn.Module):
     """A stream that knows how often it was asked, and in which precision it answered last."""
 
@@ -122,7 +115,7 @@ def test_an_instance_that_would_vanish_keeps_the_first_frame_as_it_is():
     assert no_larger_than_needed(frame, labels, PropagationConfig())[1] is labels
 
 
-@pytest.mark.parametrize("steps", [1, 2, 5, 10])
+@pytest.mark.parametrize("steps", [1, 10])
 def test_any_number_of_steps_and_recompositions_will_do(steps):
     sequence = mini_video("val", 0)
     one = replace(sequence, labels=(1,), annotations=None)
@@ -138,13 +131,6 @@ def test_adaptation_works_on_the_reduced_frame(monkeypatch):
     video = Video("large", [np.repeat(labels[..., None] * 200, 3, 2)] * 3, labels)
     adapt(lite_streams(), video, replace(SHORT, steps=1, recompositions=2), PropagationConfig())
     assert seen == [(236, 419, 3)]
-
-
-def test_labels_that_are_not_instances_stay_background():
-    sequence = mini_video("val", 0)
-    only_one = replace(sequence, labels=(1,), annotations=None)
-    adapted = adapt(lite_streams(), only_one, replace(SHORT, steps=1), PropagationConfig())
-    assert all(np.isfinite(p.detach().numpy()).all() for p in adapted.parameters())
 
 
 def test_a_speck_is_too_small_to_learn_and_says_so():

@@ -3,9 +3,6 @@
 import math
 import os
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +13,8 @@ from torch.utils.data import Dataset
 
 from tests.command_line import half_written
 from vsreid_lite.training import loop
-from vsreid_lite.training.log import append_to_log, read_log
-from vsreid_lite.training.loop import Plan, train
+from vsreid_lite.training.loop import append_to_log, cut_log, read_log, read_logs, train
+from vsreid_lite.training.stages import Plan
 
 pytestmark = pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad")
 
@@ -30,8 +27,9 @@ class Steps(Dataset):
 
 
 def network():
+    """With statistics and random numbers of its own, as Faster R-CNN has in N_det."""
     torch.manual_seed(5)
-    return nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.ReLU(), nn.Linear(6, 1))
+    return nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.ReLU(), nn.Dropout(), nn.Linear(6, 1))
 
 
 def loss_of(model):
@@ -68,14 +66,16 @@ def every_step(monkeypatch):
 
 
 def test_a_killed_run_resumes_to_the_weights_of_one_that_was_not(tmp_path, every_step):
-    whole, cut = network(), network()
+    """Its random numbers go on where the state was saved."""
+    whole, cut, resumed = network(), network(), network()
+    torch.manual_seed(1)
     assert train(whole, Steps(), loss_of(whole), PLAN, tmp_path / "whole.state") == 20
+    torch.manual_seed(1)
     with pytest.raises(Killed):
         train(cut, Steps(), killed_after(7, loss_of(cut)), PLAN, tmp_path / "cut.state")
-    resumed = network()
+    torch.manual_seed(2)
     assert train(resumed, Steps(), loss_of(resumed), PLAN, tmp_path / "cut.state") == 20
-    assert torch.equal(values(resumed), values(whole))
-    assert not torch.equal(values(network()), values(whole))
+    assert torch.equal(values(resumed), values(whole)) and not torch.equal(values(network()), values(whole))
     assert not half_written(tmp_path)
 
 
@@ -86,25 +86,6 @@ def test_a_finished_run_is_not_trained_again(tmp_path):
     assert torch.equal(values(second), values(first))
 
 
-@pytest.mark.parametrize("bad", [math.nan, math.inf])
-def test_a_loss_that_is_not_finite_stops_with_its_step_and_the_last_good_state_stays(tmp_path, every_step, bad):
-    model = network()
-    good = loss_of(model)
-    done = []
-
-    def loss(batch):
-        done.append(values(model))
-        return good(batch) * (bad if len(done) == 6 else 1)
-
-    with pytest.raises(FloatingPointError, match=r"a: the loss is (nan|inf) at step 5; last good state: .*a\.state"):
-        train(model, Steps(), loss, PLAN, tmp_path / "a.state")
-    state = torch.load(tmp_path / "a.state", weights_only=True)
-    assert state["step"] == 5
-    kept = network()
-    kept.load_state_dict(state["model"])
-    assert torch.equal(values(kept), done[-1]) and torch.isfinite(values(kept)).all()
-
-
 def test_training_stops_when_its_minutes_are_over_and_keeps_its_state(tmp_path):
     model = network()
     assert train(model, Steps(), loss_of(model), Plan(1000, minutes=1e-9), tmp_path / "a.state") == 1
@@ -112,23 +93,23 @@ def test_training_stops_when_its_minutes_are_over_and_keeps_its_state(tmp_path):
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
-def test_a_gradient_that_is_not_finite_is_not_learnt_from(tmp_path, every_step, bad):
-    model = network()
-    good = loss_of(model)
-    done = []
+@pytest.mark.parametrize("what", ["loss", "gradient"])
+def test_a_step_that_is_not_finite_is_not_learnt_from_and_the_last_good_state_stays(tmp_path, every_step, what, bad):
+    model, done = network(), []
 
     def loss(batch):
         done.append(values(model))
-        value = good(batch)
-        if len(done) == 6:
+        value = loss_of(model)(batch)
+        if len(done) == 6 and what == "gradient":
             value.register_hook(lambda gradient: gradient * bad)
-        return value
+        return value * bad if len(done) == 6 and what == "loss" else value
 
-    with pytest.raises(FloatingPointError, match=r"a: the gradient is (nan|inf) at step 5; last good state: "):
+    with pytest.raises(FloatingPointError, match=rf"a: the {what} is (nan|inf) at step 5; last good state: .*a\.state"):
         train(model, Steps(), loss, PLAN, tmp_path / "a.state")
-    learnt = torch.cat([p.flatten() for p in model.parameters()])
-    assert torch.isfinite(learnt).all()
-    assert torch.load(tmp_path / "a.state", weights_only=True)["step"] == 5
+    assert all(torch.isfinite(p).all() for p in model.parameters())
+    state, kept = torch.load(tmp_path / "a.state", weights_only=True), network()
+    kept.load_state_dict(state["model"])
+    assert state["step"] == 5 and torch.equal(values(kept), done[-1])
 
 
 def test_a_first_loss_that_is_not_finite_says_that_there_is_no_state(tmp_path):
@@ -136,24 +117,6 @@ def test_a_first_loss_that_is_not_finite_says_that_there_is_no_state(tmp_path):
     with pytest.raises(FloatingPointError, match="a: the loss is nan at step 0; no state was saved yet"):
         train(model, Steps(), lambda batch: model(batch).mean() * math.nan, PLAN, tmp_path / "a.state")
     assert not (tmp_path / "a.state").exists()
-
-
-def test_random_numbers_go_on_where_the_state_was_saved(tmp_path, every_step):
-    """A network that draws (dropout here, Faster R-CNN's samples in N_det) learns the same, killed or not."""
-
-    def drawing():
-        torch.manual_seed(5)
-        return nn.Sequential(nn.Linear(4, 6), nn.Dropout(), nn.Linear(6, 1))
-
-    whole, cut, resumed = drawing(), drawing(), drawing()
-    torch.manual_seed(1)
-    train(whole, Steps(), loss_of(whole), PLAN, tmp_path / "whole.state")
-    torch.manual_seed(1)
-    with pytest.raises(Killed):
-        train(cut, Steps(), killed_after(7, loss_of(cut)), PLAN, tmp_path / "cut.state")
-    torch.manual_seed(2)
-    train(resumed, Steps(), loss_of(resumed), PLAN, tmp_path / "cut.state")
-    assert torch.equal(values(resumed), values(whole))
 
 
 class Trap:
@@ -209,44 +172,84 @@ def test_a_row_of_the_log_has_the_mean_loss_of_its_steps(tmp_path, monkeypatch):
     assert read_log(tmp_path / "a.csv").loss.tolist() == [24.5, 74.5, 134.5]
 
 
-SCRIPT = """
-import time, torch
-from pathlib import Path
-from tests.training.test_loop import Steps, loss_of, network
-from vsreid_lite.training import loop
-loop.CHECKPOINT_SECONDS = 0.3
-model = network()
-loss = loss_of(model)
-slow = lambda batch: time.sleep(0.05) or loss(batch)
-loop.train(model, Steps(), slow, loop.Plan(200, 1e-2, warm_up=3), Path("a.state"))
-"""
+class Bad(Dataset):
+    """Batches that cannot be drawn, each by another error."""
+
+    def __getitem__(self, step):
+        raise ERRORS[step]
 
 
-def test_a_process_that_is_killed_loses_what_came_after_its_last_checkpoint_alone(tmp_path):
-    """A real SIGKILL, with a checkpoint every 0.3 s: the state is whole, and training ends as if nothing had been."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}
-    )
-    state = tmp_path / "a.state"
-    while not (state.exists() and torch.load(state, weights_only=True)["step"] >= 20):
-        assert process.poll() is None
-        time.sleep(0.05)
-    process.kill()
-    assert process.wait() == -signal.SIGKILL
-    assert 20 <= torch.load(state, weights_only=True)["step"] < 200
-    plan = Plan(200, 1e-2, warm_up=3)
-    whole, resumed = network(), network()
-    train(resumed, Steps(), loss_of(resumed), plan, state)
-    train(whole, Steps(), loss_of(whole), plan, tmp_path / "whole.state")
-    assert torch.equal(values(resumed), values(whole))
+ERRORS = [ValueError("a.jpg: unreadable"), RuntimeError("shapes do not fit")]
 
 
-def test_a_checkpoint_is_due_within_a_minute():
-    assert loop.CHECKPOINT_SECONDS <= 45
+@pytest.mark.parametrize("step", range(len(ERRORS)))
+def test_what_goes_wrong_in_a_process_that_draws_batches_comes_as_it_is(step):
+    with pytest.raises(type(ERRORS[step])) as raised:
+        next(loop._draw(Bad(), range(step, step + 1), processes=1))
+    assert str(raised.value) == str(ERRORS[step])
 
 
-def test_the_loss_falls(tmp_path):
-    model = network()
-    before = loss_of(model)(Steps()[999]).item()
-    train(model, Steps(), loss_of(model), Plan(300, 1e-2, warm_up=10), tmp_path / "a.state")
-    assert loss_of(model.eval())(Steps()[999]).item() < 0.5 * before
+class Deadly(Dataset):
+    """Ends the process that draws it, as a system without memory does."""
+
+    def __getitem__(self, step):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_killed_process_that_draws_batches_is_told_with_what_to_do():
+    with pytest.raises(OSError, match=r"out of memory: a process that draws batches was killed, .*/dev/shm; free"):
+        next(loop._draw(Deadly(), range(2), processes=1))
+
+
+# the log
+
+
+def test_rows_come_back_as_they_were_written(tmp_path):
+    log = tmp_path / "new" / "a.csv"
+    append_to_log(log, 50, 0.5, 1.25)
+    append_to_log(log, 100, 0.25, 2.5)
+    assert log.read_text().splitlines()[0] == "step,loss,seconds"
+    curve = read_log(log)
+    assert curve.steps.tolist() == [50, 100] and curve.loss.tolist() == [0.5, 0.25]
+    assert curve.seconds.tolist() == [1.2, 2.5]
+
+
+def test_a_log_is_cut_behind_a_step_and_a_torn_last_row_goes(tmp_path):
+    log = tmp_path / "a.csv"
+    for step in (50, 100, 150):
+        append_to_log(log, step, 1.0, step)
+    with log.open("a") as file:
+        file.write("200,0.")
+    cut_log(log, 100)
+    assert read_log(log).steps.tolist() == [50, 100]
+    cut_log(log, 0)
+    assert log.read_text() == "step,loss,seconds\n"
+    cut_log(tmp_path / "none.csv", 0)
+    assert not (tmp_path / "none.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ("step,loss,seconds\n", "found no row"),
+        ("a,b\n1,2\n", "expected the log of a training"),
+        ("step,loss,seconds\n50,x,1\n", "with columns step, loss, seconds"),
+        ("step,loss,seconds\n50\n", "with columns step, loss, seconds"),
+    ],
+)
+def test_a_file_that_is_no_log_is_named(tmp_path, content, line):
+    (tmp_path / "a.csv").write_text(content)
+    with pytest.raises(ValueError, match=rf"a\.csv: .*{line}"):
+        read_log(tmp_path / "a.csv")
+
+
+def test_logs_come_in_the_order_of_training(tmp_path):
+    for name in ("mine", "lite-detector", "lite-stills"):
+        append_to_log(tmp_path / f"{name}.csv", 50, 1.0, 1.0)
+    assert list(read_logs(tmp_path)) == ["lite-stills", "lite-detector", "mine"]
+    assert read_logs(tmp_path / "none") == {}
+
+
+def test_the_logs_of_the_shipped_weights_are_logs():
+    for curve in read_logs(Path(__file__).parents[2] / "data" / "training").values():
+        assert (np.diff(curve.steps) > 0).all() and (curve.loss > 0).all()

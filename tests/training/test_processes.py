@@ -12,7 +12,7 @@ import torch
 
 from tests.training import together
 from vsreid_lite.training.losses import _own_guides
-from vsreid_lite.training.processes import Team, assemble
+from vsreid_lite.training.processes import Processes, assemble, mixed_precision
 
 pytestmark = pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad")
 ROOT = Path(__file__).parents[2]
@@ -22,7 +22,9 @@ TOLERANCE = {"rtol": 1e-4, "atol": 1e-5}  # float32, sums in another order
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
     folder = tmp_path_factory.mktemp("alone")
-    return {run: getattr(together, run)(Team(), folder / f"{run}.state") for run in ("regression", "identification")}
+    return {
+        run: getattr(together, run)(Processes(), folder / f"{run}.state") for run in ("regression", "identification")
+    }
 
 
 @pytest.fixture(scope="module")
@@ -81,14 +83,14 @@ def test_the_first_process_alone_writes_state_and_log(folder):
 
 def test_the_parts_of_a_batch_hold_every_sample_once_and_its_first_half_in_their_first_halves():
     batch = {"x": torch.arange(8), "pair": (list("abcdefgh"), torch.arange(8) * 10)}
-    teams = [Team(accelerator=SimpleNamespace(num_processes=2, process_index=rank)) for rank in range(2)]
-    parts = [team.share(batch) for team in teams]
+    processess = [Processes(accelerator=SimpleNamespace(num_processes=2, process_index=rank)) for rank in range(2)]
+    parts = [processes.share(batch) for processes in processess]
     assert sorted(torch.cat([part["x"] for part in parts]).tolist()) == list(range(8))
     assert sorted(torch.cat([part["x"][:2] for part in parts]).tolist()) == [0, 1, 2, 3]
     for part in parts:
         assert ["abcdefgh"[i] for i in part["x"]] == part["pair"][0]
         assert (part["x"] * 10).tolist() == part["pair"][1].tolist()
-    assert Team().share(batch) is batch
+    assert Processes().share(batch) is batch
 
 
 def test_parts_of_a_batch_get_the_own_guides_that_the_whole_gets():
@@ -96,9 +98,9 @@ def test_parts_of_a_batch_get_the_own_guides_that_the_whole_gets():
         predict=lambda image, flow, guide: (image.sum(1) + flow.sum(1) - 3 * guide[:, 0]).sigmoid()
     )
     batch = {name: torch.rand(8, channels, 4, 4) for name, channels in (("image", 3), ("flow", 2), ("guide", 1))}
-    teams = [Team(accelerator=SimpleNamespace(num_processes=2, process_index=rank)) for rank in range(2)]
+    processess = [Processes(accelerator=SimpleNamespace(num_processes=2, process_index=rank)) for rank in range(2)]
     whole = _own_guides(network, batch, 2)
-    parts = torch.stack([_own_guides(network, team.share(batch), 2) for team in teams], 1).flatten(0, 1)
+    parts = torch.stack([_own_guides(network, processes.share(batch), 2) for processes in processess], 1).flatten(0, 1)
     assert torch.equal(parts, whole)
     assert (whole != batch["guide"]).flatten(1).any(1).tolist() == [True] * 4 + [False] * 4
 
@@ -106,7 +108,7 @@ def test_parts_of_a_batch_get_the_own_guides_that_the_whole_gets():
 def test_the_first_process_decides_for_all(both):
     for one in both:
         assert one["decided"] == [True, False]
-    assert Team().decide(lambda: True) and not Team().decide(lambda: False)
+    assert Processes().decide(lambda: True) and not Processes().decide(lambda: False)
 
 
 def test_a_batch_that_cannot_be_shared_equally_is_refused(both):
@@ -115,13 +117,13 @@ def test_a_batch_that_cannot_be_shared_equally_is_refused(both):
 
 
 def test_a_cpu_computes_in_float32_alone_and_together(both):
-    with Team().autocast():
+    with mixed_precision(torch.device("cpu")):
         assert (torch.ones(8, 8) @ torch.ones(8, 8)).dtype == torch.float32
     assert [one["mixed"] for one in both] == [torch.float32] * 2
 
 
 def test_several_processes_need_accelerate_and_a_gpu_each(monkeypatch):
-    assert assemble("cpu") == Team()
+    assert assemble("cpu") == Processes()
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(ValueError, match="device 'cuda:1': several processes take a GPU each"):
         assemble("cuda:1")

@@ -11,26 +11,23 @@ from torchvision.models.resnet import Bottleneck
 from tests.training.still_folders import make_voc
 from tests.training.tiny_clips import tiny_clip
 from vsreid_lite.config import PAPER, with_propagation
-from vsreid_lite.networks import full_size, resnet
+from vsreid_lite.networks import detector, identification, loading, mask_propagation
+from vsreid_lite.networks.checkpoints import load_weights, save_weights
 from vsreid_lite.networks.detector import PaperDetector
 from vsreid_lite.networks.efficientnet import Backbone
 from vsreid_lite.networks.identification import PaperIdentification
 from vsreid_lite.networks.loading import load_networks
-from vsreid_lite.networks.mask_propagation import Stream, TwoStreams
-from vsreid_lite.networks.provenance import read_provenance
-from vsreid_lite.networks.resnet import ResNetStream
-from vsreid_lite.networks.weight_files import hub_file
-from vsreid_lite.networks.weights import load_weights, save_weights
-from vsreid_lite.training import detection_samples, stages
-from vsreid_lite.training.log import read_log
-from vsreid_lite.training.loop import Plan
-from vsreid_lite.training.rendering import ClipStore
-from vsreid_lite.training.stages import STAGES, Request, is_finished, run_stage
-from vsreid_lite.training.starts import IMAGENET_START, PUBLISHED, Published
+from vsreid_lite.networks.mask_propagation import ResNetStream, Stream, TwoStreams
+from vsreid_lite.networks.weight_files import read_provenance
+from vsreid_lite.system.downloads import hub_file
+from vsreid_lite.training import detection_samples, running, stages
+from vsreid_lite.training.clips import ClipStore
+from vsreid_lite.training.loop import read_log
+from vsreid_lite.training.running import Request, is_finished, run_stage
+from vsreid_lite.training.stages import STAGES, Plan
 from vsreid_lite.training.stills import open_stills
 
 SHALLOW = (1, 1, 1, 1)
-NOTHING = Published(lambda: None, lambda network: None, "")
 pytestmark = pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad")
 
 
@@ -64,18 +61,25 @@ class TinyStore(ClipStore):
 
 
 @pytest.fixture
-def store(monkeypatch):
-    """Narrow networks and two steps a stage, whatever the table says of them."""
-    plan = Plan(2, 1e-2, warm_up=1)
-    short = {name: replace(stage, plan=plan, batch=4) for name, stage in STAGES.items()}
-    small = {name: replace(stage, patch=48) for name, stage in short.items() if name.startswith("paper")}
-    monkeypatch.setattr(stages, "STAGES", {**short, **small})
-    monkeypatch.setattr(stages, "PUBLISHED", dict.fromkeys(stages.NETWORKS, NOTHING))
-    monkeypatch.setattr(stages, "lite_streams", narrow)
-    monkeypatch.setattr(stages, "paper_streams", shallow)
-    monkeypatch.setattr(resnet, "WIDTH", 8)
-    monkeypatch.setitem(stages.NETWORKS, "two streams", narrow)
-    monkeypatch.setitem(stages.NETWORKS, "paper two streams", shallow)
+def table():
+    """The stages, which a test may change."""
+    before = dict(STAGES)
+    yield STAGES
+    STAGES.clear()
+    STAGES.update(before)
+
+
+@pytest.fixture
+def store(table, monkeypatch):
+    """Narrow untrained networks and two steps a stage, whatever the table says of them."""
+    for name, stage in table.items():
+        patch = 48 if name.startswith("paper") else stage.patch
+        table[name] = replace(stage, plan=Plan(2, 1e-2, warm_up=1), batch=4, patch=patch)
+    for network in (Backbone, ResNetStream, PaperDetector, PaperIdentification):
+        monkeypatch.setattr(network, "load_published", lambda self: None)
+    monkeypatch.setattr(mask_propagation, "lite_streams", narrow)
+    monkeypatch.setattr(mask_propagation, "paper_streams", shallow)
+    monkeypatch.setattr(mask_propagation, "ASPP_WIDTH", 8)
     return TinyStore()
 
 
@@ -114,17 +118,18 @@ def test_a_stage_starts_from_the_file_of_the_one_before_and_says_how_it_came_abo
     ],
 )
 def test_the_lite_networks_start_from_imagenet(stage, backbone, tmp_path):
-    network, before = stages._start(STAGES[stage], request(tmp_path, stage))
+    network, before = running._start(STAGES[stage], request(tmp_path, stage))
     published = Backbone()
-    published.load_imagenet()
+    published.load_published()
     assert before is None
     assert all(torch.equal(v, backbone(network).state_dict()[name]) for name, v in published.state_dict().items())
 
 
 def test_what_starts_from_imagenet_says_so_and_what_follows_too(tmp_path):
-    first = stages._provenance(STAGES["lite-stills"], request(tmp_path, "lite-stills"), None, 1)
-    second = stages._provenance(STAGES["lite-rgb"], request(tmp_path, "lite-rgb"), first, 1)
-    assert first.data.endswith(IMAGENET_START) and second.data.endswith(IMAGENET_START)
+    first = running._provenance(STAGES["lite-stills"], request(tmp_path, "lite-stills"), None, 1)
+    second = running._provenance(STAGES["lite-rgb"], request(tmp_path, "lite-rgb"), first, 1)
+    said = "; at first EfficientNet-Lite0's ImageNet weights (ML Illustrated, Apache-2.0)"
+    assert first.data.endswith(said) and second.data.endswith(said)
 
 
 def test_every_row_of_table_1_has_had_as_many_steps():
@@ -145,23 +150,16 @@ def test_the_file_of_an_older_network_is_not_that_of_the_stage(store, tmp_path):
     assert not is_finished("lite-stills", request(tmp_path, "lite-stills"))
 
 
-def test_the_flow_stage_leaves_the_rgb_stream_as_it_is(store, tmp_path):
-    run(store, tmp_path, "lite-stills", "lite-rgb", "lite-flow")
+def test_the_flow_stage_leaves_the_rgb_stream_as_it_is_and_the_joint_stage_trains_both(store, tmp_path):
+    run(store, tmp_path, "lite-stills", "lite-rgb", "lite-flow", "lite-propagation")
     rgb = loaded(tmp_path, "lite-rgb", narrow(use_flow=False)).rgb.state_dict()
-    both = loaded(tmp_path, "lite-flow", narrow())
-    assert all(torch.equal(value, rgb[name]) for name, value in both.rgb.state_dict().items())
-    assert not torch.equal(both.flow.head.weight, both.rgb.head.weight)
-
-
-def test_the_joint_stage_trains_both_streams(store, tmp_path):
-    run(store, tmp_path, "lite-stills", "lite-rgb", "lite-flow")
-    before = loaded(tmp_path, "lite-flow", narrow())
-    run(store, tmp_path, "lite-propagation")
-    after = loaded(tmp_path, "lite-propagation", narrow())
+    flow, joint = (loaded(tmp_path, f"lite-{name}", narrow()) for name in ("flow", "propagation"))
+    assert all(torch.equal(value, rgb[name]) for name, value in flow.rgb.state_dict().items())
+    assert not torch.equal(flow.flow.head.weight, flow.rgb.head.weight)
     for stream in ("rgb", "flow"):
-        assert not torch.equal(getattr(before, stream).head.weight, getattr(after, stream).head.weight)
+        assert not torch.equal(getattr(flow, stream).head.weight, getattr(joint, stream).head.weight)
     chain = read_provenance(tmp_path / "lite-propagation.safetensors").start
-    assert [command.split()[2] for command in chain][:3] == ["lite-stills", "lite-rgb", "lite-flow"]
+    assert [command.split()[2] for command in chain] == ["lite-stills", "lite-rgb", "lite-flow"]
 
 
 def test_a_stage_with_real_video_remembers_all_that_its_weights_have_seen(store, tmp_path):
@@ -173,12 +171,17 @@ def test_a_stage_with_real_video_remembers_all_that_its_weights_have_seen(store,
     assert store.asked[-1] == ("real", ("dog", "cows"), each_of)
 
 
-def test_a_file_or_state_of_another_chain_of_stages_is_not_this_one(store, tmp_path, monkeypatch):
+def test_a_file_or_state_of_another_plan_or_chain_of_stages_is_not_this_one(store, table, tmp_path):
     """An older version may have had other stages before one of the same name."""
     run(store, tmp_path, "lite-stills", "lite-rgb")
     assert is_finished("lite-rgb", request(tmp_path, "lite-rgb"))
-    changed = {**stages.STAGES, "lite-rgb": replace(stages.STAGES["lite-rgb"], start=None)}
-    monkeypatch.setattr(stages, "STAGES", changed)
+    before = dict(table)
+    table["lite-stills"] = replace(table["lite-stills"], plan=Plan(3))
+    assert not any(is_finished(name, request(tmp_path, name)) for name in ("lite-stills", "lite-rgb"))
+    with pytest.raises(ValueError, match="2 steps"):
+        run(store, tmp_path, "lite-stills")
+    table.update(before)
+    table["lite-rgb"] = replace(table["lite-rgb"], start=None, published=table["lite-stills"].published)
     assert not is_finished("lite-rgb", request(tmp_path, "lite-rgb"))
     with pytest.raises(
         ValueError, match="that of: vsreid train lite-rgb --seed 0, 2 steps after lite-stills of 2 steps"
@@ -187,22 +190,6 @@ def test_a_file_or_state_of_another_chain_of_stages_is_not_this_one(store, tmp_p
     file = tmp_path / "lite-rgb.safetensors"
     save_weights(file, narrow(use_flow=False), replace(read_provenance(file), start=("by hand",)))
     assert not is_finished("lite-rgb", request(tmp_path, "lite-rgb"))
-
-
-def test_a_file_or_state_of_another_plan_is_not_this_one(store, tmp_path, monkeypatch):
-    run(store, tmp_path, "lite-stills", "lite-rgb")
-    longer = {**stages.STAGES, "lite-stills": replace(stages.STAGES["lite-stills"], plan=Plan(3))}
-    monkeypatch.setattr(stages, "STAGES", longer)
-    assert not any(is_finished(name, request(tmp_path, name)) for name in ("lite-stills", "lite-rgb"))
-    with pytest.raises(ValueError, match="2 steps"):
-        run(store, tmp_path, "lite-stills")
-
-
-def test_identification_is_trained_and_its_table_of_identities_stays_out_of_the_file(store, tmp_path):
-    made = run_stage("lite-identification", request(tmp_path, "lite-identification"), store=store)
-    assert made.steps == 2
-    loaded(tmp_path, "lite-identification", stages.NETWORKS["identification"]())
-    assert set(torch.load(tmp_path / "lite-identification.state", weights_only=True)) >= {"step", "model", "seconds"}
 
 
 def test_a_repetition_with_the_same_seed_gives_the_same_file(store, tmp_path):
@@ -215,7 +202,7 @@ def test_a_repetition_with_the_same_seed_gives_the_same_file(store, tmp_path):
 
 
 def test_a_stage_that_cannot_start_says_why(store, tmp_path, monkeypatch):
-    monkeypatch.setattr(stages, "SHIPPED", tmp_path)
+    monkeypatch.setattr(running, "SHIPPED", tmp_path)
     with pytest.raises(FileNotFoundError, match=r"lite-stills\.safetensors: .*make them: vsreid train lite-stills"):
         run(store, tmp_path, "lite-rgb")
     with pytest.raises(ValueError, match="unknown training stage 'lite': expected one of lite-stills, "):
@@ -225,9 +212,8 @@ def test_a_stage_that_cannot_start_says_why(store, tmp_path, monkeypatch):
     assert store.asked == [] and not list(tmp_path.iterdir())
 
 
-def test_an_interrupted_stage_goes_on_and_its_log_is_beside_it(store, tmp_path, monkeypatch):
-    long = {**stages.STAGES, "lite-stills": replace(stages.STAGES["lite-stills"], plan=Plan(60), batch=2)}
-    monkeypatch.setattr(stages, "STAGES", long)
+def test_an_interrupted_stage_goes_on_and_its_log_is_beside_it(store, table, tmp_path):
+    table["lite-stills"] = replace(table["lite-stills"], plan=Plan(60), batch=2)
     short = request(tmp_path, "lite-stills", minutes=1e-9)
     assert run_stage("lite-stills", short, store=store).steps == 1
     assert not is_finished("lite-stills", short)
@@ -244,9 +230,6 @@ def test_the_state_of_another_seed_is_not_gone_on_with(store, tmp_path):
     ):
         run_stage("lite-stills", other, store=store)
     assert read_provenance(tmp_path / "lite-stills.safetensors").seed == 0
-    state = torch.load(tmp_path / "lite-stills.state", weights_only=True)
-    torch.save({name: value for name, value in state.items() if name != "command"}, tmp_path / "lite-stills.state")
-    assert run_stage("lite-stills", other, store=store).steps == 2  # of an older version, which did not say
 
 
 # stills
@@ -259,7 +242,7 @@ def test_a_first_stage_learns_from_stills_beside_the_scenes_and_the_files_after_
     first = run_stage("lite-stills", asked, store=store)
     run(store, tmp_path, "lite-rgb")
     second = read_provenance(tmp_path / "lite-rgb.safetensors")
-    assert first.data == second.data and first.data.endswith("footage; and 2 stills of PASCAL VOC2012")
+    assert first.data == second.data and "footage; and 2 stills of PASCAL VOC2012; " in first.data
     assert second.start == ("vsreid train lite-stills --seed 0 --stills 'PASCAL VOC2012'",)
     assert is_finished("lite-stills", asked) and not is_finished("lite-stills", request(tmp_path, "lite-stills"))
     with pytest.raises(ValueError, match="that of: vsreid train lite-stills --seed 0 --stills 'PASCAL VOC2012'"):
@@ -282,14 +265,23 @@ def test_the_papers_stages_are_those_of_lite_at_the_papers_size_and_longer():
         assert all(getattr(ours, field) == getattr(lite, field) for field in same)
         assert ours.patch == 449 and ours.plan.steps == 10 * lite.plan.steps and ours.network == f"paper {lite.network}"
         assert ours.start == (lite.start and lite.start.replace("lite", "paper"))
-    assert {stage.network for stage in STAGES.values() if stage.start is None} == set(PUBLISHED)
-    with torch.device("meta"):
-        networks = {name: make() for name, make in stages.NETWORKS.items() if name.startswith("paper")}
-    assert networks["paper rgb"].flow is None and networks["paper two streams"].flow is not None
+
+
+def test_every_stage_names_what_there_is():
+    for name, stage in STAGES.items():
+        with torch.device("meta"):
+            network = stage.build()
+        assert type(network).__name__.startswith(("TwoStreams", name.split("-")[0].capitalize()))
+        assert (getattr(network, "flow", None) is not None) == stage.network.endswith("two streams")
+        assert callable(stages.resolve_name(stage.trainer))
+        assert (stage.start is None) == (stage.published is not None)
+        if stage.published:
+            assert hasattr(network.get_submodule(stage.published.part), "load_published")
+            stages.resolve_name(stage.published.weights)
 
 
 def test_the_papers_streams_go_through_all_stages_and_into_the_preset_paper(store, tmp_path, monkeypatch):
-    order = [f"paper-{part}" for part in stages.N_MP]
+    order = [f"paper-{part}" for part in stages.N_MP_PARTS]
     run(store, tmp_path, *order)
     rgb = loaded(tmp_path, "paper-rgb", shallow(use_flow=False)).rgb.state_dict()
     both = loaded(tmp_path, "paper-flow", shallow())
@@ -298,7 +290,7 @@ def test_the_papers_streams_go_through_all_stages_and_into_the_preset_paper(stor
     made = read_provenance(tmp_path / "paper-propagation.safetensors")
     assert [command.split()[2] for command in made.start] == ["paper-stills", "paper-rgb", "paper-flow"]
     assert is_finished("paper-propagation", request(tmp_path, "paper-propagation"))
-    monkeypatch.setattr(full_size, "paper_streams", shallow)
+    monkeypatch.setattr(loading, "paper_streams", shallow)
     config = replace(PAPER, weights=str(tmp_path / "paper-propagation.safetensors"), device="cpu", reid=False)
     for part, use_flow in (("propagation", True), ("box", False)):
         network = load_networks(with_propagation(config, use_flow=use_flow)).propagation
@@ -307,33 +299,32 @@ def test_the_papers_streams_go_through_all_stages_and_into_the_preset_paper(stor
 
 
 def test_a_first_stage_of_the_paper_starts_from_torchvisions_weights_and_its_files_say_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(stages, "paper_streams", shallow)
+    monkeypatch.setattr(mask_propagation, "paper_streams", shallow)
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     published = ResNet(Bottleneck, list(SHALLOW))
     (tmp_path / "checkpoints").mkdir()
-    torch.save(published.state_dict(), hub_file(resnet.IMAGENET))
-    network, _ = stages._start(STAGES["paper-stills"], request(tmp_path, "paper-stills"))
+    torch.save(published.state_dict(), hub_file(mask_propagation.IMAGENET))
+    network, _ = running._start(STAGES["paper-stills"], request(tmp_path, "paper-stills"))
     assert torch.equal(network.rgb.backbone.layer4[0].conv1.weight, published.layer4[0].conv1.weight)
-    first = stages._provenance(STAGES["paper-stills"], request(tmp_path, "paper-stills"), None, 1)
-    second = stages._provenance(STAGES["paper-rgb"], request(tmp_path, "paper-rgb"), first, 1)
+    first = running._provenance(STAGES["paper-stills"], request(tmp_path, "paper-stills"), None, 1)
+    second = running._provenance(STAGES["paper-rgb"], request(tmp_path, "paper-rgb"), first, 1)
     assert second.data == first.data and first.data.endswith("; at first ResNet-101's ImageNet weights (torchvision)")
 
 
 def test_the_identification_net_learns_from_frames_and_goes_into_the_preset_paper(store, tmp_path, monkeypatch):
     small = partial(PaperIdentification, blocks=(1, 1, 4, 1))
-    monkeypatch.setitem(stages.NETWORKS, "paper identification", small)
+    monkeypatch.setattr(identification, "PaperIdentification", small)
     monkeypatch.setattr(detection_samples, "SEEN", (96, 160))
     torch.manual_seed(0)
     before = small().embedding.weight
     run(store, tmp_path, "paper-identification")
     after = loaded(tmp_path, "paper-identification", small())
     assert not torch.allclose(before, after.embedding.weight, atol=1e-3)
-    monkeypatch.setattr(full_size, "PaperIdentification", small)
-    network = full_size._identification(PAPER, tmp_path / "paper-identification.safetensors")
+    network = loading._built(small, tmp_path / "paper-identification.safetensors")
     assert torch.equal(network.embedding.weight, after.embedding.weight)
 
 
-def test_the_papers_detector_learns_and_goes_into_the_preset_paper(store, tmp_path, monkeypatch):
+def test_the_papers_detector_learns_and_goes_into_the_preset_paper(store, table, tmp_path, monkeypatch):
     class Trained(PaperDetector):
         """It sees small frames, for speed."""
 
@@ -341,12 +332,14 @@ def test_the_papers_detector_learns_and_goes_into_the_preset_paper(store, tmp_pa
             super().__init__(proposals)
             self.rcnn.transform.min_size, self.rcnn.transform.max_size = (64,), 96
 
-    monkeypatch.setitem(stages.NETWORKS, "paper detector", Trained)
-    monkeypatch.setitem(stages.STAGES, "paper-detector", replace(stages.STAGES["paper-detector"], batch=2))
+    table["paper-detector"] = replace(table["paper-detector"], batch=2)
+    monkeypatch.undo()  # the preset loads its file
+    monkeypatch.setattr(detector, "PaperDetector", Trained)
+    monkeypatch.setattr(Trained, "load_published", lambda self: None)
     torch.manual_seed(0)
     before = Trained().rcnn.roi_heads.box_predictor.cls_score.weight
     run(store, tmp_path, "paper-detector")
-    detector = full_size._detector(PAPER, tmp_path / "paper-detector.safetensors")
+    made = loading._paper_detector(PAPER, tmp_path / "paper-detector.safetensors")
     expected = loaded(tmp_path, "paper-detector", PaperDetector())
-    assert not torch.allclose(before, detector.rcnn.roi_heads.box_predictor.cls_score.weight, atol=1e-3)
-    assert all(torch.equal(value, expected.state_dict()[name]) for name, value in detector.state_dict().items())
+    assert not torch.allclose(before, made.rcnn.roi_heads.box_predictor.cls_score.weight, atol=1e-3)
+    assert all(torch.equal(value, expected.state_dict()[name]) for name, value in made.state_dict().items())

@@ -7,7 +7,8 @@ import torch
 from tests.training.still_folders import SHAPE, instance, make_coco, make_voc, save_picture, square, voc_labels
 from vsreid_lite.config import PropagationConfig
 from vsreid_lite.training import stills
-from vsreid_lite.training.propagation_samples import STILLS, PropagationBatches
+from vsreid_lite.training.propagation_samples import PropagationBatches
+from vsreid_lite.training.stages import STILLS
 from vsreid_lite.training.stills import Mixed, open_stills
 
 
@@ -46,12 +47,6 @@ def test_coco_has_polygons_and_run_lengths_without_crowds_and_small_instances(tm
     expected = behind.astype(np.uint8)
     expected[30:50, 40:60] = 2  # the smaller one lies in front
     assert np.array_equal(made[0].labels[0], expected)
-
-
-def test_of_coco_the_first_split_with_pictures_is_taken(tmp_path):
-    train = make_coco(tmp_path, [instance(7, 400, square(0, 0, 20))])
-    (train.parent / "instances_other.json").write_text(train.read_text())
-    assert open_stills(tmp_path).name == "COCO train2017"
 
 
 def test_batches_are_drawn_from_stills_and_from_each_source_as_often(tmp_path):

@@ -14,8 +14,9 @@ from torch.nn import functional as F
 from torch.utils.data import Dataset
 
 from vsreid_lite.networks.identification import OIMLoss
-from vsreid_lite.training.loop import Plan, train
-from vsreid_lite.training.processes import Team, assemble
+from vsreid_lite.training.loop import train
+from vsreid_lite.training.processes import Processes, assemble, mixed_precision
+from vsreid_lite.training.stages import Plan
 
 PLAN = Plan(24, 1e-2, warm_up=3)
 BATCH = 8
@@ -31,23 +32,23 @@ class Numbered(Dataset):
         return {"rows": rows, "more": (list(rows), identities)}
 
 
-def regression(team: Team, state: Path) -> dict[str, object]:
+def regression(processes: Processes, state: Path) -> dict[str, object]:
     """A network without batch normalisation, whose loss is a mean over samples: losses of the steps, and weights."""
     torch.manual_seed(5)
     model = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 1))
     losses = []
 
     def loss(batch):
-        assert len(batch["rows"]) == len(batch["more"][0]) == BATCH // team.count
+        assert len(batch["rows"]) == len(batch["more"][0]) == BATCH // processes.count
         value = ((model(batch["rows"])[:, 0] - torch.stack(batch["more"][0]).sum(1)) ** 2).mean()
-        losses.append(team.mean(value).item())
+        losses.append(processes.mean(value).item())
         return value
 
-    train(model, Numbered(), loss, PLAN, state, team)
+    train(model, Numbered(), loss, PLAN, state, processes)
     return {"losses": losses, "weights": model.state_dict()}
 
 
-def identification(team: Team, state: Path) -> dict[str, object]:
+def identification(processes: Processes, state: Path) -> dict[str, object]:
     """OIM, whose loss compares the samples of a batch with a table that they all change."""
     torch.manual_seed(6)
     model, matching = nn.Linear(4, 8), OIMLoss(3, 8, queue=5)
@@ -55,44 +56,47 @@ def identification(team: Team, state: Path) -> dict[str, object]:
 
     def loss(batch):
         rows = F.normalize(model(batch["rows"]), dim=1)
-        losses.append(matching(team.gather(rows), team.gather(batch["more"][1])))
+        losses.append(matching(processes.gather(rows), processes.gather(batch["more"][1])))
         return losses[-1]
 
-    train(nn.ModuleList([model, matching]), Numbered(), loss, PLAN, state, team)
+    train(nn.ModuleList([model, matching]), Numbered(), loss, PLAN, state, processes)
     return {"losses": [value.item() for value in losses], "weights": model.state_dict() | matching.state_dict()}
 
 
-def divergence(team: Team, state: Path) -> dict[str, object]:
+def divergence(processes: Processes, state: Path) -> dict[str, object]:
     """A loss that is no number in the last process alone, at step 3."""
     model = nn.Linear(4, 1)
     count = []
 
     def loss(batch):
         count.append(batch)
-        return model(batch["rows"]).mean() * (float("nan") if len(count) == 4 and team.rank == team.count - 1 else 1)
+        return model(batch["rows"]).mean() * (
+            float("nan") if len(count) == 4 and processes.rank == processes.count - 1 else 1
+        )
 
     try:
-        train(model, Numbered(), loss, PLAN, state, team)
+        train(model, Numbered(), loss, PLAN, state, processes)
     except FloatingPointError as error:
         return {"error": str(error)}
     return {}
 
 
 def main(folder: Path) -> None:
-    team = assemble("cpu")
+    processes = assemble("cpu")
     seen = {
-        run.__name__: run(team, folder / f"{run.__name__}.state") for run in (regression, identification, divergence)
+        run.__name__: run(processes, folder / f"{run.__name__}.state")
+        for run in (regression, identification, divergence)
     }
-    seen["decided"] = [team.decide(lambda: team.main), team.decide(lambda: not team.main)]
+    seen["decided"] = [processes.decide(lambda: processes.main), processes.decide(lambda: not processes.main)]
     try:
-        team.share(torch.zeros(BATCH + 1))
+        processes.share(torch.zeros(BATCH + 1))
     except ValueError as error:
         seen["odd"] = str(error)
     half = torch.ones(8, 8, dtype=torch.float32)
-    with team.autocast():
+    with mixed_precision(processes.device):
         seen["mixed"] = (half @ half).dtype
-    torch.save(seen, folder / f"{team.rank}.pt")
-    team.wait()
+    torch.save(seen, folder / f"{processes.rank}.pt")
+    processes.wait()
 
 
 if __name__ == "__main__":

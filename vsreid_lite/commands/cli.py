@@ -56,22 +56,12 @@ def explain(error: BaseException) -> tuple[int, str] | None:
         return INTERRUPTED, ""
     if _out_of_memory(error):
         return BAD_INPUT, "error: out of memory; use fewer --workers, a shorter or smaller video, or --device cpu"
-    if _out_of_shared_memory(error):
-        return BAD_INPUT, (
-            "error: out of memory: a process that draws batches was killed, or found no room in /dev/shm; free "
-            "memory, or give the container more of it (docker run --shm-size=2g)"
-        )
     if isinstance(error, OSError) and error.errno is not None:
         place = error.filename if error.filename is not None else "standard output"
         return BAD_INPUT, f"error: {place}: {error.strerror}"
     if isinstance(error, (ValueError, OSError, FloatingPointError)):
-        return BAD_INPUT, f"error: {_text(error)}"
+        return BAD_INPUT, f"error: {' '.join(str(error).split())}"
     return None
-
-
-def _text(error: BaseException) -> str:
-    """Its text on one line, without the traceback that torch puts before it in a process that draws batches."""
-    return " ".join(str(error).rpartition(f"\n{type(error).__name__}: ")[2].split())
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -87,12 +77,6 @@ def _out_of_memory(error: BaseException) -> bool:
     signs = ("can't allocate memory", "not enough memory", "CUDA out of memory", "Insufficient memory")
     named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
     return named or (type(error).__name__ in ("RuntimeError", "error") and any(sign in text for sign in signs))
-
-
-def _out_of_shared_memory(error: BaseException) -> bool:
-    """What torch raises where a process of its DataLoader was killed (a bus error too) or cannot hand on a batch."""
-    signs = ("DataLoader worker (pid", "shared memory", "</torch_")
-    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in signs)
 
 
 def _drop_unwritten() -> None:

@@ -13,7 +13,7 @@ from vsreid_lite.commands import run as commands
 from vsreid_lite.commands import train as train_commands
 from vsreid_lite.config import PRESETS
 from vsreid_lite.system.files import shipped
-from vsreid_lite.training.catalogue import ALL, STAGE_NAMES, list_stages
+from vsreid_lite.training.stages import ALL, STAGES, list_stages
 
 DATASETS = ("mini", "composite", "davis-2016", "davis-2017")
 
@@ -106,7 +106,7 @@ def _train(commands_of: Subparsers) -> None:
         epilog=f"stages:\n{list_stages()}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("stage", choices=(*STAGE_NAMES, ALL), metavar="STAGE", help="one of those below")
+    parser.add_argument("stage", choices=(*STAGES, ALL), metavar="STAGE", help="one of those below")
     parser.add_argument("--list", action="version", version=list_stages(), help="list the stages with their times")
     parser.add_argument(
         "--output",

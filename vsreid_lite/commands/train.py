@@ -15,11 +15,11 @@ from vsreid_lite.config import Config
 from vsreid_lite.system.files import write_text
 from vsreid_lite.system.interrupts import uninterrupted
 from vsreid_lite.system.wording import counted
-from vsreid_lite.training.catalogue import ALL, REAL_STAGES, STAGE_MINUTES, STAGE_NAMES, STILL_STAGES
+from vsreid_lite.training.stages import ALL, STAGES, TIMED, check_stills
 
 if TYPE_CHECKING:
-    from vsreid_lite.training.processes import Team
-    from vsreid_lite.training.stages import Request
+    from vsreid_lite.training.processes import Processes
+    from vsreid_lite.training.running import Request
 
 
 def train_stage(options: argparse.Namespace) -> None:
@@ -27,24 +27,24 @@ def train_stage(options: argparse.Namespace) -> None:
     outputs, sequences = _checked_stages(options)
     with uninterrupted():
         from vsreid_lite.networks.loading import choose_device
-        from vsreid_lite.training import stages
+        from vsreid_lite.training import running
+        from vsreid_lite.training.clips import ClipStore
         from vsreid_lite.training.processes import assemble
-        from vsreid_lite.training.rendering import ClipStore
 
     requests = _requests(options, outputs, sequences)
-    team = assemble(str(choose_device(options.device)))
+    processes = assemble(str(choose_device(options.device)))
     for name in requests:
-        _check_share(name, team)  # refused now, and not after hours
-    _find_published(requests, team)
+        _check_share(name, processes)  # refused now, and not after hours
+    _find_published(requests, processes)
     folder = next(iter(requests.values())).output.with_name("clips")
-    store = ClipStore(team.cores, quiet=not team.main, folder=folder, keeps=team.main)
+    store = ClipStore(processes.cores, quiet=not processes.main, folder=folder, keeps=processes.main)
     for name, request in requests.items():
-        if options.stage == ALL and team.decide(partial(stages.is_finished, name, request)):
+        if options.stage == ALL and processes.decide(partial(running.is_finished, name, request)):
             said = f"{name}: finished before: {request.output}"
         else:
-            steps = stages.run_stage(name, request, team, store).steps
+            steps = running.run_stage(name, request, processes, store).steps
             said = f"{counted(steps, 'step')}: {request.output}"
-        if team.main:
+        if processes.main:
             _draw_curve(request.output.with_suffix(".csv"))
             print(said)
 
@@ -59,42 +59,40 @@ def _checked_stages(options: argparse.Namespace) -> tuple[dict[str, Path], tuple
     check_device(options.device)
     if options.stage == ALL:
         folder = options.output or Path("runs/weights")
-        outputs = {name: folder / f"{name}.safetensors" for name in STAGE_MINUTES}
+        outputs = {name: folder / f"{name}.safetensors" for name in TIMED}
     else:
         outputs = {options.stage: options.output or Path("runs/train") / f"{options.stage}.safetensors"}
     for output in outputs.values():
         if output.suffix != ".safetensors":
             raise ValueError(f"{output}: expected a file name that ends in .safetensors")
-        if output.stem in STAGE_NAMES and options.stage not in (output.stem, ALL):
+        if output.stem in STAGES and options.stage not in (output.stem, ALL):
             raise ValueError(f"{output}: is the name for the weights of another stage, not of {options.stage}")
-    if options.stills and options.stage not in STILL_STAGES:
-        raise ValueError(f"{options.stage} does not learn from stills: --stills goes with {', '.join(STILL_STAGES)}")
+    if options.stills:
+        check_stills(options.stage)
     for i, folder in enumerate(options.stills):
         if folder.resolve() in [other.resolve() for other in options.stills[:i]]:
             raise ValueError(f"--stills {folder}: was given before; name each set of stills once")
-    real = any(name in REAL_STAGES for name in outputs)
+    real = any(STAGES[name].real for name in outputs)
     inputs = chain(pictures(*options.stills), input_files(options.root, 2016) if real and options.root else [])
     endings = (".safetensors", ".state", ".csv", ".png")
     check_outputs([file.with_suffix(ending) for file in outputs.values() for ending in endings], inputs=inputs)
     return outputs, _real_sequences(options) if real else ()
 
 
-def _check_share(name: str, team: Team) -> None:
+def _check_share(name: str, processes: Processes) -> None:
     """Whether the processes can share each batch of a stage; an even part each, where it is halved for own guides."""
-    from vsreid_lite.training.stages import STAGES
-
     stage = STAGES[name]
-    part = len(team.share(range(stage.batch)))
+    part = len(processes.share(range(stage.batch)))
     if stage.own_guides and part % 2:
         raise ValueError(
-            f"{name}: half of each part of a batch gets the network's own guides, but {team.count} processes have "
+            f"{name}: half of each part of a batch gets the network's own guides, but {processes.count} processes have "
             f"{part} of {stage.batch} samples each: start as many as leave an even number"
         )
 
 
 def _requests(options: argparse.Namespace, outputs: dict[str, Path], sequences: tuple[str, ...]) -> dict[str, Request]:
     """The stages that were asked for, and what each may see."""
-    from vsreid_lite.training.stages import Request
+    from vsreid_lite.training.running import Request
     from vsreid_lite.training.stills import open_stills
 
     stills = tuple(map(open_stills, options.stills))
@@ -104,21 +102,19 @@ def _requests(options: argparse.Namespace, outputs: dict[str, Path], sequences: 
         command = f"vsreid train {name} --seed {options.seed}"
         command += "".join(f" --stills {shlex.quote(one.name)}" for one in stills)
         requests[name] = Request(output, command, options.seed, options.minutes, stills=stills)
-        if name in REAL_STAGES:
+        if STAGES[name].real:
             requests[name] = replace(requests[name], command=command + seen, root=options.root, sequences=sequences)
     return requests
 
 
-def _find_published(requests: dict[str, Request], team: Team) -> None:
+def _find_published(requests: dict[str, Request], processes: Processes) -> None:
     """Miss the published weights of first stages now, and not after hours; the first process alone fetches them."""
-    from vsreid_lite.training.stages import STAGES
-    from vsreid_lite.training.starts import PUBLISHED
-
-    if team.main:
+    if processes.main:
         for name, request in requests.items():
-            if STAGES[name].start is None and not request.output.exists():
-                PUBLISHED[STAGES[name].network].find()
-    team.wait()
+            published = STAGES[name].published
+            if published and not request.output.exists():
+                published.find()
+    processes.wait()
 
 
 def _real_sequences(options: argparse.Namespace) -> tuple[str, ...]:
@@ -137,7 +133,7 @@ def _real_sequences(options: argparse.Namespace) -> tuple[str, ...]:
 def _draw_curve(log: Path) -> None:
     """The curve of a stage beside its log, as PNG; a training of fewer than 50 steps has none."""
     from vsreid_lite.plots.line_plots import plot_training
-    from vsreid_lite.training.log import read_log
+    from vsreid_lite.training.loop import read_log
     from vsreid_lite.video.outputs import write_figure
 
     if log.exists():
@@ -149,8 +145,8 @@ def choose_settings(options: argparse.Namespace) -> None:
     config, file, output, table = _checked_choice(options)
     with uninterrupted():
         from vsreid_lite.evaluation.selection import format_selection, select_settings
-        from vsreid_lite.networks.provenance import read_provenance
-        from vsreid_lite.networks.weights import store_settings
+        from vsreid_lite.networks.checkpoints import store_settings
+        from vsreid_lite.networks.weight_files import read_provenance
         from vsreid_lite.system.workers import default_workers
 
     before = read_provenance(file).settings

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-import pooch
 from tqdm.auto import tqdm
 
-from vsreid_lite.system.downloads import fetch
+from vsreid_lite.system.downloads import fetch, file_hash
 from vsreid_lite.system.files import ADVICE, writable_folder
 
 
@@ -58,8 +57,12 @@ ARCHIVES = {archive.name: archive for archive in (TRAINVAL, TEST_DEV, DAVIS_2016
 def download(name: str, destination: Path | str) -> Path:
     """The folder of data set `name` under `destination`, downloaded and unpacked unless it is there already.
 
-    An interrupted download goes on where it stopped. Raises ValueError for an unknown name or a file that is not the
-    published one, FileNotFoundError with a way to do it by hand when no source answers, OSError when the disk refuses.
+    An interrupted download goes on where it stopped.
+
+    Raises:
+        FileNotFoundError: No source answers; says how to do it by hand.
+        OSError: The disk refuses.
+        ValueError: There is no such data set, or a file is not the published one.
     """
     if name not in ARCHIVES:
         raise ValueError(f"expected a data set among {', '.join(sorted(ARCHIVES))}, found {name}")
@@ -89,7 +92,9 @@ def fetch_archive(archive: Archive, destination: Path | str) -> Path:
 def unpack(file: Path, folder: Path) -> None:
     """Unpack a zip file as `folder`, whole or not at all.
 
-    Raises ValueError for a damaged file and for members that would lie outside `folder`, OSError when the disk refuses.
+    Raises:
+        OSError: The disk refuses.
+        ValueError: The file is damaged, or members would lie outside `folder`.
     """
     temporary = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(temporary, ignore_errors=True)
@@ -133,11 +138,11 @@ def _fetch_verified(archive: Archive, file: Path) -> None:
 
 def _verify(file: Path, archive: Archive) -> None:
     if archive.checksum is None:
-        found = pooch.file_hash(str(file), alg="sha256")
+        found = file_hash(file)
         print(f"{archive.file}: not verified, no checksum is published for it; sha256:{found}")
         return
     algorithm = archive.checksum.split(":")[0]
-    found = f"{algorithm}:{pooch.file_hash(str(file), alg=algorithm)}"
+    found = f"{algorithm}:{file_hash(file, algorithm)}"
     if found != archive.checksum:
         raise ValueError(
             f"{file}: expected checksum {archive.checksum}, found {found}; delete the file and get it again"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vsreid_lite.evaluation.ladder import Row
 from vsreid_lite.networks.loading import network_files
-from vsreid_lite.networks.provenance import Provenance, find_provenance
+from vsreid_lite.networks.weight_files import Provenance, find_provenance
 
 
 def training_budget(rows: list[Row]) -> list[dict[str, object]]:

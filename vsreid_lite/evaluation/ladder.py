@@ -9,10 +9,16 @@ from pathlib import Path
 from vsreid_lite.config import Config, with_propagation
 from vsreid_lite.evaluation.paper import table1
 from vsreid_lite.networks.detector import COCO
-from vsreid_lite.networks.hub import hub_weights
 from vsreid_lite.networks.loading import network_files
-from vsreid_lite.networks.provenance import find_provenance, read_provenance
-from vsreid_lite.networks.weight_files import UNTRAINED, WEIGHT_SETS, WeightFiles, beside, hub_file
+from vsreid_lite.networks.weight_files import (
+    UNTRAINED,
+    WEIGHT_SETS,
+    WeightFiles,
+    beside,
+    find_provenance,
+    read_provenance,
+)
+from vsreid_lite.system.downloads import hub_file, hub_weights
 
 SCALES = (0.75, 1.0, 1.25)  # of the patch, in the row "+ multi-scale testing", where the weights store none
 ADAPTATION = "+ online adaptation (ours)"

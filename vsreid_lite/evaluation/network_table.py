@@ -14,10 +14,9 @@ from torchvision.models.optical_flow import raft_large
 
 from vsreid_lite.networks.authors import MP2S
 from vsreid_lite.networks.detector import LiteDetector, PaperDetector
-from vsreid_lite.networks.flownet2_layers import FlowNet2
+from vsreid_lite.networks.flownet2 import FlowNet2
 from vsreid_lite.networks.identification import LiteIdentification, PaperIdentification
-from vsreid_lite.networks.mask_propagation import lite_streams
-from vsreid_lite.networks.resnet import paper_streams
+from vsreid_lite.networks.mask_propagation import lite_streams, paper_streams
 
 HEAD = """# The networks
 

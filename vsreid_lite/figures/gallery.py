@@ -29,7 +29,7 @@ from vsreid_lite.networks.mask_propagation import TwoStreams
 from vsreid_lite.plots.line_plots import plot_training
 from vsreid_lite.plots.patch_plots import trace_patches
 from vsreid_lite.system.wording import counted
-from vsreid_lite.training.log import read_logs
+from vsreid_lite.training.loop import read_logs
 from vsreid_lite.vsreid import segment
 
 ONE_STEP = ("scale-change", 9, 0)  # Figure 1: a sequence of mini, frame i, and instance k; j is the next frame

@@ -12,12 +12,10 @@ from torch import Tensor
 
 from vsreid_lite.config import check_flow_name
 from vsreid_lite.flow.dis import FAR, PRESETS, TUNED, DisFlow
-from vsreid_lite.flow.exact import ExactFlow
-from vsreid_lite.flow.flo_files import FloFolder, read_flo, write_flo
-from vsreid_lite.flow.flownet2 import FILE, FlowNet2Flow
-from vsreid_lite.flow.raft import SIZES, RaftFlow
+from vsreid_lite.flow.known import ExactFlow, FloFolder, read_flo, write_flo
+from vsreid_lite.flow.learned import FLOWNET2_FILE, RAFT_SIZES, FlowNet2Flow, RaftFlow
 from vsreid_lite.geometry import Reach, flow_reach
-from vsreid_lite.networks.weight_files import hub_file
+from vsreid_lite.system.downloads import hub_file
 from vsreid_lite.video.masks import Frame
 
 __all__ = [
@@ -53,8 +51,11 @@ class FlowEstimator(Protocol):
 class CachedFlow:
     """The flows of one video, each pair computed once per direction, on demand; the least recently used go first.
 
-    estimator: F. frames: N frames (H, W, 3). max_bytes: what the cache may hold; at least the latest flow is kept.
-    device: where the flows lie.
+    Args:
+        estimator: F.
+        frames: N frames (H, W, 3).
+        max_bytes: What the cache may hold; at least the latest flow is kept.
+        device: Where the flows lie.
     """
 
     def __init__(
@@ -71,7 +72,8 @@ class CachedFlow:
     def flow(self, target: int, source: int) -> Tensor:
         """(2, H, W): for each pixel of frame `target`, where it was in frame `source`.
 
-        Raises ValueError when the estimator's flow has not the size of the frames, or is not finite.
+        Raises:
+            ValueError: The estimator's flow has not the size of the frames, or is not finite.
         """
         return self._entry(target, source)[0]
 
@@ -110,8 +112,14 @@ def _check(flow: Tensor, frame: Frame, target: int, source: int) -> Reach:
 def get_flow(name: str, frame_names: Sequence[str] | None = None, device: torch.device | str = "cpu") -> FlowEstimator:
     """The estimator of a name: one of `config.FLOWS`, or a folder of .flo and .rflo files.
 
-    frame_names: the stems of a video's frames, which name the files of a folder. device: where a network runs. Raises
-    ValueError for another name, FileNotFoundError and ValueError for the weights of a network as the network does.
+    Args:
+        name: The name, as `Config.flow`.
+        frame_names: The stems of a video's frames, which name the files of a folder.
+        device: Where a network runs.
+
+    Raises:
+        FileNotFoundError: The weights of a network are not there.
+        ValueError: There is no such name, or the weights do not fit.
     """
     check_flow_name(name)
     kind, _, file = name.partition(":")
@@ -133,5 +141,5 @@ def flow_file(name: str) -> Path | None:
     if file and kind in ("raft", "flownet2"):
         return Path(file).expanduser()
     if name in RAFT:
-        return hub_file(SIZES[RAFT[name]][1].url)
-    return hub_file(FILE) if name == "flownet2" else None
+        return hub_file(RAFT_SIZES[RAFT[name]][1].url)
+    return hub_file(FLOWNET2_FILE) if name == "flownet2" else None

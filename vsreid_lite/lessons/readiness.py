@@ -199,7 +199,7 @@ def default_parts() -> tuple[str, ...]:
 
 def weight_file(name: str, file: Path | None, needed: bool) -> Finding:
     """Whether a weight file is there and can be read, and what it was trained on."""
-    from vsreid_lite.networks.provenance import read_provenance
+    from vsreid_lite.networks.weight_files import read_provenance
 
     if file is None:
         return Finding(f"weights {name}", False, f"no file; {_again(name)}", needed)

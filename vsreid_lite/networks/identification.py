@@ -15,8 +15,8 @@ from torchvision.models.resnet import Bottleneck
 from torchvision.ops import roi_pool
 
 from vsreid_lite.geometry import Box, crop, resize, to_image
+from vsreid_lite.networks.checkpoints import load_resnet
 from vsreid_lite.networks.efficientnet import FIXED, Backbone
-from vsreid_lite.networks.hub import load_imagenet
 from vsreid_lite.networks.layers import normalise
 from vsreid_lite.video.masks import Frame
 
@@ -71,13 +71,18 @@ class PaperIdentification(nn.Module):
         self.backbone.fc = nn.Identity()  # its 1000 classes
         self.embedding = nn.Linear(512 * Bottleneck.expansion, dimensions)
 
-    def load_imagenet(self, file: Path | str | None = None) -> None:
+    def load_published(self, file: Path | str | None = None) -> None:
         """Fill the backbone with torchvision's ImageNet weights, where its training starts (section 3.4).
 
-        file: a checkpoint of torchvision's `resnet50`; None is the one in torch's hub folder, fetched with a word about
-        it where it is missing. Raises FileNotFoundError with the file to put where, ValueError for a misfit.
+        Args:
+            file: A checkpoint of torchvision's `resnet50`; None is the one in torch's hub folder, fetched with a word
+                about it where it is missing.
+
+        Raises:
+            FileNotFoundError: It is not there and cannot be fetched; says which file to put where.
+            ValueError: The file does not fit.
         """
-        load_imagenet(self.backbone, IMAGENET, file)
+        load_resnet(self.backbone, IMAGENET, file)
 
     def forward(self, image: Tensor, boxes: list[Tensor]) -> Tensor:
         """Frames (B, 3, H, W), RGB in [0, 1], and the boxes (M_b, 4) of each, to rows (sum M_b, 256).

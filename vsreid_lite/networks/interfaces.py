@@ -18,8 +18,10 @@ class PropagationNetwork(Protocol):
     def predict(self, image: Tensor, flow: Tensor, guide: Tensor) -> Tensor:
         """Probability patches (B, S, S) in [0, 1].
 
-        image: (B, 3, S, S), RGB in [0, 1]. flow: (B, 2, S, S), pixels of the patch, (dx, dy), target towards source.
-        guide: (B, 1, S, S), the guided probability map in [0, 1].
+        Args:
+            image: (B, 3, S, S), RGB in [0, 1].
+            flow: (B, 2, S, S), pixels of the patch, (dx, dy), target towards source.
+            guide: (B, 1, S, S), the guided probability map in [0, 1].
         """
         ...
 
@@ -44,7 +46,10 @@ class IdentificationNet(Protocol):
 class Search:
     """N_det and N_reid of one search for missing instances (FIDELITY row 21).
 
-    only_recognised: search only for the instances that this detector finds in the first frame, as persons.
+    Attributes:
+        detector: N_det.
+        identification: N_reid.
+        only_recognised: Search only for the instances that this detector finds in the first frame, as persons.
     """
 
     detector: Detector
@@ -56,7 +61,11 @@ class Search:
 class Networks:
     """The networks of one run. Without detector and identification there is no ReID module (Table 1, rows 1-3).
 
-    first_searches: searches that run to their end before that of `detector` and `identification`.
+    Attributes:
+        propagation: N_mp.
+        detector: N_det.
+        identification: N_reid.
+        first_searches: Searches that run to their end before that of `detector` and `identification`.
     """
 
     propagation: PropagationNetwork

@@ -1,6 +1,9 @@
-"""Layers that several networks are made of: atrous spatial pyramid pooling, folded normalisation, normalised images."""
+"""What several networks share: atrous spatial pyramid pooling, folded normalisation, normalised images, seeds."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -53,3 +56,11 @@ def normalise(image: Tensor) -> Tensor:
     mean = image.new_tensor(IMAGENET_MEAN)[:, None, None]
     std = image.new_tensor(IMAGENET_STD)[:, None, None]
     return (image - mean) / std
+
+
+@contextmanager
+def random_weights(seed: int = 0) -> Iterator[None]:
+    """Networks built inside get the same weights each time; torch's own random numbers go on as if nothing had been."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield

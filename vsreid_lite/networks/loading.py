@@ -1,8 +1,8 @@
-"""From a configuration to its networks: architectures, weight files, device."""
+"""From a configuration to its networks: which files, build, load, done; one function for each preset."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,16 +11,41 @@ import torch
 from torch import nn
 
 from vsreid_lite.config import AdaptationConfig, Config, ReidConfig
-from vsreid_lite.networks import Networks
-from vsreid_lite.networks.detector import COCO, LiteDetector
-from vsreid_lite.networks.full_size import load_full_size
-from vsreid_lite.networks.identification import LiteIdentification
-from vsreid_lite.networks.layers import fold_normalisation
-from vsreid_lite.networks.mask_propagation import lite_streams
-from vsreid_lite.networks.provenance import read_provenance
-from vsreid_lite.networks.weight_files import UNTRAINED, WeightFiles, hub_file, named_files, needed, weight_files
-from vsreid_lite.networks.weights import load_weights
+from vsreid_lite.networks import Networks, Search
+from vsreid_lite.networks.authors import MP2S
+from vsreid_lite.networks.checkpoints import load_tensors, load_weights, read_checkpoint
+from vsreid_lite.networks.detector import COCO, PERSON, LiteDetector, PaperDetector
+from vsreid_lite.networks.identification import LiteIdentification, PaperIdentification
+from vsreid_lite.networks.layers import fold_normalisation, random_weights
+from vsreid_lite.networks.mask_propagation import TwoStreams, lite_streams, paper_streams
+from vsreid_lite.networks.weight_files import (
+    UNTRAINED,
+    WeightFiles,
+    named_files,
+    needed,
+    no_identification,
+    read_provenance,
+    weight_files,
+)
+from vsreid_lite.system.downloads import hub_file
 from vsreid_lite.system.machine import device_index, no_gpu
+
+
+def load_networks(config: Config) -> Networks:
+    """The networks of `config`, ready to run; without the ReID module, N_mp alone.
+
+    Raises:
+        FileNotFoundError: A weight file is missing.
+        ValueError: A weight file is damaged or does not fit, the preset cannot do what `config` asks for, or there is
+            no such preset or device.
+    """
+    files, device = network_files(config), choose_device(config.device)
+    if config.preset == "lite":
+        return _load_lite(config, files, device)
+    if config.weights != UNTRAINED:
+        return _load_full_size(config, files, device)
+    with torch.device(device), random_weights(config.seed):
+        return _load_full_size(config, files, device)
 
 
 def network_files(config: Config) -> WeightFiles:
@@ -31,40 +56,26 @@ def network_files(config: Config) -> WeightFiles:
     return files
 
 
-def load_networks(config: Config) -> Networks:
-    """The networks of `config`, ready to run; without the ReID module, N_mp alone.
+def choose_device(device: str) -> torch.device:
+    """The device of a name: "cpu", "cuda", "cuda:1", ...; "auto" is CUDA where it is there.
 
-    Raises FileNotFoundError and ValueError as `network_files`, `load_weights`, `choose_device` and, for the presets
-    "paper" and "authors", `load_full_size` do; ValueError for another preset.
+    Raises:
+        ValueError: There is no such name, or no such GPU.
     """
-    files = network_files(config)
-    device = choose_device(config.device)
-    if config.preset == "lite":
-        return _load_lite(config, files, device)
-    return load_full_size(config, files, device)
-
-
-def _load_lite(config: Config, files: WeightFiles, device: torch.device) -> Networks:
-    use_flow = config.propagation.use_flow and config.propagation.use_box
-    part, file = files.of_streams(config.propagation)
-    streams = lite_streams(use_flow, config.release.fusion)
-    propagation = _loaded(streams, needed(file, part, config.weights), device, fold=not config.adapt)
-    if not config.reid:
-        return Networks(propagation)
-    if config.release.persons_first:
-        raise ValueError("preset lite: its detector knows no persons, so `persons_first` must be off (FIDELITY row 21)")
-    detector = LiteDetector(config.matching.proposals)
-    return Networks(
-        propagation,
-        _loaded(detector, needed(files.detector, "detector", config.weights), device),
-        _loaded(LiteIdentification(), needed(files.identification, "identification", config.weights), device),
-    )
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    index = device_index(device)
+    if index is not None and index >= (count := torch.cuda.device_count()):
+        raise ValueError(no_gpu(device, count))
+    return torch.device(device)
 
 
 def with_stored_settings(config: Config) -> Config:
     """`config` with numbers in place of None: what `vsreid choose` has stored with N_mp, else defaults (`config.py`).
 
-    Raises FileNotFoundError and ValueError as `weight_files` and `read_provenance` do.
+    Raises:
+        FileNotFoundError: The weight file is missing.
+        ValueError: The weight file is damaged or of another kind.
     """
     stored = _stored_settings(config)
     matching = _filled(config.matching, stored)
@@ -75,6 +86,88 @@ def with_stored_settings(config: Config) -> Config:
         matching=replace(matching, rho_reid=rho_reid, rho_occ=rho_occ),
         adaptation=replace(adaptation, steps=steps, learning_rate=learning_rate),
     )
+
+
+def _load_lite(config: Config, files: WeightFiles, device: torch.device) -> Networks:
+    """The preset "lite". N_mp is folded unless it is to be adapted: it learns with its normalisation, folded after."""
+
+    def load(network: Network, part: str, file: Path | None, fold: bool = True) -> Network:
+        load_weights(needed(file, part, config.weights), network)
+        if fold:
+            fold_normalisation(network.eval())
+        return _ready(network, device)
+
+    streams = lite_streams(_with_flow(config), config.release.fusion)
+    propagation = load(streams, *files.of_streams(config.propagation), fold=not config.adapt)
+    if not config.reid:
+        return Networks(propagation)
+    if config.release.persons_first:
+        raise ValueError("preset lite: its detector knows no persons, so `persons_first` must be off (FIDELITY row 21)")
+    detector = load(LiteDetector(config.matching.proposals), "detector", files.detector)
+    return Networks(propagation, detector, load(LiteIdentification(), "identification", files.identification))
+
+
+def _load_full_size(config: Config, files: WeightFiles, device: torch.device) -> Networks:
+    """The presets "paper" and "authors", from the files that their users have; none of them ships."""
+    streams = _paper_streams(config, files) if config.preset == "paper" else _authors_streams(config, files)
+    propagation = _ready(streams, device)
+    if not config.reid:
+        return Networks(propagation)
+    detector = _ready(_paper_detector(config, files.detector), device)
+    if files.identification is None and config.weights != UNTRAINED:
+        raise FileNotFoundError(no_identification(config))
+    identification = _ready(_built(PaperIdentification, files.identification), device)
+    persons = Search(detector.of_class(PERSON), identification, only_recognised=True)
+    return Networks(propagation, detector, identification, (persons,) if config.release.persons_first else ())
+
+
+def _paper_streams(config: Config, files: WeightFiles) -> TwoStreams:
+    part, file = files.of_streams(config.propagation)
+    if file is None and config.weights != UNTRAINED:
+        raise FileNotFoundError(f"weights {config.weights}: no {part} file beside it")
+    return _built(lambda: paper_streams(_with_flow(config), config.release.fusion), file)
+
+
+def _authors_streams(config: Config, files: WeightFiles) -> MP2S:
+    if not config.propagation.use_flow:
+        raise ValueError("preset authors: its N_mp has two streams that were trained together; use_flow cannot be off")
+    if config.adapt:
+        raise ValueError(
+            "preset authors: its weights are adapted to the videos already; adapt works with lite and paper"
+        )
+    return _built(lambda: MP2S(config.release.fusion), files.of_streams(config.propagation)[1])
+
+
+def _paper_detector(config: Config, file: Path | None) -> PaperDetector:
+    """N_det of both presets: from `file`, else with torchvision's weights, which are fetched."""
+    if config.weights == UNTRAINED and file is None:
+        return PaperDetector(config.matching.proposals)
+    with torch.device("meta"):
+        detector = PaperDetector(config.matching.proposals)
+    detector.load_published(file)
+    return detector
+
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def _built(build: Callable[[], Network], file: Path | None) -> Network:
+    """A network with the tensors of a file, of which no second copy is made; without a file as it was built."""
+    if file is None:
+        return build()
+    with torch.device("meta"):
+        network = build()
+    load_tensors(network, read_checkpoint(file), file)
+    return network
+
+
+def _ready(network: Network, device: torch.device) -> Network:
+    return network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+
+
+def _with_flow(config: Config) -> bool:
+    """Whether N_mp has a flow stream: that of the whole frame (Table 1, row 1) has none."""
+    return config.propagation.use_flow and config.propagation.use_box
 
 
 Part = TypeVar("Part", ReidConfig, AdaptationConfig)
@@ -90,27 +183,3 @@ def _stored_settings(config: Config) -> Mapping[str, Any]:
         return {}  # files of others store none
     file = weight_files(config.weights).propagation
     return read_provenance(file).settings if file is not None else {}
-
-
-def choose_device(device: str) -> torch.device:
-    """The device of a name: "cpu", "cuda", "cuda:1", ...; "auto" is CUDA where it is there.
-
-    Raises ValueError for another name and for a GPU that is not there.
-    """
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    index = device_index(device)
-    if index is not None and index >= (count := torch.cuda.device_count()):
-        raise ValueError(no_gpu(device, count))
-    return torch.device(device)
-
-
-Network = TypeVar("Network", bound=nn.Module)
-
-
-def _loaded(network: Network, file: Path, device: torch.device, fold: bool = True) -> Network:
-    """fold: not for a network that is to be adapted, which learns with its normalisation and is folded afterwards."""
-    load_weights(file, network.eval())
-    if fold:
-        fold_normalisation(network)
-    return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -1,19 +1,42 @@
-"""Which files hold the weights of a configuration, and whether they are there; torch is not needed for it."""
+"""Which files hold the weights of a configuration, and what their headers say; read without torch."""
 
 from __future__ import annotations
 
-import os
-import sys
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Any
 
+from safetensors import SafetensorError, safe_open
+
+from vsreid_lite import __version__
 from vsreid_lite.config import PRESETS, Config, PropagationConfig
-from vsreid_lite.networks.provenance import SHIPPED, find_provenance, read_provenance
+from vsreid_lite.system.downloads import hub_file
+from vsreid_lite.system.files import PACKAGE
 
+SHIPPED = PACKAGE / "weights"
+LISTS = ("sequences", "start", "start_steps")  # tuples that JSON has made lists of
 UNTRAINED = "random"  # as `Config.weights`: the networks' sizes and speed, and nothing else
 AUTHORS_FILE = "MP2S.pth.tar"  # the release's name for its N_mp
 WEIGHT_SETS = ("lite", "lite-davis")
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a weight file was made from: enough to make it again, and to know what it must not be tested on."""
+
+    network: str  # "rgb", "two streams", "detector" or "identification"; "paper ..." at the paper's sizes
+    data: str
+    command: str  # of the last stage
+    seed: int
+    steps: int
+    version: str = __version__
+    sequences: tuple[str, ...] = ()  # the real sequences it has seen
+    settings: Mapping[str, Any] = field(default_factory=dict)  # chosen on mini-val: thresholds, scales, adaptation
+    start: tuple[str, ...] = ()  # the commands of the stages before it, the first one first,
+    start_steps: tuple[int, ...] = ()  # and the steps of each
 
 
 @dataclass(frozen=True)
@@ -52,7 +75,9 @@ def weight_files(weights: str) -> WeightFiles:
     """The files of a shipped set ("lite", "lite-davis"), or an N_mp file NAME-propagation.safetensors of one's own.
 
     With one's own come the other files NAME-*.safetensors beside it; N_det and N_reid, where it has none, are lite's.
-    Raises FileNotFoundError for a name that is neither a set nor a file.
+
+    Raises:
+        FileNotFoundError: The name is neither a set nor a file.
     """
     if weights in WEIGHT_SETS:
         return _beside(SHIPPED / f"{weights}-propagation.safetensors")
@@ -68,8 +93,11 @@ def named_files(config: Config) -> WeightFiles:
     """The files that the preset and the weights of `config` name, and N_det and N_reid of its own.
 
     Preset "lite": as `weight_files`. "paper": a file of one's own and those beside it, by the same names; "authors":
-    the release's N_mp alone; random weights have no file. Raises FileNotFoundError for a file that is named and not
-    there, and as `propagation_file`; ValueError for another preset.
+    the release's N_mp alone; random weights have no file.
+
+    Raises:
+        FileNotFoundError: A file that is named is not there, or one that is needed is not named.
+        ValueError: There is no such preset.
     """
     if config.preset not in PRESETS:
         raise ValueError(f"preset {config.preset!r}: expected one of {', '.join(PRESETS)}")
@@ -85,7 +113,9 @@ def named_files(config: Config) -> WeightFiles:
 def check_weights(config: Config) -> None:
     """That the weights of `config` are there and, those of the preset "lite", that they are such files; in a moment.
 
-    Raises FileNotFoundError and ValueError as `named_files` and `read_provenance`, and for a part that is missing.
+    Raises:
+        FileNotFoundError: A file is missing.
+        ValueError: A file is damaged or of another kind, or there is no such preset.
     """
     files = named_files(config)
     if config.preset == "lite":
@@ -115,7 +145,11 @@ def beside(propagation: Path, part: str) -> Path:
 
 
 def needed(file: Path | None, part: str, weights: str) -> Path:
-    """`file`, the one of a part of the preset "lite". Raises FileNotFoundError where it is None."""
+    """`file`, the one of a part of the preset "lite".
+
+    Raises:
+        FileNotFoundError: It is None.
+    """
     if file is None:
         name = f"{weights}-{part}"
         where = SHIPPED / f"{name}.safetensors"
@@ -126,7 +160,8 @@ def needed(file: Path | None, part: str, weights: str) -> Path:
 def propagation_file(config: Config) -> Path:
     """N_mp's file that the preset "paper" or "authors" is given; of "authors", also that in torch's hub folder.
 
-    Raises FileNotFoundError where it is not there, or none is given.
+    Raises:
+        FileNotFoundError: It is not there, or none is given.
     """
     path = Path(config.weights) if config.weights else hub_file(AUTHORS_FILE)
     if config.preset == "paper" and not config.weights:
@@ -155,14 +190,75 @@ def _wanted(preset: str, network: str, option: str, what: str) -> str:
     )
 
 
-def hub_file(url: str) -> Path:
-    """Where the file of `url` lies in torch's hub folder (the environment's TORCH_HOME moves it), there or not."""
-    return _hub_folder() / "checkpoints" / Path(urlsplit(url).path).name
+def read_provenance(path: Path) -> Provenance:
+    """The header of a weight file.
+
+    Raises:
+        FileNotFoundError: There is no such weight file.
+        ValueError: The file is damaged or of another kind.
+    """
+    with opened(path, "np") as file:
+        return provenance_of(path, file.metadata())
 
 
-def _hub_folder() -> Path:
-    """torch's own answer where torch is loaded, else by the rule that it documents."""
-    if "torch.hub" in sys.modules:
-        return Path(sys.modules["torch.hub"].get_dir())
-    cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
-    return Path(os.environ.get("TORCH_HOME", Path(cache, "torch"))).expanduser() / "hub"
+def find_provenance(path: Path) -> Provenance | None:
+    """The header of a weight file; None for a file of others.
+
+    Raises:
+        ValueError: The header is damaged.
+    """
+    try:
+        with safe_open(path, "np") as file:
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError):  # of another kind, or damaged, which is said when it is loaded
+        return None
+    return provenance_of(path, metadata) if "provenance" in metadata else None
+
+
+@contextmanager
+def opened(path: Path, framework: str) -> Iterator[Any]:
+    """A weight file to read from, for the arrays of a framework: "pt" or "np".
+
+    Raises:
+        FileNotFoundError: There is no such weight file.
+        ValueError: The file is damaged or of another kind.
+    """
+    if not path.is_file():
+        shipped = ", ".join(sorted(p.stem for p in SHIPPED.glob("*.safetensors"))) or "none"
+        raise FileNotFoundError(f"{path}: no such weight file; shipped are {shipped}")
+    try:
+        with safe_open(path, framework) as file:
+            yield file
+    except (SafetensorError, OSError) as error:
+        raise ValueError(
+            f"{path}: expected a whole safetensors file, found a truncated, damaged or other one ({error}); "
+            "get it again, or make it again with `vsreid train`"
+        ) from error
+
+
+def provenance_of(path: Path, metadata: Mapping[str, str] | None) -> Provenance:
+    """The provenance in the metadata of a safetensors file.
+
+    Raises:
+        ValueError: There is none, or another one.
+    """
+    if "provenance" not in (metadata or {}):
+        raise ValueError(f"{path}: expected a weight file of vsreid_lite, found no provenance in its header")
+    try:
+        values = dict(json.loads((metadata or {})["provenance"]))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: expected a provenance as a JSON object in its header, found {error}") from error
+    known = {part.name for part in fields(Provenance)}
+    problems = [f"no {name}" for name in sorted(known - values.keys())]
+    problems += [f"{name}, which is unknown" for name in sorted(values.keys() - known)]
+    if problems:
+        version = other_version(values.get("version"))
+        raise ValueError(f"{path}: expected {len(known)} fields of provenance, found {'; '.join(problems)}{version}")
+    return Provenance(**{**values, **{name: tuple(values[name]) for name in LISTS}})
+
+
+def other_version(version: object) -> str:
+    """A hint where the file comes from another version of this package."""
+    if version == __version__:
+        return ""
+    return f"; the file was written by vsreid_lite {version or 'of an unknown version'}, this is {__version__}"

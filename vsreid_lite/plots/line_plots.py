@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import uniform_filter1d
 
 from vsreid_lite.plots.panels import AFTER, BEFORE, BLACK, INSTANCES, WIDTH, new_figure
-from vsreid_lite.training.log import Curve
+from vsreid_lite.training.loop import Curve
 
 STYLES = (
     (AFTER, "-", "o"),

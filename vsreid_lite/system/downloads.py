@@ -1,19 +1,26 @@
-"""One file from the network: resumed where it was cut off, with a bar, and with one line where it cannot be had."""
+"""One file from the network: resumed where it was cut off, with a bar, and with one line where it cannot be had.
+
+`torch.hub.download_url_to_file` does not resume a download that was cut off.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
+import sys
 import time
 from collections.abc import Iterator
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 from tqdm.auto import tqdm
 
-from vsreid_lite.system.files import ADVICE
+from vsreid_lite.system.files import ADVICE, writable_folder
 
 CHUNK = 1 << 18  # bytes read at a time
 TIMEOUT = 30.0  # seconds without a byte
@@ -24,8 +31,14 @@ PAUSE = 1.0  # seconds before the second of them, then twice that
 def fetch(source: str, part: Path) -> None:
     """Download `source` to `part`, from where `part` ends (HTTP Range), through cuts of the connection.
 
-    Raises ConnectionError with the source when it keeps failing, FileNotFoundError when it has no such file, OSError
-    when the disk refuses. `part` stays, for the next run.
+    Args:
+        source: The address.
+        part: The file, which stays after an error, for the next run.
+
+    Raises:
+        ConnectionError: The source keeps failing.
+        FileNotFoundError: The source has no such file.
+        OSError: The disk refuses.
     """
     idle = 0
     while idle < ATTEMPTS:
@@ -38,6 +51,61 @@ def fetch(source: str, part: Path) -> None:
             reason = str(error)
         idle = 0 if _size(part) > before else idle + 1
     raise ConnectionError(f"{source}: {reason}")
+
+
+def hub_file(url: str) -> Path:
+    """Where the file of `url` lies in torch's hub folder (the environment's TORCH_HOME moves it), there or not."""
+    return _hub_folder() / "checkpoints" / Path(urlsplit(url).path).name
+
+
+def hub_weights(url: str) -> Path:
+    """The file of `url` in torch's hub folder; fetched into it, with a line on stderr, where it is missing.
+
+    The file's name ends with the beginning of its SHA-256, which is checked.
+
+    Raises:
+        FileNotFoundError: The network does not give the file; says which file to put where.
+        OSError: The folder may not be written; says the same.
+    """
+    file = hub_file(url)
+    if file.is_file():
+        return file
+    try:
+        part = writable_folder(file.parent) / f"{file.name}.part"
+    except OSError as error:
+        raise OSError(f"{error}; or get {file.name} from {url} and have it put there") from error
+    print(f"{file.name} is not in {file.parent}: fetching it from {url}", file=sys.stderr)
+    try:
+        fetch(url, part)
+        _verify(part, file)
+    except (ConnectionError, FileNotFoundError, ValueError) as error:
+        raise FileNotFoundError(
+            f"{file}: expected the weights of {url}, could not fetch them ({error}); get {file.name} where there is a "
+            "network and put it there"
+        ) from error
+    part.replace(file)
+    return file
+
+
+def file_hash(path: Path, algorithm: str = "sha256") -> str:
+    """The hash of a file's content, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
+
+
+def _hub_folder() -> Path:
+    """torch's own answer where torch is loaded, else by the rule that it documents."""
+    if "torch.hub" in sys.modules:
+        return Path(sys.modules["torch.hub"].get_dir())
+    cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
+    return Path(os.environ.get("TORCH_HOME", Path(cache, "torch"))).expanduser() / "hub"
+
+
+def _verify(part: Path, file: Path) -> None:
+    expected, found = file.stem.rsplit("-", 1)[-1], file_hash(part)
+    if not found.startswith(expected):
+        part.unlink()
+        raise ValueError(f"expected a SHA-256 that begins with {expected}, found {found}")
 
 
 def _fetch_rest(source: str, part: Path) -> bool:

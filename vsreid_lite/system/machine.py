@@ -21,7 +21,6 @@ NEEDED = {  # what pyproject.toml asks for, and the module that shows that it wo
     "scikit-image": "skimage",
     "scipy": "scipy",
     "safetensors": "safetensors",
-    "pooch": "pooch",
     "tqdm": "tqdm",
     "matplotlib": "matplotlib",
     "ipython": "",

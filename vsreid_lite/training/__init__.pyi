@@ -1,11 +1,10 @@
 from .clips import mask_box, mini_clips
 from .deformation import deform_mask, deformation_steps
-from .log import read_log, read_logs
-from .loop import Plan, train
+from .loop import read_log, read_logs, train
 from .losses import joint_loss
-from .propagation_samples import DRIFTED, STILLS, VIDEO, Mixture, PropagationBatches, cut_window
+from .propagation_samples import PropagationBatches, cut_window
 from .recomposition import recompose
-from .stages import STAGES
+from .stages import DRIFTED, STAGES, STILLS, VIDEO, Mixture, Plan
 
 __all__ = [
     "DRIFTED",

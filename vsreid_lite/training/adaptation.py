@@ -17,8 +17,9 @@ from vsreid_lite.config import AdaptationConfig, PropagationConfig
 from vsreid_lite.networks.mask_propagation import TwoStreams
 from vsreid_lite.training.clips import Clip, mask_box
 from vsreid_lite.training.losses import joint_loss
-from vsreid_lite.training.propagation_samples import Mixture, PropagationBatches
+from vsreid_lite.training.propagation_samples import PropagationBatches
 from vsreid_lite.training.recomposition import recompose
+from vsreid_lite.training.stages import Mixture
 from vsreid_lite.video.masks import Frame, Mask
 from vsreid_lite.video.video import Video
 
@@ -35,35 +36,48 @@ def adapt(
     seed: int = 0,
     progress: bool = False,
 ) -> TwoStreams:
-    """A copy of `network` that knows this sequence's first frame; the network itself stays as it is.
+    """A copy of `network` that knows this video's first frame; the network itself stays as it is.
 
-    Trains so many steps for each instance, or with a warning fewer if `config.seconds` for each are over first: both
-    streams in every third step, the RGB stream alone in the others. Batch normalisation keeps its statistics: one frame
-    is no population. The motions of the recompositions are those of `dis-tuned`, whatever the flow of the run. Raises
-    FloatingPointError with the step for a loss or a gradient that is not finite.
+    Both streams learn in every third step, the RGB stream alone in the others. Batch normalisation keeps its
+    statistics: one frame is no population. The motions of the recompositions are those of `dis-tuned`, whatever the
+    flow of the run.
+
+    Args:
+        network: N_mp.
+        sequence: The video. Where its instances are too small to learn, a warning says so, and the copy is as it was.
+        config: Steps for each instance; with a warning fewer where its `seconds` for each are over first.
+        propagation: Side and margin of the patches.
+        seed: Of the recompositions and the guides.
+        progress: Show a bar.
+
+    Raises:
+        FloatingPointError: The loss or the gradient of a step is not finite.
     """
     adapted = copy.deepcopy(network).eval().to(memory_format=torch.channels_last)  # a fifth faster on a CPU
     areas = sequence.first_probabilities().sum((1, 2))
     if areas.max() < SMALLEST_TO_LEARN:
         warnings.warn(f"{sequence.name}: {int(areas.max())} pixels are too small to adapt to", stacklevel=2)
-        return adapted
-    batches = _batches(sequence, config, propagation, seed)
+    else:
+        _learn(adapted, _batches(sequence, config, propagation, seed), sequence, config, progress)
+    return adapted
+
+
+def _learn(
+    network: TwoStreams, batches: PropagationBatches, sequence: Video, config: AdaptationConfig, progress: bool
+) -> None:
+    """Train the network in place, until its steps are done or its time is over."""
     steps, learning_rate = config.pace
     steps *= sequence.K
-    optimiser = torch.optim.AdamW(adapted.parameters(), learning_rate, weight_decay=0.0)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser,
-        learning_rate,
-        total_steps=max(steps, 11),  # ten and fewer have no tenth to rise in
-        pct_start=0.1,
-    )
-    image_only = TwoStreams(adapted.rgb)
+    optimiser = torch.optim.AdamW(network.parameters(), learning_rate, weight_decay=0.0)
+    rising = max(steps, 11)  # ten and fewer have no tenth to rise in
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, total_steps=rising, pct_start=0.1)
+    image_only = TwoStreams(network.rgb)
     deadline = math.inf if config.seconds is None else time.monotonic() + config.seconds * sequence.K
     for step in tqdm(range(steps), desc=f"adapting to {sequence.name}", disable=not progress):
-        loss = joint_loss(adapted if step % FLOW_EVERY == 0 else image_only, batches[step])
+        loss = joint_loss(network if step % FLOW_EVERY == 0 else image_only, batches[step])
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        length = nn.utils.clip_grad_norm_(adapted.parameters(), 5.0)
+        length = nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         if not length.isfinite():  # as after a loss that is not
             raise FloatingPointError(f"adapting to {sequence.name}: the gradient is {length.item()} at step {step}")
         optimiser.step()
@@ -72,10 +86,9 @@ def adapt(
             warnings.warn(
                 f"{sequence.name}: adapted with {step + 1} of {steps} steps, as {config.seconds:g} s for each instance "
                 "were over; an idle or faster machine may find better masks",
-                stacklevel=2,
+                stacklevel=3,
             )
             break
-    return adapted
 
 
 def _batches(

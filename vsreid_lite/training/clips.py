@@ -1,10 +1,14 @@
-"""What the networks learn from: clips of a few annotated frames, rendered or real."""
+"""What the networks learn from: clips of a few annotated frames, rendered or real, and where they are kept."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import platform
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,12 +25,14 @@ from vsreid_lite.datasets.mini import mini_scene
 from vsreid_lite.datasets.scenes import Scene
 from vsreid_lite.flow.dis import TUNED, DisFlow
 from vsreid_lite.geometry import Box
-from vsreid_lite.system.files import write_bytes
+from vsreid_lite.system.files import PACKAGE, fingerprint, write_bytes
+from vsreid_lite.system.workers import MOST, each
 from vsreid_lite.video.masks import Frame, Mask
 
 Flow = NDArray[np.float16]
 
 LONGEST_STEP = 3  # frames between the two of a pair
+WORTH = 24  # clips that take longer to render than processes to start
 
 
 @dataclass(frozen=True)
@@ -64,10 +70,76 @@ class Clips(Protocol):
         """Clip `index`, from 0."""
 
 
-def write_clip(path: Path, clip: Clip, made_by: str) -> None:
-    """Keep a clip whose frames are of one size, atomically. made_by: what `read_clip` must be given.
+class ClipStore:
+    """Clips by their scenes: what one stage has asked for, the next ones need not wait for.
 
-    Raises OSError as `atomic_path` does.
+    Args:
+        workers: Processes to render with, at most eight; the clips do not depend on them.
+        quiet: Without progress bars.
+        folder: Where rendered clips are kept for a run that is resumed, and for the next; None: in memory alone.
+        keeps: Whether this process writes there, which only one of several that train together should.
+    """
+
+    def __init__(self, workers: int = 1, quiet: bool = False, folder: Path | None = None, keeps: bool = True) -> None:
+        self.workers, self.quiet, self.folder, self.keeps = min(workers, MOST), quiet, folder, keeps
+        self._scenes: dict[tuple[str, int], Clip] = {}
+        self._real: dict[tuple[Path, tuple[str, ...], int], list[Clip]] = {}
+
+    def mini(self, count: int) -> list[Clip]:
+        """Of the first `count` scenes of mini-train."""
+        return self._rendered("mini", mini_clip, count)
+
+    def footage(self, count: int) -> list[Clip]:
+        """Of the first `count` scenes in the style of footage."""
+        return self._rendered("footage", footage_clip, count)
+
+    def real(self, root: Path, names: tuple[str, ...], each_of: int) -> list[Clip]:
+        """`each_of` clips of every DAVIS 2016 sequence named."""
+        key = root, names, each_of
+        if key not in self._real:
+            self._real[key] = real_clips(root, list(names), each_of)
+        return self._real[key]
+
+    def _rendered(self, kind: str, render: Callable[[int], Clip], count: int) -> list[Clip]:
+        wanted = [index for index in range(count) if (kind, index) not in self._scenes]
+        with tqdm(total=len(wanted), desc=f"clips of {kind}", mininterval=2, disable=self.quiet or not wanted) as bar:
+            for index in wanted:
+                clip = self._kept(kind, index)
+                if clip is not None:
+                    self._scenes[kind, index] = clip
+                    bar.update()
+            missing = [index for index in wanted if (kind, index) not in self._scenes]
+            workers = self.workers if len(missing) >= WORTH else 1
+            with closing(each(render, missing, workers)) as rendered:
+                for index, clip in rendered:
+                    self._scenes[kind, index] = clip
+                    self._keep(kind, index, clip)
+                    bar.update()
+        return [self._scenes[kind, index] for index in range(count)]
+
+    def _kept(self, kind: str, index: int) -> Clip | None:
+        return None if self.folder is None else read_clip(_file(self.folder, kind, index), _made_by())
+
+    def _keep(self, kind: str, index: int, clip: Clip) -> None:
+        if self.folder is None or not self.keeps:
+            return
+        try:
+            write_clip(_file(self.folder, kind, index), clip, _made_by())
+        except OSError as error:
+            self.keeps = False
+            warnings.warn(f"{error}; clips are not kept for a run that is resumed", stacklevel=2)
+
+
+def write_clip(path: Path, clip: Clip, made_by: str) -> None:
+    """Keep a clip whose frames are of one size, atomically.
+
+    Args:
+        path: The file.
+        clip: The clip.
+        made_by: What `read_clip` must be given.
+
+    Raises:
+        OSError: The file cannot be written.
     """
     boxes = [(i, box.x0, box.y0, box.x1, box.y1) for i, found in enumerate(clip.strangers) for box in found]
     arrays: dict[str, NDArray[Any]] = {
@@ -134,7 +206,15 @@ def scene_clip(name: str, scene: Scene, seed: tuple[int, int], pairs: int = 3) -
 def real_clips(root: Path, names: list[str], each: int, pairs: int = 3, height: int = 320) -> list[Clip]:
     """`each` clips of every DAVIS 2016 sequence named, at a smaller height.
 
-    Raises ValueError for a sequence of too few frames or with frames that have no mask.
+    Args:
+        root: A DAVIS 2016 root.
+        names: The sequences.
+        each: Clips of every sequence.
+        pairs: Pairs of frames of a clip.
+        height: Of the frames, in pixels.
+
+    Raises:
+        ValueError: A sequence has too few frames, or frames without a mask.
     """
     return [clip for name in tqdm(names, desc="reading video") for clip in _real_clips(root, name, each, pairs, height)]
 
@@ -168,3 +248,14 @@ def mask_box(mask: NDArray[np.bool_]) -> Box | None:
     if len(rows) == 0:
         return None
     return Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+
+
+def _file(folder: Path, kind: str, index: int) -> Path:
+    return folder / f"{kind}-{index:03d}.safetensors"
+
+
+@cache
+def _made_by() -> str:
+    """Changes with all code of the package, so that no clip is of an older one, and with the libraries that render."""
+    code = fingerprint(sorted(PACKAGE.rglob("*.py")))
+    return " ".join((code, np.__version__, cv2.__version__, version("scikit-image"), platform.machine()))

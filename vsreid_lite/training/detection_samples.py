@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from vsreid_lite.geometry import Box, iou, resize
 from vsreid_lite.networks.identification import CROP
 from vsreid_lite.training.clips import Clip, mask_box
-from vsreid_lite.training.copy_paste import paste
+from vsreid_lite.training.recomposition import paste
 from vsreid_lite.video.masks import Frame, Mask
 
 SMALLEST = 60  # visible pixels of an instance that a network can be asked for

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vsreid_lite.networks.mask_propagation import TwoStreams, normalise_flow
-from vsreid_lite.training.processes import Team
+from vsreid_lite.training.processes import mixed_precision
 from vsreid_lite.training.propagation_samples import Batch
 
 
@@ -23,12 +23,15 @@ def segmentation_loss(margin: Tensor, truth: Tensor) -> Tensor:
 def joint_loss(network: TwoStreams, batch: Batch, own_guides: int = 0) -> Tensor:
     """The mean loss of the streams and of their average, which is what is used; of one stream its loss.
 
-    own_guides: half of the batch gets as guide what the network makes of its guide, so many times over.
+    Args:
+        network: N_mp.
+        batch: As `PropagationBatches` draws it.
+        own_guides: Half of the batch gets as guide what the network makes of its guide, so many times over.
     """
     moved = _moved(batch, network)
     if own_guides:
         moved["guide"] = _own_guides(network, moved, own_guides)
-    with Team(moved["image"].device).autocast():
+    with mixed_precision(moved["image"].device):
         logits = network(moved["image"], moved["flow"], moved["guide"])
     margins = [_margin(stream) for stream in logits]
     if len(margins) > 1:
@@ -40,7 +43,7 @@ def flow_loss(network: TwoStreams, batch: Batch) -> Tensor:
     """The loss of the flow stream alone."""
     assert network.flow is not None
     moved = _moved(batch, network)
-    with Team(moved["image"].device).autocast():
+    with mixed_precision(moved["image"].device):
         logits = network.flow(normalise_flow(moved["flow"]), moved["guide"])
     return segmentation_loss(_margin(logits), moved["truth"])
 
@@ -50,7 +53,7 @@ def _own_guides(network: TwoStreams, batch: Batch, times: int) -> Tensor:
     """The guides (B, 1, S, S) with the first half replaced: soft, and drifted as after `times` more frames."""
     half = len(batch["guide"]) // 2
     image, flow, guide = (batch[name][:half] for name in ("image", "flow", "guide"))
-    with Team(batch["image"].device).autocast():
+    with mixed_precision(batch["image"].device):
         for _ in range(times):
             guide = network.predict(image, flow, guide)[:, None].float()
     return torch.cat([guide, batch["guide"][half:]])

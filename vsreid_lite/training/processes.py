@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Team:
+class Processes:
     """n processes that do together what one does alone; by default this one alone, n = 1.
 
     Every process draws the whole batch of a step and keeps its share, and the gradients are averaged: n processes with
@@ -51,25 +51,32 @@ class Team:
         here = int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if self.count > 1 else 1
         return max(1, available_cores() // here)
 
-    def autocast(self) -> AbstractContextManager[Any]:
-        """Mixed precision on a GPU: bfloat16 where it is safe. A loss runs its network in it, and itself in float32.
+    def prepare(self, model: nn.Module, loss: Callable[[Any], Tensor]) -> Callable[[Any], Tensor]:
+        """A loss whose gradients are averaged over the processes.
 
-        A CPU computes in float32: one without instructions for bfloat16 takes five times as long with it.
+        Batch normalisation is made to see the whole batch, in place, where torch can.
+
+        Args:
+            model: What learns.
+            loss: The loss of a batch, which may call any part of the model.
+
+        Returns:
+            The same loss; its `backward` averages the gradients.
         """
         if self.accelerator is None:
-            return torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda")
-        return self.accelerator.autocast()
-
-    def prepare(self, model: nn.Module) -> None:
-        """Make batch normalisation see the whole batch, in place, where torch can."""
-        if self.count > 1 and self.device.type == "cuda":
+            return loss
+        if self.device.type == "cuda":
             nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        prepared: Callable[[Any], Tensor] = self.accelerator.prepare(_Objective(model, loss))
+        return prepared
 
     def share(self, batch: Any) -> Any:
         """This process's part of a batch: every n-th sample of every tensor or list in it.
 
-        So the first half of a batch is the first halves of its parts, whatever a loss does with it. Raises ValueError
-        for a batch that cannot be shared equally: its mean would not be the mean of the parts.
+        So the first half of a batch is the first halves of its parts, whatever a loss does with it.
+
+        Raises:
+            ValueError: The batch cannot be shared equally: its mean would not be the mean of the parts.
         """
         if self.count == 1:
             return batch
@@ -93,23 +100,11 @@ class Team:
         answer = self.mean(torch.tensor(float(self.main and question()), device=self.device))
         return bool(answer.item() > 0)
 
-    def average_gradients(self, model: nn.Module) -> None:
-        """Give all processes the mean of their gradients."""
-        if self.count == 1:
-            return
-        learnt = [p for p in model.parameters() if p.requires_grad]
-        for p in learnt:
-            p.grad = torch.zeros_like(p) if p.grad is None else p.grad
-        gradients = [p.grad for p in learnt if p.grad is not None]
-        flat = self.mean(torch.cat([gradient.flatten() for gradient in gradients]))
-        for gradient, part in zip(gradients, flat.split([p.numel() for p in learnt]), strict=True):
-            gradient.copy_(part.view_as(gradient))
-
     def gather(self, rows: Tensor) -> Tensor:
         """The rows of all processes in the order of the batch, for a loss that compares samples with one another.
 
         Each process then computes the loss of the whole batch. Only its own rows carry a gradient, n-fold, so that the
-        mean of the processes' gradients is the gradient of that loss.
+        mean of the processes' gradients is the gradient of that loss; Accelerate's own `gather` has no gradient.
         """
         if self.accelerator is None:
             return rows
@@ -124,24 +119,51 @@ class Team:
             self.accelerator.wait_for_everyone()
 
 
-def assemble(device: str) -> Team:
-    """The team of this process, by the environment that `accelerate launch` or `torchrun` set.
+ALONE = Processes()
 
-    device: "cpu", "cuda" or "cuda:N". Several processes take one GPU each, or share the CPU. Raises ValueError where
-    they need accelerate and it is missing, or are given one GPU for all.
+
+class _Objective(nn.Module):
+    """A loss as a module that owns what learns, for Accelerate to prepare."""
+
+    def __init__(self, model: nn.Module, loss: Callable[[Any], Tensor]) -> None:
+        super().__init__()
+        self.model, self.loss = model, loss
+
+    def forward(self, batch: Any) -> Tensor:
+        return self.loss(batch)
+
+
+def assemble(device: str) -> Processes:
+    """Those that this process trains with, by the environment that `accelerate launch` or `torchrun` set.
+
+    Args:
+        device: "cpu", "cuda" or "cuda:N". Several processes take one GPU each, or share the CPU.
+
+    Raises:
+        ValueError: Several processes need accelerate and it is missing, or they are given one GPU for all.
     """
     if not several_processes():
-        return Team(torch.device(device))
+        return Processes(torch.device(device))
     if find_spec("accelerate") is None:
         raise ValueError("training in several processes needs accelerate (python -m pip install accelerate)")
     if device not in ("cpu", "cuda"):
         raise ValueError(f"device {device!r}: several processes take a GPU each; use --device auto, cuda or cpu")
-    from accelerate import Accelerator
+    from accelerate import Accelerator, DistributedDataParallelKwargs
 
-    accelerator = Accelerator(cpu=device == "cpu", mixed_precision="no" if device == "cpu" else "bf16")
-    return Team(accelerator.device, accelerator)
+    # A step may leave parameters out, and normalisation on CPUs stays each process's own.
+    averaging = DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=False)
+    accelerator = Accelerator(cpu=device == "cpu", mixed_precision="no", kwargs_handlers=[averaging])
+    return Processes(accelerator.device, accelerator)
 
 
 def several_processes() -> bool:
     """Whether this process was started as one of several."""
     return int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+def mixed_precision(device: torch.device) -> AbstractContextManager[Any]:
+    """On a GPU bfloat16 where it is safe. A loss runs its network in it, and itself in float32.
+
+    A CPU computes in float32: one without instructions for bfloat16 takes five times as long with it.
+    """
+    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")

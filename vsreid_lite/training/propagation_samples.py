@@ -15,11 +15,13 @@ from vsreid_lite.config import PropagationConfig
 from vsreid_lite.geometry import Box
 from vsreid_lite.training.clips import Clip, Clips, mask_box
 from vsreid_lite.training.deformation import deform_mask
+from vsreid_lite.training.stages import STILLS, Mixture
 from vsreid_lite.video.masks import Frame
 
 WINDOW = 176  # pixels: the side of the square in which guides are deformed, for patches of up to 128
 CONTEXT = 0.6  # of the instance on each side of it, inside the window
 SMALLEST = 60  # pixels of an instance that is worth a sample
+CAMERA = 3.0  # pixels of the patch: spread of the constant flow that is added to some samples
 
 PATCH = PropagationConfig().patch
 
@@ -37,33 +39,20 @@ class Sample:
     truth: Array
 
 
-@dataclass(frozen=True)
-class Mixture:
-    """Shares of the three situations: a deformed true mask, the mask of a neighbouring frame, a recovery's template.
-
-    warped: share of the neighbours that are warped by the flow first. kept: share of those that are not deformed then.
-    hard: share of the deformed guides that are corrupted hard.
-    """
-
-    neighbour: float = 0.3
-    recovery: float = 0.2
-    hard: float = 0.35
-    warped: float = 0.0
-    kept: float = 0.0
-
-
-STILLS = Mixture()  # section 3.4: pre-training with deformed masks
-VIDEO = Mixture(neighbour=0.7, recovery=0.12, hard=0.15, warped=0.9, kept=0.55)  # a branch: guides as after a step
-DRIFTED = Mixture(neighbour=0.55, recovery=0.15, hard=0.3, warped=0.85, kept=0.4)  # jointly: as after many steps
-CAMERA = 3.0  # pixels of the patch: spread of the constant flow that is added to some samples
-
-
 class PropagationBatches(Dataset[Batch]):
     """Batch number `step` is drawn from (seed, step) alone, so training can resume anywhere.
 
     A batch holds "image" (B, 3, S, S) RGB in [0, 1], "flow" (B, 2, S, S) in pixels of the patch, "guide" (B, 1, S, S)
-    and "truth" (B, S, S), 0 or 1. Instances of fewer than `smallest` pixels are passed over. config: side and margin of
-    the patch, or, without `use_box`, the whole frame as the patch (Table 1, the baseline), which knows no recovery.
+    and "truth" (B, S, S), 0 or 1.
+
+    Args:
+        clips: What samples are drawn from.
+        batch: B.
+        config: Side and margin of the patch, or, without `use_box`, the whole frame as the patch (Table 1, the
+            baseline), which knows no recovery.
+        seed: Of all draws.
+        mixture: Of the guides.
+        smallest: Instances of fewer pixels are passed over.
     """
 
     def __init__(
@@ -186,7 +175,10 @@ class PropagationBatches(Dataset[Batch]):
 def cut_window(image: NDArray, window: tuple[float, float, float, float], side: int = WINDOW) -> Array:
     """What `image` (H, W) or (H, W, C) shows in a window (x0, y0, x1, y1), which may leave it: (S, S) or (S, S, C).
 
-    side: S, in pixels. uint8 becomes float32 in [0, 1], other values stay what they are.
+    Args:
+        image: uint8 becomes float32 in [0, 1], other values stay what they are.
+        window: In pixels of the image.
+        side: S, in pixels.
     """
     x0, y0, x1, y1 = window
     left, top = max(int(x0) - 2, 0), max(int(y0) - 2, 0)

@@ -1,7 +1,10 @@
-"""Recompositions of one annotated frame: its instances moved, turned and relit over its own inpainted background.
+"""New pictures of annotated frames: instances pasted into other frames, and recompositions of one frame.
 
-The recipe is that of Lucid Dreaming (Khoreva et al. 2017, the paper's [6]), and so are the constants of background and
-light. Those of instances are ours: it turns them by 30 degrees, scales them by 15 % and bends them with a spline.
+Pasting is after "Simple Copy-Paste" (Ghiasi et al. 2021), its sizes and light are ours: N_reid shall learn instances,
+and not what is behind them. A recomposition has the frame's instances moved, turned and relit over its own inpainted
+background. Its recipe is that of Lucid Dreaming (Khoreva et al. 2017, the paper's [6]), and so are the constants of
+background and light. Those of instances are ours: it turns them by 30 degrees, scales them by 15 % and bends them
+with a spline.
 """
 
 from __future__ import annotations
@@ -11,15 +14,51 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsreid_lite.training.clips import Clip, mask_box
-from vsreid_lite.training.copy_paste import Image, lay_over
 from vsreid_lite.video.masks import Frame, Mask
 
 BACKGROUND = (3.0, 0.05, 0.05)  # degrees, scale, shift as a share of the frame
 INSTANCE = (25.0, 0.25, 0.30)  # degrees, scale, shift as a share of the instance
 STEP = (5.0, 0.05, 0.10)  # between the two frames of a pair
 INPAINTING_HEIGHT = 120  # the hole is filled at this height: it only has to look like background
+PASTED_SIZES = 0.1, 0.55  # a pasted instance's longer side, as a share of the frame's height
+ENLARGED = 2.0  # at most so many times, or it would be known by its blur
+SOFTNESS = 0.8  # pixels: spread of the blur of its rim
 
+Image = NDArray[np.float32]
 Motion = NDArray[np.float64]  # (2, 3), an affine map of pixels
+
+
+def paste(frame: Frame, donor: Clip, index: int, label: int, rng: np.random.Generator) -> tuple[Frame, Mask]:
+    """A copy of frame (H, W, 3) with an instance of frame `index` of another clip, and where it is: (H, W), 0 or 1.
+
+    That frame must show it. It gets another size, place, side and brightness; its centre stays inside the frame.
+    """
+    shown = donor.labels[index] == label
+    box = mask_box(shown)
+    assert box is not None
+    height, width = frame.shape[:2]
+    scale = min(rng.uniform(*PASTED_SIZES) * height / max(box.width, box.height), ENLARGED)
+    mirror = rng.choice([-1, 1])
+    x, y = rng.uniform(0, width), rng.uniform(0, height)
+    move = np.array(
+        [
+            [mirror * scale, 0, x - mirror * scale * (box.x0 + box.x1) / 2],
+            [0, scale, y - scale * (box.y0 + box.y1) / 2],
+        ]
+    )
+    colours = donor.frames[index].astype(np.float32)
+    if scale < 1:  # a linear warp would alias
+        colours = cv2.GaussianBlur(colours, (0, 0), 0.4 / scale)
+    alpha = cv2.warpAffine(shown.astype(np.float32), move, (width, height), flags=cv2.INTER_LINEAR)
+    surface = cv2.warpAffine(colours, move, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    surface = surface * rng.uniform(0.8, 1.2)
+    return np.clip(lay_over(frame, surface, alpha), 0, 255).astype(np.uint8), (alpha > 0.5).astype(np.uint8)
+
+
+def lay_over(image: NDArray, surface: Image, alpha: Image) -> Image:
+    """`surface` (H, W, 3) in front of an image (H, W, 3) where alpha (H, W) is 1, with a soft rim."""
+    soft = cv2.GaussianBlur(alpha, (0, 0), SOFTNESS)[..., None]
+    return image + soft * (surface - image)
 
 
 def recompose(frame: Frame, labels: Mask, count: int, seed: int) -> Clip:

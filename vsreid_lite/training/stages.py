@@ -1,315 +1,246 @@
-"""The stages of training: each makes one weight file and has a `vsreid train` command."""
+"""The stages of training: each makes one weight file and has a `vsreid train` command. Read without torch."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
-
-import torch
-from torch import Tensor, nn
-from torch.utils.data import Dataset
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any
 
 from vsreid_lite.config import PAPER, PropagationConfig
-from vsreid_lite.networks.checkpoints import misfits, read_checkpoint
-from vsreid_lite.networks.detector import LiteDetector, PaperDetector
-from vsreid_lite.networks.identification import LiteIdentification, OIMLoss, PaperIdentification
-from vsreid_lite.networks.mask_propagation import TwoStreams, lite_streams
-from vsreid_lite.networks.provenance import SHIPPED, Provenance, read_provenance
-from vsreid_lite.networks.resnet import paper_streams
-from vsreid_lite.networks.weights import load_weights, save_weights
-from vsreid_lite.training.catalogue import STILL_STAGES
-from vsreid_lite.training.clips import Clip
-from vsreid_lite.training.detection_samples import Detection, DetectionBatches, IdentityBatches, RegionBatches, Regions
-from vsreid_lite.training.loop import ALONE, Plan, train
-from vsreid_lite.training.losses import flow_loss, joint_loss
-from vsreid_lite.training.processes import Team
-from vsreid_lite.training.propagation_samples import DRIFTED, STILLS, VIDEO, Batch, Mixture, PropagationBatches
-from vsreid_lite.training.rendering import ClipStore
-from vsreid_lite.training.starts import PUBLISHED, with_flow_stream
-from vsreid_lite.training.stills import Mixed, Stills
 
-NETWORKS: dict[str, Callable[[], nn.Module]] = {
-    "rgb": lambda: lite_streams(use_flow=False),
-    "two streams": lite_streams,
-    "detector": LiteDetector,
-    "identification": LiteIdentification,
-    "paper rgb": lambda: paper_streams(use_flow=False),
-    "paper two streams": paper_streams,
-    "paper detector": PaperDetector,
-    "paper identification": PaperIdentification,
-}
+if TYPE_CHECKING:
+    from torch import nn
+
+    from vsreid_lite.training.running import Training
 
 
 @dataclass(frozen=True)
+class Plan:
+    """How long and how fast: AdamW, cosine schedule with a short warm-up."""
+
+    steps: int
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    warm_up: int = 100
+    minutes: float = math.inf  # stop after this long; the schedule still counts steps
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Shares of the three situations: a deformed true mask, the mask of a neighbouring frame, a recovery's template.
+
+    Attributes:
+        neighbour: Share of masks of a neighbouring frame.
+        recovery: Share of templates of a recovery.
+        hard: Share of the deformed guides that are corrupted hard.
+        warped: Share of the neighbours that are warped by the flow first.
+        kept: Share of those that are not deformed then.
+    """
+
+    neighbour: float = 0.3
+    recovery: float = 0.2
+    hard: float = 0.35
+    warped: float = 0.0
+    kept: float = 0.0
+
+
+STILLS = Mixture()  # section 3.4: pre-training with deformed masks
+VIDEO = Mixture(neighbour=0.7, recovery=0.12, hard=0.15, warped=0.9, kept=0.55)  # a branch: guides as after a step
+DRIFTED = Mixture(neighbour=0.55, recovery=0.15, hard=0.3, warped=0.85, kept=0.4)  # jointly: as after many steps
+
+
+@dataclass(frozen=True)
+class Published:
+    """Weights of others that a first stage starts from.
+
+    Attributes:
+        weights: "module:name" of a function that returns their file, or of an address for `hub_weights`.
+        part: The part of the network that they fill, by its `load_published`.
+        said: What the header of all that starts from them says.
+    """
+
+    weights: str
+    part: str
+    said: str
+
+    def find(self) -> Path:
+        """Their file, fetched where it is published by torchvision.
+
+        Raises:
+            FileNotFoundError: The file is not there and cannot be fetched.
+        """
+        from vsreid_lite.system.downloads import hub_weights
+
+        found = resolve_name(self.weights)
+        return hub_weights(found) if isinstance(found, str) else found()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Stage:
-    """One `vsreid train` command: which network, from what, for how long."""
+    """One `vsreid train` command: which network, from what, for how long.
+
+    Attributes:
+        network: Its name in the headers of weight files.
+        architecture: "module:name" of what builds it, and `options` for that.
+        trainer: "module:name" of the function that trains it.
+        start: The stage whose weights it continues; None for a first stage.
+        published: The weights of others that a first stage starts from.
+        plan: Steps and learning rate.
+        batch: Samples of a step.
+        minutes: Of training on 2 cores; None: it needs a GPU, and nobody has run it in full.
+        mini: Scenes of mini-train.
+        footage: Scenes in the style of footage.
+        real: Clips of real sequences.
+        mixture: Of the guides of N_mp.
+        use_box: Whether N_mp sees patches, and not whole frames (Table 1, row 1).
+        own_guides: Half of the guides go through the network so many times first.
+        flow_only: The flow stream learns, which begins as the RGB stream of `start`; that stays as it is.
+        patch: The side of what N_mp sees, in pixels.
+    """
 
     network: str
+    architecture: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    trainer: str
+    start: str | None = None
+    published: Published | None = None
     plan: Plan
     batch: int
-    start: str | None = None  # the stage whose weights it continues; None: those of others, in `starts.PUBLISHED`
-    mini: int = 480  # scenes of mini-train
-    footage: int = 360  # scenes in the style of footage
-    real: int = 0  # clips of real sequences
+    minutes: int | None
+    mini: int = 480
+    footage: int = 360
+    real: int = 0
     mixture: Mixture = VIDEO
     use_box: bool = True
-    own_guides: int = 0  # half of the guides go through the network so many times first
-    flow_only: bool = False  # the flow stream, from the RGB stream of `start`, which stays as it is
-    patch: int = PropagationConfig().patch  # pixels: the side of what N_mp sees
+    own_guides: int = 0
+    flow_only: bool = False
+    patch: int = PropagationConfig().patch
 
+    @property
+    def takes_stills(self) -> bool:
+        """Whether it may also learn from stills: the first stages of N_mp."""
+        return self.mixture == STILLS
+
+    def build(self) -> nn.Module:
+        """The network, untrained."""
+        network: nn.Module = resolve_name(self.architecture)(**self.options)
+        return network
+
+    def train(self, training: Training) -> int:
+        """Train the network; the steps done."""
+        steps: int = resolve_name(self.trainer)(training)
+        return steps
+
+
+_N_MP = "vsreid_lite.networks.mask_propagation"
+_DETECTOR = "vsreid_lite.networks.detector"
+_IDENTIFICATION = "vsreid_lite.networks.identification"
+_RUNNING = "vsreid_lite.training.running"
+_LITE_START = partial(
+    Published,
+    "vsreid_lite.networks.efficientnet:imagenet_file",
+    said="; at first EfficientNet-Lite0's ImageNet weights (ML Illustrated, Apache-2.0)",
+)
+_STREAMS = partial(Stage, architecture=f"{_N_MP}:lite_streams", trainer=f"{_RUNNING}:train_propagation", batch=8)
+_rgb = partial(_STREAMS, network="rgb", options={"use_flow": False})
+_two_streams = partial(_STREAMS, network="two streams")
+_detector = partial(
+    Stage,
+    network="detector",
+    architecture=f"{_DETECTOR}:LiteDetector",
+    trainer=f"{_RUNNING}:train_detector",
+    batch=6,
+)
+_identification = partial(
+    Stage,
+    network="identification",
+    architecture=f"{_IDENTIFICATION}:LiteIdentification",
+    trainer=f"{_RUNNING}:train_identification",
+    batch=64,
+)
 
 # Section 3.4. Every stream of every row of Table 1 has had 2,500 steps, of its own or of the stream it starts from; the
 # flow stream, which begins as the RGB stream after its first 1,500, has had 1,800 more.
-PRETRAINING, BRANCH, LAST = Plan(700, 4e-4), Plan(800, 4e-4), Plan(1000, 4e-4)
-FINE = Plan(400, 3e-4)  # on real video
+_FIRST: dict[str, Any] = {"plan": Plan(700, 4e-4), "mixture": STILLS, "published": _LITE_START("rgb.backbone")}
+_BRANCH: dict[str, Any] = {"plan": Plan(800, 4e-4)}
+_LAST: dict[str, Any] = {"plan": Plan(1000, 4e-4), "mixture": DRIFTED, "own_guides": 2}
+_REAL: dict[str, Any] = {"plan": Plan(400, 3e-4), "mini": 60, "footage": 60, "real": 150}
+_REAL_N_MP: dict[str, Any] = {**_REAL, "mixture": DRIFTED, "own_guides": 2}
 
-STAGES = {
-    "lite-stills": Stage("rgb", PRETRAINING, 8, mixture=STILLS),
-    "lite-rgb": Stage("rgb", BRANCH, 8, "lite-stills"),
-    "lite-flow": Stage("two streams", BRANCH, 8, "lite-rgb", flow_only=True),
-    "lite-propagation": Stage("two streams", LAST, 8, "lite-flow", mixture=DRIFTED, own_guides=2),
-    "lite-box": Stage("rgb", LAST, 8, "lite-rgb", mixture=DRIFTED, own_guides=2),
-    "lite-baseline-stills": Stage("rgb", PRETRAINING, 8, mixture=STILLS, use_box=False),
-    "lite-baseline-rgb": Stage("rgb", BRANCH, 8, "lite-baseline-stills", use_box=False),
-    "lite-baseline": Stage("rgb", LAST, 8, "lite-baseline-rgb", mixture=DRIFTED, use_box=False, own_guides=2),
-    "lite-detector": Stage("detector", Plan(800, 4e-4), 6),
-    "lite-identification": Stage("identification", Plan(2000, 4e-4), 64),
-    "lite-davis-propagation": Stage("two streams", FINE, 8, "lite-propagation", 60, 60, 150, DRIFTED, own_guides=2),
-    "lite-davis-box": Stage("rgb", FINE, 8, "lite-box", 60, 60, 150, DRIFTED, own_guides=2),
-    "lite-davis-baseline": Stage("rgb", FINE, 8, "lite-baseline", 60, 60, 150, DRIFTED, use_box=False, own_guides=2),
-    "lite-davis-detector": Stage("detector", Plan(400, 3e-4), 6, "lite-detector", 60, 60, 150),
-    "lite-davis-identification": Stage("identification", Plan(400, 3e-4), 64, "lite-identification", 60, 60, 150),
+# Minutes on 2 cores of an AMD EPYC: of N_mp half of those in the logs of data/training, since two stages were trained
+# at a time, on a core each; of N_det and N_reid, whose logs are of a busy machine, by the time of a step while two
+# trained. Rendering the scenes comes once on top.
+STAGES: dict[str, Stage] = {
+    "lite-stills": _rgb(**_FIRST, minutes=4),
+    "lite-rgb": _rgb(**_BRANCH, start="lite-stills", minutes=4),
+    "lite-flow": _two_streams(**_BRANCH, start="lite-rgb", flow_only=True, minutes=5),
+    "lite-propagation": _two_streams(**_LAST, start="lite-flow", minutes=12),
+    "lite-box": _rgb(**_LAST, start="lite-rgb", minutes=7),
+    "lite-baseline-stills": _rgb(**_FIRST, use_box=False, minutes=4),
+    "lite-baseline-rgb": _rgb(**_BRANCH, start="lite-baseline-stills", use_box=False, minutes=4),
+    "lite-baseline": _rgb(**_LAST, start="lite-baseline-rgb", use_box=False, minutes=6),
+    "lite-detector": _detector(plan=Plan(800, 4e-4), published=_LITE_START("rcnn.backbone.backbone"), minutes=5),
+    "lite-identification": _identification(plan=Plan(2000, 4e-4), published=_LITE_START("backbone"), minutes=15),
+    "lite-davis-propagation": _two_streams(**_REAL_N_MP, start="lite-propagation", minutes=10),
+    "lite-davis-box": _rgb(**_REAL_N_MP, start="lite-box", minutes=4),
+    "lite-davis-baseline": _rgb(**_REAL_N_MP, start="lite-baseline", use_box=False, minutes=3),
+    "lite-davis-detector": _detector(**_REAL, start="lite-detector", minutes=3),
+    "lite-davis-identification": _identification(**_REAL, start="lite-identification", minutes=3),
 }
-
+RENDERING_MINUTES = 5
+ALL = "all"  # every stage that has minutes, one after the other
+TIMED = tuple(STAGES)
 
 FULL_SIZE_RATE = 1e-4  # a guess, as are the steps: nobody has run these stages in full
+N_MP_PARTS = ("stills", "rgb", "flow", "propagation", "box", "baseline-stills", "baseline-rgb", "baseline")
 
 
-def _at_the_papers_size(stage: Stage, **changes: Any) -> Stage:
-    """The same stage with the paper's network and patch, and ten times the steps."""
-    start = stage.start and stage.start.replace("lite-", "paper-")
+def _at_the_papers_size(part: str, published: Published, **changes: Any) -> Stage:
+    """The stage `lite-PART` with the paper's network and patch, and ten times the steps."""
+    stage = STAGES[f"lite-{part}"]
+    origin = {"start": stage.start.replace("lite-", "paper-")} if stage.start else {"published": published}
     plan = replace(stage.plan, steps=10 * stage.plan.steps, learning_rate=FULL_SIZE_RATE)
-    made = replace(stage, network=f"paper {stage.network}", plan=plan, start=start, patch=PAPER.propagation.patch)
-    return replace(made, **changes)
+    size: dict[str, Any] = {"network": f"paper {stage.network}", "patch": PAPER.propagation.patch, "minutes": None}
+    return replace(stage, plan=plan, **origin, **size, **changes)
 
 
-N_MP = ("stills", "rgb", "flow", "propagation", "box", "baseline-stills", "baseline-rgb", "baseline")
-STAGES |= {f"paper-{part}": _at_the_papers_size(STAGES[f"lite-{part}"]) for part in (*N_MP, "detector")}
-STAGES["paper-identification"] = _at_the_papers_size(STAGES["lite-identification"], batch=8)
+_RESNET101 = Published(f"{_N_MP}:IMAGENET", "rgb", "; at first ResNet-101's ImageNet weights (torchvision)")
+_FASTER_RCNN = Published(f"{_DETECTOR}:COCO", "", "; at first Faster R-CNN's COCO weights (torchvision)")
+_RESNET50 = Published(f"{_IDENTIFICATION}:IMAGENET", "", "; at first ResNet-50's ImageNet weights (torchvision)")
+for _part in N_MP_PARTS:
+    STAGES[f"paper-{_part}"] = _at_the_papers_size(_part, _RESNET101, architecture=f"{_N_MP}:paper_streams")
+STAGES["paper-detector"] = _at_the_papers_size("detector", _FASTER_RCNN, architecture=f"{_DETECTOR}:PaperDetector")
+STAGES["paper-identification"] = _at_the_papers_size(
+    "identification",
+    _RESNET50,
+    architecture=f"{_IDENTIFICATION}:PaperIdentification",
+    trainer=f"{_RUNNING}:train_regions",
+    batch=8,
+)
 
 
-@dataclass(frozen=True)
-class Request:
-    """What the user of `vsreid train` chooses: the file to write, and what a stage may see beside the rendered scenes.
+def list_stages() -> str:
+    """A line for each stage of `vsreid train`."""
+    width = max(map(len, STAGES))
+    whole = sum(STAGES[name].minutes or 0 for name in TIMED) + RENDERING_MINUTES
+    lines = [f"{name:<{width}}  {STAGES[name].minutes:3} min" for name in TIMED]
+    lines.append(f"{ALL:<{width}}  {whole:3} min, every stage above, in this order")
+    rendering = f"the scenes are rendered first, {RENDERING_MINUTES} min, and kept beside the weights (clips, 3.4 GB)"
+    lines.append(f"on 2 cores; {rendering}")
+    untimed = [f"{name:<{width}}  needs a GPU, never timed" for name in STAGES if name not in TIMED]
+    return "\n".join([*lines, *untimed])
 
-    root and sequences: for stages with real video. stills: for first stages of N_mp, which draw from each set of them
-    as often as from the scenes.
+
+def check_stills(name: str) -> None:
+    """Refuse stills for a stage, or for all, that does not learn from them.
+
+    Raises:
+        ValueError: It does not; says which stages do.
     """
-
-    output: Path
-    command: str
-    seed: int = 0
-    minutes: float = math.inf
-    root: Path | None = None
-    sequences: tuple[str, ...] = ()
-    stills: tuple[Stills, ...] = ()
-
-
-def run_stage(name: str, request: Request, team: Team = ALONE, store: ClipStore | None = None) -> Provenance:
-    """Train stage `name` and write its weight file; an interrupted run continues from the `.state` beside the file.
-
-    team: the processes that train together, and their device; the first of them writes. store: clips that earlier
-    stages of this run have made. Raises ValueError for an unknown stage, for one with real video that is given none,
-    and for one that is given stills and does not learn from them.
-    """
-    if name not in STAGES:
-        raise ValueError(f"unknown training stage {name!r}: expected one of {', '.join(STAGES)}")
-    stage = STAGES[name]
-    if stage.real and (request.root is None or not request.sequences):
-        raise ValueError(f"{name} learns from real video: give --root and --sequences")
-    if request.stills and name not in STILL_STAGES:
-        raise ValueError(f"{name} does not learn from stills: --stills goes with {', '.join(STILL_STAGES)}")
-    torch.manual_seed(request.seed)
-    network, start = _start(stage, request)
-    network = network.to(team.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    clips = _clips(stage, request, store or ClipStore(team.cores))
-    steps = _TRAINERS[stage.network](_Training(network, stage, clips, _chain(name), request, team))
-    provenance = _provenance(stage, request, start, steps)
-    if team.main:
-        save_weights(request.output, network, provenance)
-    team.wait()
-    return provenance
-
-
-def is_finished(name: str, request: Request) -> bool:
-    """Whether the weight file of a request is there: by the same command, after the same stages, each with its steps.
-
-    One of an older network or plan is not. Raises ValueError for a damaged file.
-    """
-    if not request.output.exists():
-        return False
-    found = read_provenance(request.output)
-    before = [command.split()[2:3] for command in found.start]  # a header of another origin may hold anything
-    same = found.command == request.command and before == [[stage] for stage in _chain(name)]
-    planned = tuple(STAGES[stage].plan.steps for stage in (*_chain(name), name))
-    if not same or (*found.start_steps, found.steps) != planned:
-        return False
-    return not misfits(NETWORKS[STAGES[name].network]().state_dict(), read_checkpoint(request.output))
-
-
-def _chain(name: str) -> tuple[str, ...]:
-    """The stages that lead to stage `name`, the first one first."""
-    before = STAGES[name].start
-    return () if before is None else (*_chain(before), before)
-
-
-def _start_file(stage: str, output: Path) -> Path:
-    """The weights of the stage that another one starts from: those beside its output, else the shipped ones."""
-    beside = output.with_name(f"{stage}.safetensors")
-    for path in (beside, SHIPPED / beside.name):
-        if path.exists():
-            return path
-    raise FileNotFoundError(
-        f"{beside}: this stage starts from these weights; make them: vsreid train {stage} --output {beside}"
-    )
-
-
-def _start(stage: Stage, request: Request) -> tuple[nn.Module, Provenance | None]:
-    """The network of a stage, with the weights of the stage before and what is known of them."""
-    if stage.start is None:
-        network = NETWORKS[stage.network]()
-        PUBLISHED[stage.network].load(network)
-        return network, None
-    file = _start_file(stage.start, request.output)
-    network = NETWORKS[STAGES[stage.start].network if stage.flow_only else stage.network]()
-    start = load_weights(file, network)
-    if stage.flow_only:
-        assert isinstance(network, TwoStreams)
-        network = with_flow_stream(network)
-    return network, start
-
-
-def _provenance(stage: Stage, request: Request, start: Provenance | None, steps: int) -> Provenance:
-    data = f"{stage.mini} scenes of mini-train, {stage.footage} in the style of footage"
-    data += " and DAVIS 2016 (CC BY 4.0)" if stage.real else ""
-    data += _origin(stage, request, start)
-    seen = set(request.sequences if stage.real else ()).union(start.sequences if start else ())
-    return Provenance(
-        network=stage.network,
-        data=data,
-        command=request.command,
-        seed=request.seed,
-        steps=steps,
-        sequences=tuple(sorted(seen)),
-        start=(*start.start, start.command) if start else (),
-        start_steps=(*start.start_steps, start.steps) if start else (),
-    )
-
-
-def _origin(stage: Stage, request: Request, start: Provenance | None) -> str:
-    """What `data` says after its first semicolon: stills and published weights, also those of the stages before."""
-    if start is not None:
-        return "".join(start.data.partition("; ")[1:])
-    stills = "".join(f"; and {len(stills)} stills of {stills.name}" for stills in request.stills)
-    return stills + PUBLISHED[stage.network].said
-
-
-def _clips(stage: Stage, request: Request, store: ClipStore) -> list[Clip]:
-    clips = store.mini(stage.mini) + store.footage(stage.footage)
-    if stage.real and request.root is not None:
-        clips += store.real(request.root, request.sequences, max(1, stage.real // len(request.sequences)))
-    return clips
-
-
-@dataclass(frozen=True)
-class _Training:
-    """A stage with all that it needs."""
-
-    network: nn.Module
-    stage: Stage
-    clips: list[Clip]
-    chain: tuple[str, ...]
-    request: Request
-    team: Team
-
-    def run(self, model: nn.Module, batches: Dataset[Any], loss: Callable[[Any], Tensor]) -> int:
-        """Train `model`, which is the network, a part of it, or more than it; the steps done."""
-        plan = replace(self.stage.plan, minutes=self.request.minutes)
-        state = self.request.output.with_suffix(".state")
-        stages = (f"{name} of {STAGES[name].plan.steps} steps" for name in reversed(self.chain))  # they may change
-        command = " after ".join((f"{self.request.command}, {plan.steps} steps", *stages))
-        return train(model, batches, loss, plan, state, self.team, command)
-
-
-def _train_propagation(training: _Training) -> int:
-    network, stage = training.network, training.stage
-    assert isinstance(network, TwoStreams)
-    config = PropagationConfig(stage.patch, use_box=stage.use_box)
-    stills = training.request.stills
-    clips = Mixed(training.clips, *stills) if stills else training.clips
-    batches = PropagationBatches(clips, stage.batch, config, training.request.seed, stage.mixture)
-
-    def loss(values: Batch) -> Tensor:
-        return flow_loss(network, values) if stage.flow_only else joint_loss(network, values, stage.own_guides)
-
-    if stage.flow_only:
-        assert network.flow is not None
-        network.rgb.requires_grad_(False)
-        return training.run(network.flow, batches, loss)
-    return training.run(network, batches, loss)
-
-
-def _train_detector(training: _Training) -> int:
-    network, team = training.network, training.team
-    assert isinstance(network, (LiteDetector, PaperDetector))
-
-    def loss(values: Detection) -> Tensor:
-        images = [image.to(team.device) for image in values[0]]
-        targets = [{key: value.to(team.device) for key, value in target.items()} for target in values[1]]
-        with team.autocast():
-            losses = network.rcnn(images, targets)
-        return torch.stack([part.float() for part in losses.values()]).sum()
-
-    return training.run(network, DetectionBatches(training.clips, training.stage.batch, training.request.seed), loss)
-
-
-def _train_identification(training: _Training) -> int:
-    network, team = training.network, training.team
-    batches = IdentityBatches(training.clips, training.stage.batch, training.request.seed)
-    matching = OIMLoss(len(batches.identities)).to(team.device)
-
-    def loss(values: tuple[Tensor, Tensor]) -> Tensor:
-        with team.autocast():
-            embeddings = network(values[0].to(team.device, memory_format=torch.channels_last))
-        return matching(team.gather(embeddings.float()), team.gather(values[1].to(team.device)))
-
-    return training.run(nn.ModuleList([network, matching]), batches, loss)
-
-
-def _train_regions(training: _Training) -> int:
-    network, team = training.network, training.team
-    batches = RegionBatches(training.clips, training.stage.batch, training.request.seed)
-    matching = OIMLoss(len(batches.identities)).to(team.device)
-
-    def loss(values: Regions) -> Tensor:
-        images, boxes, identities = (value.to(team.device) for value in values)
-        with team.autocast():
-            embeddings = network(images.contiguous(memory_format=torch.channels_last), list(boxes))
-        return matching(team.gather(embeddings.float()), team.gather(identities.flatten()))
-
-    return training.run(nn.ModuleList([network, matching]), batches, loss)
-
-
-_TRAINERS = {
-    "rgb": _train_propagation,
-    "two streams": _train_propagation,
-    "detector": _train_detector,
-    "identification": _train_identification,
-    "paper rgb": _train_propagation,
-    "paper two streams": _train_propagation,
-    "paper detector": _train_detector,
-    "paper identification": _train_regions,
-}
+    takers = [stage for stage in STAGES if STAGES[stage].takes_stills]
+    if name not in takers:
+        raise ValueError(f"{name} does not learn from stills: --stills goes with {', '.join(takers)}")

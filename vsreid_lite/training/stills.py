@@ -37,7 +37,9 @@ class Stills(ABC):
     def __getitem__(self, index: int, /) -> Clip:
         """Picture `index` at its own size, read from its file; the flow is zero, and no stranger is known.
 
-        Raises FileNotFoundError, or ValueError for a picture that is unreadable or has not the size of its labels.
+        Raises:
+            FileNotFoundError: The picture is not there.
+            ValueError: The picture is unreadable, or has not the size of its labels.
         """
         path = self.pictures[index]
         frame = np.asarray(open_image(path).convert("RGB"))
@@ -69,8 +71,11 @@ class VocStills(Stills):
 class CocoStills(Stills):
     """The pictures of one of COCO's files of instances; crowds are left out.
 
-    annotations: the file; its pictures lie in the folder of the split's name beside the file's own folder. Of the size
-    of train2017 it takes about half a minute to read, and its outlines 2.5 GB of memory (a tenth of it: 3 s, 0.25 GB).
+    A file of the size of train2017 takes about half a minute to read, and its outlines 2.5 GB of memory (a tenth of it:
+    3 s, 0.25 GB).
+
+    Args:
+        annotations: The file; its pictures lie in the folder of the split's name beside the file's own folder.
     """
 
     def __init__(self, annotations: Path) -> None:
@@ -123,8 +128,9 @@ class Mixed:
 def open_stills(folder: Path) -> Stills:
     """The stills of a folder of PASCAL VOC or COCO: of several years the last, of several splits the first one there.
 
-    Raises FileNotFoundError where it is neither or a picture is missing, ValueError for a damaged file, for one without
-    an instance of at least 400 pixels, and where pycocotools is not installed.
+    Raises:
+        FileNotFoundError: The folder is neither, or a picture is missing.
+        ValueError: A file is damaged, no instance has 400 pixels, or pycocotools is not installed.
     """
     years = [folder, *sorted(folder.glob("VOC*")), *sorted(folder.glob("VOCdevkit/VOC*"))]
     voc = [year for year in years if (year / "SegmentationObject").is_dir()]

@@ -1,4 +1,4 @@
-"""Flow files: round trips, the layout byte by byte, and every kind of broken file."""
+"""Flow that is known: exact, and files with round trips, the layout byte by byte, and every kind of broken file."""
 
 import struct
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from vsreid_lite.flow import FloFolder, read_flo, write_flo
+from vsreid_lite.flow import ExactFlow, FloFolder, read_flo, write_flo
 
 FLOW = torch.arange(24, dtype=torch.float32).reshape(2, 3, 4) - 7.5
 FRAMES = [np.zeros((3, 4, 3), np.uint8)] * 3
@@ -82,3 +82,12 @@ def test_a_folder_is_read_by_the_names_of_the_frames(tmp_path):
 def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere"):
         FloFolder(tmp_path / "nowhere")
+
+
+def test_exact_flow_is_that_of_the_scene():
+    class Scene:
+        def flow(self, target, source):
+            return np.full((2, 3, 4), target * 10 + source, np.float64)
+
+    flow = ExactFlow(Scene())([], target=2, source=1)
+    assert flow.dtype == torch.float32 and torch.equal(flow, torch.full((2, 3, 4), 21.0))

@@ -2,7 +2,7 @@
 
 FlowNetC compares the features of both frames and makes a first flow. Two FlowNetS improve it in turn: each sees the
 second frame warped by the flow so far, and how far it then differs from the first. FlowNetSD, beside them, is for small
-displacements, and Fusion merges both flows at full resolution. Constants: FACTS, "FlowNet2".
+displacements, and Fusion merges both flows at full resolution.
 
 Inside, images are (B, 3, H, W), flows (B, 2, H, W) with channels (dx, dy), of the first frame towards the second.
 """
@@ -29,7 +29,9 @@ UPWARD = {5: 512, 4: 256, 3: 128, 2: 64}  # channels that come from the coarser 
 def load_flownet2(path: Path | str, device: torch.device | str = "cpu") -> FlowNet2:
     """FlowNet2 with the weights of the common PyTorch checkpoint (FlowNet2_checkpoint.pth.tar), ready to run.
 
-    Raises FileNotFoundError and ValueError as `read_checkpoint` and `load_tensors` do.
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is damaged or does not fit.
     """
     with torch.device("meta"):
         network = FlowNet2()
@@ -51,7 +53,11 @@ class FlowNet2(nn.Module):
     def forward(self, pair: Tensor) -> Tensor:
         """(B, 2, H, W), pixels: for each pixel of the first frame, where it is in the second.
 
-        pair: (B, 3, 2, H, W), RGB in 0-255, two frames. Raises ValueError unless H and W are multiples of 64.
+        Args:
+            pair: (B, 3, 2, H, W), RGB in 0-255, two frames.
+
+        Raises:
+            ValueError: H or W is no multiple of 64.
         """
         if pair.ndim != 5 or pair.shape[1:3] != (3, 2) or any(size % MULTIPLE or not size for size in pair.shape[3:]):
             raise ValueError(
@@ -122,8 +128,11 @@ def _conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Seq
 class _Refining(nn.Module):
     """The upward half of every network: a flow at the coarsest level, refined level by level with finer features.
 
-    features: channels by level, coarsest first. upward: channels that each finer level gets from the one above.
-    smooth: a further convolution before the flow is read off. bias: of the layers that double the flow's resolution.
+    Args:
+        features: Channels by level, coarsest first.
+        upward: Channels that each finer level gets from the one above.
+        smooth: A further convolution before the flow is read off.
+        bias: Of the layers that double the flow's resolution.
     """
 
     def __init__(

@@ -8,25 +8,23 @@ import pytest
 from tests.command_line import half_written, small_disk
 from tests.training.tiny_clips import tiny_clip
 from vsreid_lite.geometry import Box
-from vsreid_lite.training import rendering
-from vsreid_lite.training.rendering import ClipStore
+from vsreid_lite.training import clips
+from vsreid_lite.training.clips import ClipStore
 
 
 def test_a_clip_is_rendered_once_whoever_asks(monkeypatch):
     rendered = []
-    monkeypatch.setattr(
-        rendering, "mini_clip", lambda index: rendered.append(index) or tiny_clip(f"mini-train {index}")
-    )
+    monkeypatch.setattr(clips, "mini_clip", lambda index: rendered.append(index) or tiny_clip(f"mini-train {index}"))
     store = ClipStore(quiet=True)
     first, second = store.mini(3), store.mini(5)
     assert rendered == [0, 1, 2, 3, 4] and all(a is b for a, b in zip(first, second, strict=False))
     assert [clip.video for clip in second] == [f"mini-train {index}" for index in range(5)]
-    monkeypatch.setattr(rendering, "real_clips", lambda root, names, each_of: rendered.append(names) or [])
+    monkeypatch.setattr(clips, "real_clips", lambda root, names, each_of: rendered.append(names) or [])
     assert store.real("root", ("a",), 2) is store.real("root", ("a",), 2) and rendered[5:] == [["a"]]
 
 
 def test_clips_do_not_depend_on_the_number_of_processes(monkeypatch):
-    monkeypatch.setattr(rendering, "WORTH", 1)
+    monkeypatch.setattr(clips, "WORTH", 1)
     several, alone = ClipStore(2, quiet=True).mini(2), ClipStore(1, quiet=True).mini(2)
     for one, other in zip(several, alone, strict=True):
         assert one.video == other.video and one.strangers == other.strangers
@@ -44,7 +42,7 @@ def counted(monkeypatch):
         rendered.append(index)
         return replace(tiny_clip(f"mini-train {index}"), strangers=box)
 
-    monkeypatch.setattr(rendering, "mini_clip", render)
+    monkeypatch.setattr(clips, "mini_clip", render)
     return rendered
 
 
@@ -67,11 +65,11 @@ def test_clips_of_other_code_and_damaged_ones_are_rendered_again(counted, tmp_pa
     assert counted == [0, 1, 0]
     (tmp_path / "code" / "datasets").mkdir(parents=True)
     (tmp_path / "code" / "datasets" / "mini.py").write_text("x = 2")
-    monkeypatch.setattr(rendering, "PACKAGE", tmp_path / "code")
-    rendering._made_by.cache_clear()
+    monkeypatch.setattr(clips, "PACKAGE", tmp_path / "code")
+    clips._made_by.cache_clear()
     ClipStore(quiet=True, folder=tmp_path).mini(2)
     ClipStore(quiet=True, folder=tmp_path).mini(2)
-    rendering._made_by.cache_clear()
+    clips._made_by.cache_clear()
     assert counted == [0, 1, 0, 0, 1] and len(list(tmp_path.glob("*.safetensors"))) == 2
 
 
@@ -83,18 +81,10 @@ def test_a_disk_that_is_full_keeps_no_clips_and_stops_nothing(counted, tmp_path)
         assert len(said) == 1 and counted == [0, 1, 2]
 
 
-def test_of_processes_that_train_together_one_keeps_the_clips_and_all_read_them(counted, tmp_path):
-    ClipStore(quiet=True, folder=tmp_path, keeps=False).mini(1)
-    assert not list(tmp_path.iterdir())
-    ClipStore(quiet=True, folder=tmp_path).mini(1)
-    ClipStore(quiet=True, folder=tmp_path, keeps=False).mini(1)
-    assert counted == [0, 0]
-
-
 def test_arrays_in_any_order_and_kinds_of_scenes_come_back_as_they_were(counted, monkeypatch, tmp_path):
     clip = tiny_clip("footage 0")
     turned = replace(clip, frames=tuple(np.asfortranarray(frame) for frame in clip.frames))
-    monkeypatch.setattr(rendering, "footage_clip", lambda index: turned)
+    monkeypatch.setattr(clips, "footage_clip", lambda index: turned)
     for _ in range(2):
         store = ClipStore(quiet=True, folder=tmp_path)
         mini, footage = store.mini(1)[0], store.footage(1)[0]

@@ -1,10 +1,12 @@
+"""Weights of torchvision: in torch's hub folder, or fetched into it with a word, or one line about what to do."""
+
 import hashlib
 
 import pytest
 import torch
 
-from vsreid_lite.networks import hub
-from vsreid_lite.networks.hub import hub_weights
+from vsreid_lite.system import downloads
+from vsreid_lite.system.downloads import hub_weights
 
 CONTENT = b"weights"
 NAME = f"net-{hashlib.sha256(CONTENT).hexdigest()[:8]}.pth"
@@ -18,14 +20,14 @@ def folder(tmp_path, monkeypatch):
 
 
 def served(monkeypatch, content):
-    monkeypatch.setattr(hub, "fetch", lambda url, part: part.write_bytes(content))
+    monkeypatch.setattr(downloads, "fetch", lambda url, part: part.write_bytes(content))
 
 
 def refused(monkeypatch, error):
     def fetch(url, part):
         raise error
 
-    monkeypatch.setattr(hub, "fetch", fetch)
+    monkeypatch.setattr(downloads, "fetch", fetch)
 
 
 def test_a_file_that_is_there_is_used_without_network_and_without_a_word(folder, monkeypatch, capsys):

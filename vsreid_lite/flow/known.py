@@ -1,6 +1,7 @@
-"""Flow files: the Middlebury .flo format, and folders of them as an F.
+"""Flow that is known beforehand, as an F: folders of Middlebury .flo files, and the exact flow of a rendered scene.
 
-Little-endian: float32 202021.25 ("PIEH"), int32 width, int32 height, then float32 (u, v) interleaved, row by row.
+The format is little-endian: float32 202021.25 ("PIEH"), int32 width, int32 height, then float32 (u, v) interleaved,
+row by row.
 `.rflo`, of the authors' release, is the same format: the flow of frame i + 1 towards i, stored under i + 1.
 """
 
@@ -8,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from vsreid_lite.system.files import write_bytes
@@ -23,8 +26,13 @@ HEADER = 12  # bytes
 def read_flo(path: Path | str, shape: tuple[int, int] | None = None) -> Tensor:
     """The flow (2, H, W), float32, of a .flo or .rflo file.
 
-    shape: the (H, W) it must have. Raises FileNotFoundError, and ValueError with the path, what was expected and what
-    was found for a file that is truncated, too long, of another format or of another size.
+    Args:
+        path: The file.
+        shape: The (H, W) that the flow must have; None: any.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is truncated, too long, of another format or of another size.
     """
     path = Path(path)
     if not path.is_file():
@@ -43,7 +51,12 @@ def read_flo(path: Path | str, shape: tuple[int, int] | None = None) -> Tensor:
 
 
 def write_flo(path: Path | str, flow: Tensor) -> None:
-    """Write a flow (2, H, W), atomically. Raises ValueError for another shape, OSError with the path."""
+    """Write a flow (2, H, W), atomically.
+
+    Raises:
+        OSError: The file cannot be written.
+        ValueError: The flow has another shape.
+    """
     if flow.ndim != 3 or flow.shape[0] != 2:
         raise ValueError(f"{path}: expected a flow (2, H, W), found {tuple(flow.shape)}")
     values = flow.detach().cpu().permute(1, 2, 0).contiguous().numpy().astype("<f4")
@@ -54,7 +67,12 @@ def write_flo(path: Path | str, flow: Tensor) -> None:
 class FloFolder:
     """A folder of precomputed flows as an F: frame i towards i + 1 in <i>.flo, frame i + 1 towards i in <i + 1>.rflo.
 
-    frame_names: the stems of the video's frames, which name the files; by default 00000, 00001, ...
+    Args:
+        path: The folder.
+        frame_names: The stems of the video's frames, which name the files; by default 00000, 00001, ...
+
+    Raises:
+        FileNotFoundError: There is no such folder.
     """
 
     def __init__(self, path: Path | str, frame_names: Sequence[str] | None = None) -> None:
@@ -70,6 +88,25 @@ class FloFolder:
         suffix = ".flo" if source > target else ".rflo"
         height, width = frames[target].shape[:2]
         return read_flo(self.path / f"{name}{suffix}", (height, width))
+
+
+class Scene(Protocol):
+    """A rendered video that knows its own motion."""
+
+    def flow(self, target: int, source: int) -> NDArray[np.float32] | Tensor:
+        """(2, H, W), pixels (dx, dy): for each pixel of frame `target`, where it was in frame `source`."""
+        ...
+
+
+class ExactFlow:
+    """The flow that the renderer knows. Computes nothing from the frames."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+
+    def __call__(self, frames: Sequence[Frame], target: int, source: int) -> Tensor:
+        """(2, H, W), float32, pixels: for each pixel of frame `target`, where it was in frame `source`."""
+        return torch.as_tensor(self.scene.flow(target, source), dtype=torch.float32)
 
 
 def _read_header(header: bytes, path: Path) -> tuple[int, int]:
