@@ -6,8 +6,7 @@ import pytest
 
 from tests.command_line import half_written, refused, ship_stubs, small_disk, snapshot, tiny_sequence, truncate
 from vsreid_lite.commands.cli import main
-from vsreid_lite.datasets.davis import FRAMES, MASKS
-from vsreid_lite.datasets.frozen import write_benchmark
+from vsreid_lite.datasets.davis import FRAMES, MASKS, write_benchmark
 from vsreid_lite.evaluation.paper import table1
 from vsreid_lite.training.log import append_to_log
 

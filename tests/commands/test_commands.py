@@ -10,8 +10,8 @@ from PIL import Image
 
 from tests.command_line import half_written, refused, small_disk, snapshot, tiny_mask, tiny_sequence, truncate
 from vsreid_lite.commands.cli import main
-from vsreid_lite.commands.run import download_names
-from vsreid_lite.datasets.frozen import read_benchmark, write_benchmark
+from vsreid_lite.datasets import DOWNLOADS
+from vsreid_lite.datasets.davis import read_benchmark, write_benchmark
 from vsreid_lite.video.masks import write_mask
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "metrics"
@@ -165,7 +165,7 @@ def test_composites_are_drawn_with_the_seed_split_and_count_that_were_asked_for(
         asked.append((*arguments, options))
         return [tiny_sequence("cross-apes")]
 
-    monkeypatch.setattr("vsreid_lite.datasets.composite.composite_sequences", draw)
+    monkeypatch.setattr("vsreid_lite.datasets.composite.composite_videos", draw)
     root, out = tmp_path / "davis", tmp_path / "out"
     arguments = ["--root", str(root), "--output", str(out), "--seed", "3", "--split", "train", "--count", "2"]
     assert main(["render", "composite", *arguments]) == 0
@@ -210,7 +210,7 @@ def test_a_rendering_on_a_full_disk_leaves_no_list_of_its_sequences(tmp_path, ca
 def test_the_archives_of_the_parser_are_those_there_are():
     from vsreid_lite.datasets.download import ARCHIVES
 
-    assert download_names() == list(ARCHIVES)
+    assert list(DOWNLOADS) == list(ARCHIVES)
 
 
 def test_a_download_without_a_place_to_write_is_refused(tmp_path, capfd):

@@ -16,8 +16,8 @@ from torch.utils.data import DataLoader
 from tests.command_line import refused, tiny_sequence
 from tests.training.still_folders import instance, make_coco, make_voc, square
 from vsreid_lite.commands.cli import main
-from vsreid_lite.datasets.frozen import write_benchmark
-from vsreid_lite.evaluation.scores import InstanceScores, Scores
+from vsreid_lite.datasets.davis import write_benchmark
+from vsreid_lite.evaluation.metrics import InstanceScores, Scores
 from vsreid_lite.evaluation.selection import Selection, Trial
 from vsreid_lite.networks.provenance import Provenance, read_provenance
 from vsreid_lite.networks.weights import save_weights

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vsreid_lite.datasets.frozen import mini_test, read_benchmark, write_benchmark
+from vsreid_lite.datasets.davis import read_benchmark, write_benchmark
+from vsreid_lite.datasets.mini import mini_test
 from vsreid_lite.video.masks import PALETTE
 from vsreid_lite.video.video import Video
 

@@ -12,14 +12,12 @@ from tests.stubs import ListedDetector, ListedScores
 from vsreid_lite import vsreid
 from vsreid_lite.config import LITE, AdaptationConfig
 from vsreid_lite.datasets.benchmarks import open_benchmark
-from vsreid_lite.datasets.davis import MASKS
-from vsreid_lite.datasets.frozen import write_benchmark
+from vsreid_lite.datasets.davis import MASKS, write_benchmark
 from vsreid_lite.evaluation import ablation
 from vsreid_lite.evaluation.ablation import run_ablation, seen_sequences
 from vsreid_lite.evaluation.ladder import ADAPTATION, IMPROVING, adapted, ladder
-from vsreid_lite.evaluation.metrics import score_sequence
+from vsreid_lite.evaluation.metrics import Scores, score_sequence
 from vsreid_lite.evaluation.paper import table1
-from vsreid_lite.evaluation.scores import Scores
 from vsreid_lite.networks import Networks
 from vsreid_lite.networks.mask_propagation import lite_streams
 from vsreid_lite.networks.provenance import Provenance

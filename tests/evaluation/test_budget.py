@@ -8,8 +8,7 @@ from torch import nn
 
 from tests.command_line import ship_stubs
 from vsreid_lite.config import LITE, PAPER
-from vsreid_lite.evaluation.budget import training_budget
-from vsreid_lite.evaluation.ladder import ladder
+from vsreid_lite.evaluation.ladder import ladder, training_budget
 from vsreid_lite.evaluation.paper import table1
 from vsreid_lite.networks.provenance import Provenance
 from vsreid_lite.networks.weights import save_weights
@@ -62,7 +61,7 @@ def test_the_steps_are_those_of_the_header_whatever_the_plan_is_today(files):
 @pytest.mark.parametrize(
     ("command", "name"), [("by hand", "rgb"), ("vsreid train", "rgb"), ("vsreid train lite-box --seed 1", "lite-box")]
 )
-def test_a_file_that_does_not_say_the_steps_before_has_its_own_alone(files, command, name):
-    train(files, "box", "rgb", 5, command, start=("vsreid train lite-rgb --seed 0",))
+def test_a_stage_that_no_command_of_ours_made_has_the_name_of_its_network(files, command, name):
+    train(files, "box", "rgb", 5, command)
     entry = training_budget(ladder(LITE))[1]
     assert entry["steps"] == 5 and entry["stages"] == {name: 5}

@@ -7,7 +7,7 @@ import pytest
 
 from tests.evaluation.samples import frames
 from vsreid_lite.evaluation import evaluate, score_sequence
-from vsreid_lite.evaluation.scores import decay
+from vsreid_lite.evaluation.metrics import decay
 
 
 def official_decay(values: np.ndarray) -> float:

@@ -10,7 +10,7 @@ from tests.command_line import ship_stubs
 from vsreid_lite.config import LITE
 from vsreid_lite.datasets.benchmarks import Benchmark
 from vsreid_lite.evaluation.ladder import adapted, ladder
-from vsreid_lite.evaluation.scores import InstanceScores, Scores
+from vsreid_lite.evaluation.metrics import InstanceScores, Scores
 from vsreid_lite.evaluation.summary import (
     Measured,
     boost_interval,

@@ -7,8 +7,8 @@ import pytest
 
 from vsreid_lite.commands import figures as figure_commands
 from vsreid_lite.config import Config
+from vsreid_lite.evaluation.metrics import Statistics
 from vsreid_lite.evaluation.paper import table1
-from vsreid_lite.evaluation.scores import Statistics
 from vsreid_lite.figures import gallery
 from vsreid_lite.figures.checkpoint_video import figure3
 from vsreid_lite.figures.examples import Example

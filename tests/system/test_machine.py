@@ -9,7 +9,6 @@ import torch
 from packaging.requirements import Requirement
 
 from vsreid_lite.system import machine
-from vsreid_lite.system.workers import available_cores
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -25,10 +24,6 @@ def test_it_knows_the_packages_that_pyproject_asks_for():
     of_users = [name for extra, found in extras.items() if extra not in ("test", "browser") for name in found]
     assert set(of_users) <= set(machine.OPTIONAL)
     assert PROJECT["requires-python"] == ">=" + ".".join(map(str, machine.LEAST_PYTHON))
-
-
-def test_the_cores_are_those_that_workers_use():
-    assert machine.cores().text == str(available_cores())
 
 
 def test_an_old_package_is_missing(monkeypatch):

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from vsreid_lite.config import Config
 from vsreid_lite.system.files import write_text
-from vsreid_lite.system.interrupts import uninterrupted
 from vsreid_lite.system.wording import counted
+from vsreid_lite.system.workers import uninterrupted
 from vsreid_lite.training.catalogue import ALL, REAL_STAGES, STAGE_MINUTES, STAGE_NAMES, STILL_STAGES
 
 if TYPE_CHECKING:

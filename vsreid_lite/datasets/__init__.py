@@ -1,1 +1,5 @@
-"""The data: DAVIS, and the benchmarks that are rendered or recomposed."""
+"""The data: DAVIS, and the benchmarks that are rendered or recomposed; here their names alone."""
+
+DATASETS = ("mini", "composite", "davis-2016", "davis-2017")
+ARCHIVES_OF = {2017: ("davis-2017-trainval-480p", "davis-2017-test-dev-480p"), 2016: ("davis-2016",)}
+DOWNLOADS = (*ARCHIVES_OF[2017], *ARCHIVES_OF[2016], "davis-2017")  # as `vsreid download` calls them

@@ -10,16 +10,24 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from vsreid_lite.datasets.composite import CompositeSequence, composite_sequences
-from vsreid_lite.datasets.davis import FRAMES, MASKS, davis_folders, input_files, list_sequences, load_davis, read_first
-from vsreid_lite.datasets.frozen import MINI, write_benchmark
+from vsreid_lite.datasets import DATASETS
+from vsreid_lite.datasets.composite import CompositeVideo, composite_videos
+from vsreid_lite.datasets.davis import (
+    FRAMES,
+    MASKS,
+    davis_folders,
+    input_files,
+    list_sequences,
+    load_davis,
+    read_first,
+    write_benchmark,
+)
 from vsreid_lite.datasets.mini import mini_video
-from vsreid_lite.system.files import visible_files
+from vsreid_lite.system.files import MINI, visible_files
 from vsreid_lite.system.wording import counted
 from vsreid_lite.video.frame_folders import frame_files
 from vsreid_lite.video.video import Video, annotation_files
 
-DATASETS = ("mini", "composite", "davis-2016", "davis-2017")
 FEWEST_FRAMES = 3  # the first and the last do not count
 
 
@@ -162,5 +170,5 @@ def _inside(folder: Path) -> list[Path]:
 
 
 @lru_cache(maxsize=1)
-def _composites(root: Path) -> dict[str, CompositeSequence]:
-    return {sequence.name: sequence for sequence in composite_sequences(root)}
+def _composites(root: Path) -> dict[str, CompositeVideo]:
+    return {sequence.name: sequence for sequence in composite_videos(root)}

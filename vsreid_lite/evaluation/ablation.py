@@ -21,13 +21,12 @@ from vsreid_lite import vsreid
 from vsreid_lite.config import Config, with_propagation
 from vsreid_lite.datasets.benchmarks import Benchmark
 from vsreid_lite.evaluation.ladder import Row
-from vsreid_lite.evaluation.metrics import score_sequence
-from vsreid_lite.evaluation.scores import InstanceScores, Scores
+from vsreid_lite.evaluation.metrics import InstanceScores, Scores, score_sequence
 from vsreid_lite.evaluation.summary import Measured, summarise
 from vsreid_lite.flow import flow_file, get_flow
 from vsreid_lite.networks.loading import choose_device, network_files
 from vsreid_lite.system.files import PACKAGE, fingerprint, write_json
-from vsreid_lite.system.workers import each
+from vsreid_lite.system.workers import in_processes
 from vsreid_lite.vsreid import prepare
 
 Results = Mapping[tuple[Config, str], Path]  # the file that keeps the result of a configuration on a sequence
@@ -56,7 +55,7 @@ def run_ablation(
     jobs = _jobs(results, benchmark)
     missing = sum(len(job.rows) for job in jobs)
     bar = tqdm(total=missing, desc=f"ablation on {benchmark.dataset}", disable=not missing)
-    with bar, closing(each(_measure, jobs, workers)) as measured:
+    with bar, closing(in_processes(_measure, jobs, workers)) as measured:
         for job, parts in measured:
             for path, part in zip(job.rows, parts, strict=True):
                 write_json(path, part)

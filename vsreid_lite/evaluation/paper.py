@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from vsreid_lite.evaluation.scores import Statistics
-
-PAPER_DATA = Path(__file__).resolve().parents[2] / "data" / "paper"
+from vsreid_lite.evaluation.metrics import Statistics
+from vsreid_lite.system.files import PAPER_DATA
 
 
 @dataclass(frozen=True)

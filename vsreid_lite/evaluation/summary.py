@@ -13,10 +13,9 @@ from scipy.stats import bootstrap, t
 
 from vsreid_lite import __version__
 from vsreid_lite.datasets.benchmarks import Benchmark
-from vsreid_lite.evaluation.budget import training_budget
-from vsreid_lite.evaluation.ladder import PRINTED, Row
+from vsreid_lite.evaluation.ladder import PRINTED, Row, training_budget
+from vsreid_lite.evaluation.metrics import InstanceScores, Scores
 from vsreid_lite.evaluation.paper import arithmetic, entries, gain, table1
-from vsreid_lite.evaluation.scores import InstanceScores, Scores
 from vsreid_lite.networks.weight_files import UNTRAINED
 
 FEWEST = 3  # sequences for an interval

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vsreid_lite.evaluation.metrics import score_sequence
-from vsreid_lite.evaluation.scores import Scores
+from vsreid_lite.evaluation.metrics import Scores, score_sequence
 from vsreid_lite.merge import merge
 from vsreid_lite.reidentification import Retrieval
 from vsreid_lite.result import Result

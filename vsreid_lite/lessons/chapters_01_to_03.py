@@ -7,8 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vsreid_lite.evaluation.metrics import boundary_radius, region, score_sequence
-from vsreid_lite.evaluation.scores import Scores
+from vsreid_lite.evaluation.metrics import Scores, boundary_radius, region, score_sequence
 from vsreid_lite.geometry import Box, iou, release_iou, warp
 from vsreid_lite.lessons.flow_comparison import end_point_error
 from vsreid_lite.lessons.judging import asks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vsreid_lite.datasets.textures import fractal_noise
+from vsreid_lite.datasets.scenes import fractal_noise
 from vsreid_lite.training.clips import Clip
 from vsreid_lite.video.masks import Frame, Mask
 from vsreid_lite.video.video import Video

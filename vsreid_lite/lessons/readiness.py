@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from vsreid_lite import __version__
 from vsreid_lite.config import Config
-from vsreid_lite.system.files import PACKAGE
+from vsreid_lite.system.files import MINI
 from vsreid_lite.system.machine import (
     INSTALL,
     NEEDED,
@@ -29,7 +29,6 @@ from vsreid_lite.system.wording import counted
 if TYPE_CHECKING:
     from vsreid_lite.video.masks import Frame
 
-MINI = PACKAGE.parent / "data" / "mini"
 SEQUENCES, FRAMES = 12, 40  # of the frozen test split of mini, and of each of its sequences
 PROFILES = ("quick", "full")  # of a notebook
 CLIP = "scale-change"  # of mini: the clip of notebook 10 where it is given none

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from vsreid_lite.config import PropagationConfig
-from vsreid_lite.evaluation.metrics import Mask, score_frame
+from vsreid_lite.evaluation.metrics import BinaryMask, score_frame
 from vsreid_lite.flow import CachedFlow, FlowEstimator
 from vsreid_lite.geometry import Box, crop, cut, paste, warp
 from vsreid_lite.video.video import Video
@@ -25,7 +25,7 @@ class Seen:
 
     frame: int
     label: int
-    mask: Mask
+    mask: BinaryMask
     box: Box
 
     @property
@@ -69,7 +69,7 @@ def margin_costs(sequence: Video, flow: FlowEstimator, margins: Sequence[float])
     return costs.mean(1)
 
 
-def _box(mask: Mask) -> Box:
+def _box(mask: BinaryMask) -> Box:
     box = Box.from_probability(torch.from_numpy(mask))
     assert box is not None
     return box.enlarge(ENLARGE, (mask.shape[0], mask.shape[1]))

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from vsreid_lite.evaluation.metrics import Mask
+from vsreid_lite.evaluation.metrics import BinaryMask
 from vsreid_lite.geometry import Box, crop, cut, to_image
 from vsreid_lite.plots.colours import AFTER, BEFORE, BLACK
 from vsreid_lite.plots.panels import (
@@ -35,11 +35,11 @@ class View:
 
     name: str
     frame: Frame
-    mask: Mask
+    mask: BinaryMask
     box: Box
 
 
-def plot_boxes(frame: Frame, P: Map, truth: Mask, found: Box, enlarged: Box, title: str) -> Figure:
+def plot_boxes(frame: Frame, P: Map, truth: BinaryMask, found: Box, enlarged: Box, title: str) -> Figure:
     """Two boxes over the map P (H, W) of a frame, and over the frame with the true instance (H, W) outlined."""
     alternative = (
         f"{title}: the box of the map, {found.width} by {found.height} pixels, and enlarged, "

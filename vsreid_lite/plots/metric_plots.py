@@ -10,8 +10,17 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
-from vsreid_lite.evaluation.metrics import Mask, boundary, boundary_pixels, boundary_radius, region
-from vsreid_lite.evaluation.scores import RECALL_THRESHOLD, Statistics, Values, decay_bins
+from vsreid_lite.evaluation.metrics import (
+    RECALL_THRESHOLD,
+    BinaryMask,
+    Statistics,
+    Values,
+    boundary,
+    boundary_pixels,
+    boundary_radius,
+    decay_bins,
+    region,
+)
 from vsreid_lite.plots.colours import AFTER, BEFORE, BLACK, instance_colour
 from vsreid_lite.plots.line_plots import hatch
 from vsreid_lite.plots.panels import WHITE_EDGE, WIDTH, new_figure
@@ -39,7 +48,7 @@ def plot_presence(areas: NDArray[np.integer], labels: Sequence[int], title: str)
     return figure
 
 
-def plot_measures(frame: Frame, truth: Mask, guess: Mask) -> Figure:
+def plot_measures(frame: Frame, truth: BinaryMask, guess: BinaryMask) -> Figure:
     """J and F of one mask in one frame, side by side, in the part of the frame (H, W, 3) around both masks (H, W).
 
     Left, the pixels that J counts; right, the boundaries that F compares: what lies farther apart than the tolerated
@@ -67,7 +76,7 @@ def plot_measures(frame: Frame, truth: Mask, guess: Mask) -> Figure:
     return figure
 
 
-def _around(mask: Mask) -> tuple[slice, slice]:
+def _around(mask: BinaryMask) -> tuple[slice, slice]:
     """The part of the frame with the mask and some ground around it; all of it where the mask is empty."""
     y, x = np.nonzero(mask)
     if not len(y):
@@ -76,7 +85,7 @@ def _around(mask: Mask) -> tuple[slice, slice]:
     return slice(first[0], last[0]), slice(first[1], last[1])
 
 
-def _show_boundary(axes: Axes, mask: Mask, other: Mask, radius: int, colour: str, name: str) -> None:
+def _show_boundary(axes: Axes, mask: BinaryMask, other: BinaryMask, radius: int, colour: str, name: str) -> None:
     """The boundary pixels of a mask: dots where the other boundary is near, crosses elsewhere."""
     edge = boundary_pixels(mask)
     near = _near(boundary_pixels(other), radius)
@@ -87,9 +96,9 @@ def _show_boundary(axes: Axes, mask: Mask, other: Mask, radius: int, colour: str
         )
 
 
-def _near(edge: Mask, radius: int) -> Mask:
+def _near(edge: BinaryMask, radius: int) -> BinaryMask:
     """(H, W): the pixels at most `radius` away from an edge."""
-    near: Mask = distance_transform_edt(~edge) <= radius if edge.any() else edge
+    near: BinaryMask = distance_transform_edt(~edge) <= radius if edge.any() else edge
     return near
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from vsreid_lite.system.files import PACKAGE, fingerprint
-from vsreid_lite.system.workers import MOST, each
+from vsreid_lite.system.workers import MOST, in_processes
 from vsreid_lite.training.clips import Clip, footage_clip, mini_clip, read_clip, real_clips, write_clip
 
 WORTH = 24  # clips that take longer to render than processes to start
@@ -59,7 +59,7 @@ class ClipStore:
                     bar.update()
             missing = [index for index in wanted if (kind, index) not in self._scenes]
             workers = self.workers if len(missing) >= WORTH else 1
-            with closing(each(render, missing, workers)) as rendered:
+            with closing(in_processes(render, missing, workers)) as rendered:
                 for index, clip in rendered:
                     self._scenes[kind, index] = clip
                     self._keep(kind, index, clip)
