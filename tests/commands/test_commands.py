@@ -173,6 +173,16 @@ def test_composites_are_drawn_with_the_seed_split_and_count_that_were_asked_for(
     assert [sequence.name for sequence in read_benchmark(out, "train")] == ["cross-apes"]
 
 
+def test_a_rendering_replaces_its_own_list_and_no_other(tmp_path, capfd):
+    arguments = ["render", "mini", "--output", str(tmp_path), "--split", "val", "--count", "1"]
+    assert main(arguments) == main(arguments) == 0
+    path = tmp_path / "ImageSets" / "2017" / "val.txt"
+    path.write_text("articulation\nbike-packing\n")
+    before = snapshot(tmp_path)
+    assert f"{path}: lists sequences of another data set (bike-packing, ...)" in refused(capfd, *arguments)
+    assert snapshot(tmp_path) == before
+
+
 def test_composites_are_never_written_into_the_data_they_are_made_from(tmp_path, capfd):
     write_benchmark([tiny_sequence("apes")], tmp_path / "davis", "val")
     before = snapshot(tmp_path)

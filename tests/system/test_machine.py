@@ -26,6 +26,11 @@ def test_it_knows_the_packages_that_pyproject_asks_for():
     assert PROJECT["requires-python"] == ">=" + ".".join(map(str, machine.LEAST_PYTHON))
 
 
+def test_the_official_program_is_installed_as_environment_yml_does():
+    requirement = machine.OPTIONAL["davis2017"].split("'")[1]
+    assert requirement in (ROOT / "environment.yml").read_text(encoding="utf-8")
+
+
 def test_an_old_package_is_missing(monkeypatch):
     monkeypatch.setattr(machine, "_bounds", lambda: {"numpy": "99.1"})
     finding = machine.package("numpy")

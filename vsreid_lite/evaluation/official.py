@@ -47,7 +47,7 @@ def official_scores(reference: Path, predicted: Path, names: Sequence[str]) -> d
         The statistics of "J" and "F".
 
     Raises:
-        ValueError: the program gives up; with what it says.
+        ValueError: the program gives up, with what it says; or finds no instance.
     """
     from davis2017.evaluation import DAVISEvaluation
 
@@ -63,4 +63,6 @@ def official_scores(reference: Path, predicted: Path, names: Sequence[str]) -> d
                 found = program.evaluate(str(predicted))
         except SystemExit as error:
             raise ValueError(f"davis2017-evaluation gave up: {said.getvalue().strip()}") from error
+    if not found["J"]["M"]:
+        raise ValueError("davis2017-evaluation finds no instance: 255 is void there, and in DAVIS 2016 the instance")
     return {name: Statistics(*(float(np.mean(found[name][key])) for key in "MRD")) for name in ("J", "F")}
