@@ -78,12 +78,6 @@ def test_scenes_of_mini_that_were_never_used_are_rendered_below_the_output(davis
     assert main(options) == 0 and snapshot(out / "parts") == parts
 
 
-def test_only_the_sequences_named_are_measured(davis, tmp_path):
-    assert main([*davis, "--output", str(tmp_path / "out"), "--workers", "1", "--sequences", "apes"]) == 0
-    results = json.loads((tmp_path / "out" / "results.json").read_text())
-    assert results["sequences"] == ["apes"] and results["seen-in-training"] == {}
-
-
 def test_flow_and_files_of_another_kind_are_recorded_and_name_the_folder(davis, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     detector = tmp_path / "weights" / "lite-detector.safetensors"

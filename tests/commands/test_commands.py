@@ -96,28 +96,13 @@ def test_masks_of_2016_are_scored_and_the_year_can_be_said(folders, tmp_path, ca
     assert "no instance, and 255 is void" in refused(capfd, "evaluate", *folders, "--year", "2017")
 
 
-def test_scores_never_replace_a_mask(folders, tmp_path, capfd):
-    before = snapshot(tmp_path)
-    (tmp_path / "link.json").symlink_to(tmp_path / "predicted" / "clip" / "00001.png")
-    for file in (tmp_path / "truth" / "clip" / "00001.png", tmp_path / "link.json"):
-        assert "the output is the input" in refused(capfd, "evaluate", *folders, "--json", file)
-    assert before.items() <= snapshot(tmp_path).items()
-
-
 BAD_PREDICTION = {
-    "missing truth": (lambda root: shutil.rmtree(root / "truth"), "truth: there is no such folder"),
     "missing prediction": (lambda root: shutil.rmtree(root / "predicted"), "predicted: there is no such folder"),
-    "no sequence": (lambda root: shutil.rmtree(root / "truth" / "clip"), "truth: expected one folder"),
     "missing frame": (
         lambda root: (root / "predicted/clip/00001.png").unlink(),
         "00001.png: expected an image file",
     ),
     "truncated mask": (lambda root: truncate(root / "predicted/clip/00002.png"), "00002.png: unreadable or truncated"),
-    "truncated truth": (lambda root: truncate(root / "truth/clip/00001.png"), "00001.png: unreadable or truncated"),
-    "another size": (
-        lambda root: write_mask(root / "predicted/clip/00001.png", tiny_mask()[:30]),
-        "predicted/clip/00001.png: expected 63 x 41",
-    ),
     "more labels than in the truth": (
         lambda root: write_mask(root / "predicted/clip/00002.png", tiny_mask((1, 5))),
         "predicted/clip/00002.png: expected labels 0 to 2, as in the first true frame, found 5",

@@ -203,13 +203,6 @@ def test_real_instances_hide_leave_and_return(real: list[CompositeVideo]):
     assert (by_script["cross"].min(0) <= 0.5 * by_script["cross"][0]).any()
 
 
-def test_real_composites_depend_on_root_seed_and_names_alone(davis_root: Path, real: list[CompositeVideo]):
-    again = composite_videos(davis_root, count=1)[0]
-    assert (again.name, again.sources) == (real[0].name, real[0].sources)
-    assert np.array_equal(again.frames, real[0].frames)
-    assert np.array_equal(again.annotations, real[0].annotations)
-
-
 def test_only_the_named_sequences_are_used(davis_root: Path):
     names = single_instance_sequences(davis_root)[:3]
     for sequence in composite_videos(davis_root, seed=3, split="train", names=names[::-1], count=2):

@@ -71,10 +71,6 @@ def test_each_row_adds_one_thing_to_the_row_before(files):
     assert not any(missing(rows)) and {(row.config.device, row.config.seed) for row in rows} == {("cpu", 3)}
 
 
-def test_without_adaptation_there_are_the_papers_rows_alone(files):
-    assert [row.name for row in ladder(LITE)] == [row.name for row in table1()]
-
-
 def test_the_scales_are_those_stored_with_the_weights(files):
     save(files / "lite-propagation.safetensors", settings={"scales": [0.875, 1.0]})
     assert ladder(LITE)[4].config.propagation.scales == (0.875, 1.0)

@@ -81,19 +81,6 @@ def test_vos_benchmark_agrees(golden, name):
         assert scores.F.mean() == pytest.approx(F[k] / 100, abs=EXACT)
 
 
-def test_vos_benchmark_does_not_score_frames_before_a_reappearance(tmp_path):
-    """There an instance begins with the first counted frame that shows it in truth or prediction."""
-    truth = frames(1, 0, 0, 1, 1, 1)
-    predicted = frames(1, 0, 0, 1, 0, 1)
-    write(tmp_path / "truth", {"a": truth})
-    write(tmp_path / "predicted", {"a": predicted})
-    _, J, _ = VideoEvaluator(str(tmp_path / "truth"), str(tmp_path / "predicted"))("a")
-    ours = evaluate(tmp_path / "truth", tmp_path / "predicted").instances["a_1"]
-    assert ours.J.tolist() == [1, 1, 1, 0]  # both empty, both empty, found, lost
-    assert J[1] / 100 == pytest.approx(1 / 2)  # the last two only
-    assert ours.J[2:].mean() == pytest.approx(1 / 2)
-
-
 # Hand calculations
 
 
@@ -190,20 +177,6 @@ def test_dilation_is_that_of_the_official_disk(mask, radius):
     assert grown & everywhere == metrics.as_bits(expected.astype(bool), stride)
 
 
-@settings(max_examples=60, deadline=None)
-@given(masks(2))
-def test_both_measures_are_symmetric_and_bounded(pair):
-    forward, backward = metrics.score_frame(*pair), metrics.score_frame(*reversed(pair))
-    assert forward == pytest.approx(backward)
-    assert all(0 <= value <= 1 for value in forward)
-
-
-@settings(max_examples=60, deadline=None)
-@given(masks(1))
-def test_a_perfect_prediction_scores_one(mask):
-    assert metrics.score_frame(mask[0], mask[0].copy()) == (1, 1)
-
-
 @settings(max_examples=30, deadline=None)
 @given(
     arrays(np.uint8, (5, 12, 14), elements=st.integers(0, 3)), arrays(np.uint8, (5, 12, 14), elements=st.integers(0, 3))
@@ -230,11 +203,6 @@ def test_the_first_and_the_last_frame_do_not_count(tmp_path):
     truth_and_wrong_ends = truth.copy()
     truth_and_wrong_ends[[0, -1]] = 9
     assert evaluate({"a": truth}, {"a": truth_and_wrong_ends}).global_mean == 1
-
-
-def test_two_frames_have_none_that_counts():
-    with pytest.raises(ValueError, match="sequence a: expected true masks of at least 3 frames, .* found 2"):
-        score_sequence("a", frames(1, 1), frames(1, 1))
 
 
 @pytest.mark.parametrize("label", [-1, 2])
