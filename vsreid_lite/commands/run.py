@@ -182,7 +182,11 @@ def download_dataset(options: argparse.Namespace) -> None:
 
 
 def examine_installation(_: argparse.Namespace) -> None:
-    """`vsreid doctor`: what works here, line by line. Raises ValueError where the default path does not."""
+    """`vsreid doctor`: what works here, line by line.
+
+    Raises:
+        ValueError: the default path does not.
+    """
     from vsreid_lite.commands.doctor import examine
 
     missing = []

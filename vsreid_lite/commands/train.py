@@ -182,7 +182,7 @@ def _checked_choice(options: argparse.Namespace) -> tuple[Config, Path, Path, Pa
 
 
 def _propagation_file(weights: str) -> Path:
-    """The N_mp file of a choice of weights, which the settings are stored with. Raises FileNotFoundError."""
+    """The N_mp file of a choice of weights, which the settings are stored with."""
     from vsreid_lite.networks.weight_files import weight_files
 
     file = weight_files(weights).propagation

@@ -33,10 +33,14 @@ FEWEST_FRAMES = 3  # the first and the last do not count
 
 @dataclass(frozen=True)
 class Benchmark:
-    """Which sequences are scored. `load` makes one of them; `sources` names the real sequences that it shows.
+    """Which sequences are scored.
 
-    split: "test", "val", "all" where there is no list of one, or "named". scenes: the numbers of mini's, where they
-    were rendered anew.
+    Attributes:
+        dataset: one of DATASETS.
+        root: the folder of the data.
+        names: of the sequences.
+        split: "test", "val", "all" where there is no list of one, or "named".
+        scenes: the numbers of mini's scenes, where they were rendered anew.
     """
 
     dataset: str
@@ -69,9 +73,15 @@ class Benchmark:
 def open_benchmark(dataset: str, root: Path | None = None, names: Sequence[str] = ()) -> Benchmark:
     """The benchmark `dataset`: the sequences named, whatever their split, or else those of its split.
 
-    root: the folder of a DAVIS data set; mini's own is shipped. Where DAVIS has no list of a split, all its sequences
-    are taken. Raises FileNotFoundError and ValueError for a root that is missing or holds something else, an unknown
-    data set or sequence, and a sequence that cannot be scored.
+    Args:
+        dataset: one of DATASETS.
+        root: the folder of a DAVIS data set; mini's own is shipped. Where DAVIS has no list of a split, all its
+            sequences are taken.
+        names: of sequences.
+
+    Raises:
+        FileNotFoundError: the root is missing or holds something else.
+        ValueError: an unknown data set or sequence, or a sequence that cannot be scored.
     """
     if dataset not in DATASETS:
         raise ValueError(f"dataset: expected one of {', '.join(DATASETS)}, found {dataset!r}")
@@ -90,8 +100,16 @@ def open_benchmark(dataset: str, root: Path | None = None, names: Sequence[str] 
 def open_scenes(scenes: range, folder: Path, names: Sequence[str] = ()) -> Benchmark:
     """Scenes of mini's test split by their numbers, rendered into `folder`: from 12 on, none was ever used.
 
-    A scene is the same each time, so what is rendered over an earlier rendering changes nothing. names: of the
-    sequences to keep. Raises ValueError for a name that is not among them, OSError for what cannot be written.
+    A scene is the same each time, so what is rendered over an earlier rendering changes nothing.
+
+    Args:
+        scenes: their numbers.
+        folder: where they are written.
+        names: of the sequences to keep; all when none is given.
+
+    Raises:
+        OSError: something cannot be written.
+        ValueError: a name is not among the scenes.
     """
     rendered = write_benchmark((mini_video("test", index) for index in tqdm(scenes, desc="rendering")), folder)
     benchmark = open_benchmark("mini", folder, names)
@@ -171,4 +189,4 @@ def _inside(folder: Path) -> list[Path]:
 
 @lru_cache(maxsize=1)
 def _composites(root: Path) -> dict[str, CompositeVideo]:
-    return {sequence.name: sequence for sequence in composite_videos(root)}
+    return {video.name: video for video in composite_videos(root)}

@@ -162,9 +162,9 @@ def _adapted(config: Config, indices: range, workers: int, chosen: Settings) -> 
 
 def _segmented(job: tuple[Config, int]) -> InstanceTable:
     config, index = job
-    sequence = mini_video("val", index)
-    masks = segment(sequence, config).masks
-    return score_sequence(sequence.name, sequence.truth, sequence.annotated(masks))
+    video = mini_video("val", index)
+    masks = segment(video, config).masks
+    return score_sequence(video.name, video.truth, video.annotated(masks))
 
 
 Input = TypeVar("Input", bound=Hashable)
