@@ -2,7 +2,7 @@
 
 Every surface point has a canonical position u on its part; a part's forward map takes u to the frame at any time, and
 its inverse takes a pixel back. So the flow of a pixel of frame j towards frame i is forward_i(inverse_j(x)) - x,
-whatever hides the point there.
+whatever hides the point there. Surfaces are recoloured photos, fractal noise and regular patterns.
 """
 
 from __future__ import annotations
@@ -20,6 +20,19 @@ Array = NDArray[np.floating[Any]]
 Image = NDArray[np.float32]  # (H, W, 3), RGB in [0, 1]
 BACKGROUND = -1
 INVERSE_STEPS = 12  # fixed-point steps of the inverse deformation: it contracts by at least 0.3 a step
+# Public domain or CC0, and inside scikit-image's wheel: data/README.md has source and licence of each.
+PHOTOS = (
+    "astronaut",
+    "camera",
+    "chelsea",
+    "coffee",
+    "clock",
+    "hubble_deep_field",
+    "brick",
+    "grass",
+    "gravel",
+    "retina",
+)
 
 
 @dataclass(frozen=True)
@@ -75,16 +88,9 @@ class Body:
     parts: tuple[Part, ...]
     surface: Image
     motion: Track  # x, y, scale, angle (radians) in world coordinates
-    wave: tuple[float, float, float, float] = (
-        0.0,
-        0.0,
-        0.0,
-        0.0,
-    )  # amplitude px, radians a px, direction, radians a frame
+    wave: tuple[float, float, float, float] = (0.0,) * 4  # amplitude px, radians a px, direction, radians a frame
     light: Array = field(default_factory=lambda: np.zeros(2, np.float32))
-    drift: Array = field(
-        default_factory=lambda: np.zeros((3, 3), np.float32)
-    )  # of R, G, B: reach, radians a frame, phase
+    drift: Array = field(default_factory=lambda: np.zeros((3, 3), np.float32))  # of RGB: reach, radians a frame, phase
     rim: float = 0.35  # how much darker the outline is than the middle
 
     def deform(self, v: Array, time: float) -> Array:
@@ -256,21 +262,6 @@ def _affine(values: Array, shape: tuple[int, int]) -> tuple[Array, Array]:
 def _pixel_grid(x0: int, y0: int, x1: int, y1: int) -> Array:
     x, y = np.meshgrid(np.arange(x0, x1, dtype=np.float32), np.arange(y0, y1, dtype=np.float32))
     return np.stack([x, y], -1)
-
-
-# Public domain or CC0, and inside scikit-image's wheel: data/README.md has source and licence of each.
-PHOTOS = (
-    "astronaut",
-    "camera",
-    "chelsea",
-    "coffee",
-    "clock",
-    "hubble_deep_field",
-    "brick",
-    "grass",
-    "gravel",
-    "retina",
-)
 
 
 @lru_cache(maxsize=len(PHOTOS))

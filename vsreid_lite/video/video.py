@@ -31,18 +31,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Value = TypeVar("Value")
-EIGHT_BIT = (
-    "RGB",
-    "RGBA",
-    "RGBX",
-    "L",
-    "LA",
-    "P",
-    "PA",
-    "1",
-    "CMYK",
-    "YCbCr",
-)  # modes of 8 bits a channel; transparency is dropped
+EIGHT_BIT = ("RGB", "RGBA", "RGBX", "L", "LA", "P", "PA", "1", "CMYK", "YCbCr")  # modes; transparency is dropped
 
 
 @dataclass(frozen=True, eq=False)
