@@ -26,8 +26,7 @@ from vsreid_lite.datasets.composite import single_instance_sequences
 from vsreid_lite.datasets.davis import load_davis
 from vsreid_lite.datasets.footage import footage_scene
 from vsreid_lite.datasets.mini import mini_scene
-from vsreid_lite.datasets.scenes import Body, Scene, Track
-from vsreid_lite.datasets.textures import Image
+from vsreid_lite.datasets.scenes import Body, Image, Scene, Track
 from vsreid_lite.flow import get_flow
 from vsreid_lite.networks.mask_propagation import lite_streams
 from vsreid_lite.training.clips import Clip, scene_clip

@@ -28,7 +28,7 @@ from tests.notebook_checks import (
     widgets_before_any_picture,
     words,
 )
-from vsreid_lite.datasets.frozen import write_benchmark
+from vsreid_lite.datasets.davis import write_benchmark
 from vsreid_lite.lessons.notebooks import recorded
 from vsreid_lite.video.masks import write_mask
 from vsreid_lite.video.movies import write_overlay_video

@@ -6,8 +6,7 @@ import pytest
 
 from tests.command_line import half_written, refused, ship_stubs, small_disk, snapshot, tiny_sequence, truncate
 from vsreid_lite.commands.cli import main
-from vsreid_lite.datasets.davis import FRAMES, MASKS
-from vsreid_lite.datasets.frozen import write_benchmark
+from vsreid_lite.datasets.davis import FRAMES, MASKS, write_benchmark
 from vsreid_lite.evaluation.paper import table1
 from vsreid_lite.training.loop import append_to_log
 
@@ -77,12 +76,6 @@ def test_scenes_of_mini_that_were_never_used_are_rendered_below_the_output(davis
     parts = snapshot(out / "parts")
     assert (out / "scenes-14-16" / FRAMES / "crowd-0015").is_dir() and len(parts) == 2
     assert main(options) == 0 and snapshot(out / "parts") == parts
-
-
-def test_only_the_sequences_named_are_measured(davis, tmp_path):
-    assert main([*davis, "--output", str(tmp_path / "out"), "--workers", "1", "--sequences", "apes"]) == 0
-    results = json.loads((tmp_path / "out" / "results.json").read_text())
-    assert results["sequences"] == ["apes"] and results["seen-in-training"] == {}
 
 
 def test_flow_and_files_of_another_kind_are_recorded_and_name_the_folder(davis, tmp_path, monkeypatch, capsys):

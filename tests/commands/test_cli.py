@@ -18,7 +18,7 @@ from vsreid_lite import __version__
 from vsreid_lite.commands import run as commands
 from vsreid_lite.commands.cli import _print_warning, explain, main
 from vsreid_lite.commands.parser import build_parser
-from vsreid_lite.datasets.frozen import write_benchmark
+from vsreid_lite.datasets.davis import write_benchmark
 from vsreid_lite.video.masks import write_mask
 
 ROOT = Path(__file__).parents[2]

@@ -10,8 +10,8 @@ from PIL import Image
 
 from tests.command_line import half_written, refused, small_disk, snapshot, tiny_mask, tiny_sequence, truncate
 from vsreid_lite.commands.cli import main
-from vsreid_lite.commands.run import download_names
-from vsreid_lite.datasets.frozen import read_benchmark, write_benchmark
+from vsreid_lite.datasets import DOWNLOADS
+from vsreid_lite.datasets.davis import read_benchmark, write_benchmark
 from vsreid_lite.video.masks import write_mask
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "metrics"
@@ -108,28 +108,13 @@ def test_masks_of_2016_are_scored_and_the_year_can_be_said(folders, tmp_path, ca
     assert "no instance, and 255 is void" in refused(capfd, "evaluate", *folders, "--year", "2017")
 
 
-def test_scores_never_replace_a_mask(folders, tmp_path, capfd):
-    before = snapshot(tmp_path)
-    (tmp_path / "link.json").symlink_to(tmp_path / "predicted" / "clip" / "00001.png")
-    for file in (tmp_path / "truth" / "clip" / "00001.png", tmp_path / "link.json"):
-        assert "the output is the input" in refused(capfd, "evaluate", *folders, "--json", file)
-    assert before.items() <= snapshot(tmp_path).items()
-
-
 BAD_PREDICTION = {
-    "missing truth": (lambda root: shutil.rmtree(root / "truth"), "truth: there is no such folder"),
     "missing prediction": (lambda root: shutil.rmtree(root / "predicted"), "predicted: there is no such folder"),
-    "no sequence": (lambda root: shutil.rmtree(root / "truth" / "clip"), "truth: expected one folder"),
     "missing frame": (
         lambda root: (root / "predicted/clip/00001.png").unlink(),
         "00001.png: expected an image file",
     ),
     "truncated mask": (lambda root: truncate(root / "predicted/clip/00002.png"), "00002.png: unreadable or truncated"),
-    "truncated truth": (lambda root: truncate(root / "truth/clip/00001.png"), "00001.png: unreadable or truncated"),
-    "another size": (
-        lambda root: write_mask(root / "predicted/clip/00001.png", tiny_mask()[:30]),
-        "predicted/clip/00001.png: expected 63 x 41",
-    ),
     "more labels than in the truth": (
         lambda root: write_mask(root / "predicted/clip/00002.png", tiny_mask((1, 5))),
         "predicted/clip/00002.png: expected labels 0 to 2, as in the first true frame, found 5",
@@ -177,12 +162,22 @@ def test_composites_are_drawn_with_the_seed_split_and_count_that_were_asked_for(
         asked.append((*arguments, options))
         return [tiny_sequence("cross-apes")]
 
-    monkeypatch.setattr("vsreid_lite.datasets.composite.composite_sequences", draw)
+    monkeypatch.setattr("vsreid_lite.datasets.composite.composite_videos", draw)
     root, out = tmp_path / "davis", tmp_path / "out"
     arguments = ["--root", str(root), "--output", str(out), "--seed", "3", "--split", "train", "--count", "2"]
     assert main(["render", "composite", *arguments]) == 0
     assert asked == [(root, 3, "train", {"count": 2})]
     assert [sequence.name for sequence in read_benchmark(out, "train")] == ["cross-apes"]
+
+
+def test_a_rendering_replaces_its_own_list_and_no_other(tmp_path, capfd):
+    arguments = ["render", "mini", "--output", str(tmp_path), "--split", "val", "--count", "1"]
+    assert main(arguments) == main(arguments) == 0
+    path = tmp_path / "ImageSets" / "2017" / "val.txt"
+    path.write_text("articulation\nbike-packing\n")
+    before = snapshot(tmp_path)
+    assert f"{path}: lists sequences of another data set (bike-packing, ...)" in refused(capfd, *arguments)
+    assert snapshot(tmp_path) == before
 
 
 def test_composites_are_never_written_into_the_data_they_are_made_from(tmp_path, capfd):
@@ -222,7 +217,7 @@ def test_a_rendering_on_a_full_disk_leaves_no_list_of_its_sequences(tmp_path, ca
 def test_the_archives_of_the_parser_are_those_there_are():
     from vsreid_lite.datasets.download import ARCHIVES
 
-    assert download_names() == list(ARCHIVES)
+    assert list(DOWNLOADS) == list(ARCHIVES)
 
 
 def test_a_download_without_a_place_to_write_is_refused(tmp_path, capfd):

@@ -17,7 +17,8 @@ from PIL import Image
 
 from tests.command_line import ship_stubs, snapshot, tiny_frame, tiny_mask, tiny_sequence, write_video_folder
 from vsreid_lite.commands.cli import main
-from vsreid_lite.datasets.frozen import MINI, write_benchmark
+from vsreid_lite.datasets.davis import write_benchmark
+from vsreid_lite.system.files import MINI
 from vsreid_lite.video.masks import PALETTE
 from vsreid_lite.video.video import load_frames, load_video
 

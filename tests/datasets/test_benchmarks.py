@@ -8,10 +8,10 @@ import pytest
 from tests.command_line import tiny_mask, tiny_sequence
 from vsreid_lite.datasets import benchmarks
 from vsreid_lite.datasets.benchmarks import open_benchmark, open_scenes
-from vsreid_lite.datasets.composite import CompositeSequence
-from vsreid_lite.datasets.davis import FRAMES, MASKS
-from vsreid_lite.datasets.frozen import MINI, write_benchmark
+from vsreid_lite.datasets.composite import CompositeVideo
+from vsreid_lite.datasets.davis import FRAMES, MASKS, write_benchmark
 from vsreid_lite.datasets.mini import CHALLENGES, challenge_name
+from vsreid_lite.system.files import MINI
 
 
 @pytest.fixture
@@ -134,8 +134,8 @@ def test_the_files_of_a_sequence_are_its_frames_and_masks(root):
 
 
 def test_a_composite_shows_and_depends_on_its_sources(root, monkeypatch):
-    made = CompositeSequence("cross-apes", [np.zeros((41, 63, 3), np.uint8)] * 3, tiny_mask(), sources=("apes", "bees"))
-    monkeypatch.setattr(benchmarks, "composite_sequences", lambda _: [made, replace(made, name="hide-apes")])
+    made = CompositeVideo("cross-apes", [np.zeros((41, 63, 3), np.uint8)] * 3, tiny_mask(), sources=("apes", "bees"))
+    monkeypatch.setattr(benchmarks, "composite_videos", lambda _: [made, replace(made, name="hide-apes")])
     benchmark = open_benchmark("composite", root, ("cross-apes",))
     assert benchmark.names == ("cross-apes",) and benchmark.load("cross-apes") is made
     assert benchmark.sources("cross-apes") == ("apes", "bees")

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from vsreid_lite.datasets.frozen import MINI, mini_test
-from vsreid_lite.datasets.mini import CHALLENGES, FRAMES, SHAPE, SMALLEST, mini_scene, mini_video
+from vsreid_lite.datasets.mini import CHALLENGES, FRAMES, SHAPE, SMALLEST, mini_scene, mini_test, mini_video
 from vsreid_lite.evaluation import Scores, score_sequence
 from vsreid_lite.flow import DisFlow
 from vsreid_lite.geometry import Box, warp
+from vsreid_lite.system.files import MINI
 from vsreid_lite.video.video import Video
 
 LOOK_ALIKE = [name for name in CHALLENGES if name.startswith("look-alike")]

@@ -27,3 +27,25 @@ def write(root: Path, sequences: dict[str, np.ndarray]) -> Path:
             )  # a short palette would cut large labels
             image.save(root / name / f"{i:05d}.png")
     return root
+
+
+def slow_boundary_pixels(mask: np.ndarray) -> np.ndarray:
+    """(n, 2): (y, x) of each pixel whose 2 x 2 block, cut at the image's end, holds both values."""
+    blocks = {(y, x): mask[y : y + 2, x : x + 2] for y, x in np.ndindex(mask.shape)}
+    return np.array([at for at, block in blocks.items() if block.any() and not block.all()]).reshape(-1, 2)
+
+
+def slow_F(truth: np.ndarray, predicted: np.ndarray, radius: int) -> float:
+    a, b = slow_boundary_pixels(truth), slow_boundary_pixels(predicted)
+    if not len(a) or not len(b):
+        return float(len(a) == len(b))
+    near = ((a[:, None] - b[None]) ** 2).sum(axis=-1) <= radius**2
+    recall, precision = near.any(axis=1).mean(), near.any(axis=0).mean()
+    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+def official_decay(values: np.ndarray) -> float:
+    """As davis2017-evaluation computes it: edges cast to uint8."""
+    edges = (np.round(np.linspace(1, len(values), 5) + 1e-10) - 1).astype(np.uint8)
+    first, *_, last = (values[edges[i] : edges[i + 1] + 1] for i in range(4))
+    return float(np.mean(first) - np.mean(last))

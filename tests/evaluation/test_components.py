@@ -1,14 +1,19 @@
 """What the learned parts reach on the mini test split."""
 
+from pathlib import Path
+
 import pytest
 
 from vsreid_lite.config import Config
-from vsreid_lite.evaluation.components import score_components
 
 
 @pytest.fixture(scope="module")
 def scores():
-    return score_components(Config(device="cpu"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
+        import components
+
+        return components.score_components(Config(device="cpu"))
 
 
 def test_one_step_with_true_flow_and_true_mask_keeps_the_instance(scores):

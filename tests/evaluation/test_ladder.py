@@ -10,7 +10,16 @@ from torch import nn
 from tests.command_line import ship_stubs
 from vsreid_lite.config import AUTHORS, LITE, PAPER, with_propagation
 from vsreid_lite.evaluation import ladder as module
-from vsreid_lite.evaluation.ladder import ADAPTATION, IMPROVING, MIRRORED, ONE_NETWORK, SCALES, adapted, ladder
+from vsreid_lite.evaluation.ladder import (
+    ADAPTATION,
+    IMPROVING,
+    MIRRORED,
+    ONE_NETWORK,
+    SCALES,
+    adapted,
+    ladder,
+    training_budget,
+)
 from vsreid_lite.evaluation.paper import table1
 from vsreid_lite.networks.checkpoints import save_weights
 from vsreid_lite.networks.weight_files import Provenance
@@ -60,10 +69,6 @@ def test_each_row_adds_one_thing_to_the_row_before(files):
         (True, True, True, SCALES, True),
     ]
     assert not any(missing(rows)) and {(row.config.device, row.config.seed) for row in rows} == {("cpu", 3)}
-
-
-def test_without_adaptation_there_are_the_papers_rows_alone(files):
-    assert [row.name for row in ladder(LITE)] == [row.name for row in table1()]
 
 
 def test_the_scales_are_those_stored_with_the_weights(files):
@@ -247,3 +252,54 @@ def test_random_weights_need_no_file(hub):
 def test_without_a_file_of_n_mp_no_row_is_measured(hub, config, line):
     with pytest.raises(FileNotFoundError, match=re.escape(line)):
         ladder(config)
+
+
+# What the weights of each row were trained with
+
+
+def train(files, part, network, steps, command=None, **before):
+    command = command or f"vsreid train lite-{part} --seed 0"
+    header = Provenance(network, "scenes", command, 0, steps, sequences=("a",), **before)
+    save_weights(files / f"lite-{part}.safetensors", nn.Linear(1, 1), header)
+
+
+def test_each_file_is_listed_once_with_the_rows_that_use_it(files):
+    names = [row.name for row in table1()]
+    budget = {entry["file"]: entry["rows"] for entry in training_budget(ladder(LITE))}
+    assert budget == {
+        "lite-baseline": names[:1],
+        "lite-box": names[1:2],
+        "lite-propagation": names[2:],
+        "lite-detector": names[3:],
+        "lite-identification": names[3:],
+    }
+
+
+def test_files_of_rows_that_are_not_measured_are_left_out(files):
+    (files / "lite-propagation.safetensors").unlink()
+    assert [entry["file"] for entry in training_budget(ladder(LITE))] == ["lite-baseline", "lite-box"]
+
+
+def test_files_of_others_have_no_header_and_are_left_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    torch.save({}, tmp_path / "my-propagation.pth")
+    rows = ladder(replace(PAPER, weights=str(tmp_path / "my-propagation.pth")), (3,))
+    assert training_budget(rows) == []
+
+
+def test_the_steps_are_those_of_the_header_whatever_the_plan_is_today(files):
+    start = tuple(f"vsreid train lite-{name} --seed 0" for name in ("stills", "rgb", "flow"))
+    train(files, "propagation", "two streams", 7, start=start, start_steps=(2, 3, 5))
+    entry = next(e for e in training_budget(ladder(LITE)) if e["file"] == "lite-propagation")
+    assert entry["stages"] == {"lite-stills": 2, "lite-rgb": 3, "lite-flow": 5, "lite-propagation": 7}
+    assert list(entry["stages"])[-1] == "lite-propagation" and entry["steps"] == 17
+    assert entry["command"] == "vsreid train lite-propagation --seed 0" and entry["sequences"] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("command", "name"), [("by hand", "rgb"), ("vsreid train", "rgb"), ("vsreid train lite-box --seed 1", "lite-box")]
+)
+def test_a_stage_that_no_command_of_ours_made_has_the_name_of_its_network(files, command, name):
+    train(files, "box", "rgb", 5, command)
+    entry = training_budget(ladder(LITE))[1]
+    assert entry["steps"] == 5 and entry["stages"] == {name: 5}

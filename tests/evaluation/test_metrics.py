@@ -1,6 +1,8 @@
 """J, F, recall and decay: the official numbers, a peer's, hand calculations, and the laws that hold for all masks."""
 
 import json
+from dataclasses import astuple
+from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
@@ -12,8 +14,10 @@ from hypothesis.extra.numpy import arrays
 from skimage.morphology import disk
 from vos_benchmark.benchmark import VideoEvaluator
 
-from tests.evaluation.samples import frames, rectangle, write
+from tests.evaluation.samples import frames, official_decay, rectangle, slow_F, write
 from vsreid_lite.evaluation import Scores, evaluate, metrics, score_instance, score_sequence
+from vsreid_lite.evaluation.metrics import decay
+from vsreid_lite.evaluation.official import official_scores
 from vsreid_lite.video.masks import read_labels
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "metrics"
@@ -47,15 +51,22 @@ def test_golden_global_values(golden):
     assert ours["global-mean"] == pytest.approx(official["J&F-Mean"], abs=EXACT)
 
 
-def test_official_program_where_it_is_installed():
-    reason = "davis2017-evaluation is not on the package index; environment.yml installs it"
-    official = pytest.importorskip("davis2017.metrics", reason=reason)
-    truth = np.stack([read_labels(path) for path in sorted((GOLDEN / "reference" / "judo").glob("*.png"))])
-    predicted = np.stack([read_labels(path) for path in sorted((GOLDEN / "predicted" / "judo").glob("*.png"))])
+@pytest.mark.skipif(find_spec("davis2017") is None, reason="davis2017-evaluation: environment.yml installs it")
+def test_the_official_program_agrees_where_it_is_installed(golden):
+    from davis2017 import metrics as official
+
+    truth, predicted = (
+        np.stack([read_labels(path) for path in sorted((GOLDEN / side / "judo").glob("*.png"))])
+        for side in ("reference", "predicted")
+    )
     for k in (1, 2):
         J, F = score_instance(truth == k, predicted == k)
         np.testing.assert_allclose(J, official.db_eval_iou(truth == k, predicted == k), rtol=0, atol=EXACT)
         np.testing.assert_allclose(F, official.db_eval_boundary(truth == k, predicted == k), rtol=0, atol=EXACT)
+    names = sorted(path.name for path in (GOLDEN / "reference").iterdir())
+    found = official_scores(GOLDEN / "reference", GOLDEN / "predicted", names)
+    for name, ours in (("J", golden.J), ("F", golden.F)):
+        assert astuple(found[name]) == pytest.approx(astuple(ours), abs=EXACT)
 
 
 # vos-benchmark, a peer
@@ -68,19 +79,6 @@ def test_vos_benchmark_agrees(golden, name):
         scores = golden.instances[f"{name}_{k}"]
         assert scores.J.mean() == pytest.approx(J[k] / 100, abs=EXACT)
         assert scores.F.mean() == pytest.approx(F[k] / 100, abs=EXACT)
-
-
-def test_vos_benchmark_does_not_score_frames_before_a_reappearance(tmp_path):
-    """There an instance begins with the first counted frame that shows it in truth or prediction."""
-    truth = frames(1, 0, 0, 1, 1, 1)
-    predicted = frames(1, 0, 0, 1, 0, 1)
-    write(tmp_path / "truth", {"a": truth})
-    write(tmp_path / "predicted", {"a": predicted})
-    _, J, _ = VideoEvaluator(str(tmp_path / "truth"), str(tmp_path / "predicted"))("a")
-    ours = evaluate(tmp_path / "truth", tmp_path / "predicted").instances["a_1"]
-    assert ours.J.tolist() == [1, 1, 1, 0]  # both empty, both empty, found, lost
-    assert J[1] / 100 == pytest.approx(1 / 2)  # the last two only
-    assert ours.J[2:].mean() == pytest.approx(1 / 2)
 
 
 # Hand calculations
@@ -153,21 +151,6 @@ def sparse(masks: list[np.ndarray]) -> list[np.ndarray]:
     return [mask & (np.add.outer(*map(np.arange, mask.shape)) % (i + 2) < 1) for i, mask in enumerate(masks)]
 
 
-def slow_boundary_pixels(mask: np.ndarray) -> np.ndarray:
-    """(n, 2): (y, x) of each pixel whose 2 x 2 block, cut at the image's end, holds both values."""
-    blocks = {(y, x): mask[y : y + 2, x : x + 2] for y, x in np.ndindex(mask.shape)}
-    return np.array([at for at, block in blocks.items() if block.any() and not block.all()]).reshape(-1, 2)
-
-
-def slow_F(truth: np.ndarray, predicted: np.ndarray, radius: int) -> float:
-    a, b = slow_boundary_pixels(truth), slow_boundary_pixels(predicted)
-    if not len(a) or not len(b):
-        return float(len(a) == len(b))
-    near = ((a[:, None] - b[None]) ** 2).sum(axis=-1) <= radius**2
-    recall, precision = near.any(axis=1).mean(), near.any(axis=0).mean()
-    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
-
-
 @settings(max_examples=100, deadline=None)
 @given(masks(2), st.integers(1, 9), st.booleans())
 def test_F_is_that_of_the_definition(pair, radius, thinned):
@@ -192,20 +175,6 @@ def test_dilation_is_that_of_the_official_disk(mask, radius):
     grown = metrics.dilate(metrics.as_bits(mask[0], stride), radius, stride)
     everywhere = metrics.as_bits(np.ones_like(mask[0]), stride)
     assert grown & everywhere == metrics.as_bits(expected.astype(bool), stride)
-
-
-@settings(max_examples=60, deadline=None)
-@given(masks(2))
-def test_both_measures_are_symmetric_and_bounded(pair):
-    forward, backward = metrics.score_frame(*pair), metrics.score_frame(*reversed(pair))
-    assert forward == pytest.approx(backward)
-    assert all(0 <= value <= 1 for value in forward)
-
-
-@settings(max_examples=60, deadline=None)
-@given(masks(1))
-def test_a_perfect_prediction_scores_one(mask):
-    assert metrics.score_frame(mask[0], mask[0].copy()) == (1, 1)
 
 
 @settings(max_examples=30, deadline=None)
@@ -234,11 +203,6 @@ def test_the_first_and_the_last_frame_do_not_count(tmp_path):
     truth_and_wrong_ends = truth.copy()
     truth_and_wrong_ends[[0, -1]] = 9
     assert evaluate({"a": truth}, {"a": truth_and_wrong_ends}).global_mean == 1
-
-
-def test_two_frames_have_none_that_counts():
-    with pytest.raises(ValueError, match="sequence a: expected true masks of at least 3 frames, .* found 2"):
-        score_sequence("a", frames(1, 1), frames(1, 1))
 
 
 @pytest.mark.parametrize("label", [-1, 2])
@@ -293,3 +257,71 @@ def test_folders_and_arrays_score_alike(tmp_path):
     in_memory = evaluate(truth, predicted).to_json()
     assert evaluate(*folders).to_json() == in_memory
     assert evaluate(str(folders[0]), predicted).to_json() == evaluate(truth, str(folders[1])).to_json() == in_memory
+
+
+# Decay, the two means that are ours (visible frames, after re-appearance), and the JSON
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 6, 7, 8, 28, 47, 58, 255])
+def test_decay_is_the_official_one_up_to_255_counted_frames(n):
+    values = np.random.default_rng(n).random(n)
+    assert decay(values) == pytest.approx(official_decay(values), abs=1e-12)
+
+
+def test_decay_stays_right_for_longer_sequences_where_the_official_one_wraps_round():
+    values = np.linspace(1, 0, 401)
+    by_hand = values[:101].mean() - values[300:].mean()  # edges 0, 100, 200, 300, 400
+    assert decay(values) == pytest.approx(by_hand) == pytest.approx(0.75)
+    assert official_decay(values) != pytest.approx(by_hand, abs=0.01)  # edges 0, 100, 200, 44, 144
+
+
+def test_visible_frames_and_reappearance():
+    truth = frames(1, 1, 0, 1, 0, 1, 1)
+    predicted = frames(1, 1, 0, 0, 0, 1, 1)
+    instance = score_sequence("a", truth, predicted)["a_1"]
+    assert instance.J.tolist() == [1, 1, 0, 1, 1]
+    assert instance.visible.tolist() == [True, False, True, False, True]
+    assert instance.reappeared.tolist() == [False, False, True, False, True]
+    assert instance.visible_J == pytest.approx(2 / 3)
+    assert instance.reappeared_J == pytest.approx(1 / 2)
+
+
+def test_an_absence_may_begin_right_after_the_first_frame():
+    instance = score_sequence("a", frames(1, 0, 1, 1), frames(1, 0, 0, 1))["a_1"]
+    assert instance.reappeared.tolist() == [False, True]
+    assert instance.reappeared_J == 0
+
+
+def test_a_first_appearance_is_no_reappearance():
+    truth = frames(0, 0, 1, 1)
+    truth[0, 0, 0] = 2
+    assert not score_sequence("a", truth, np.zeros_like(truth))["a_1"].reappeared.any()
+
+
+def test_what_is_undefined_is_null_in_the_json():
+    scores = evaluate({"a": frames(1, 0, 0, 1)}, {"a": frames(1, 0, 0, 1)})
+    assert (scores.visible_J, scores.reappeared_J) == (None, None)
+    assert json.loads(json.dumps(scores.to_json(), allow_nan=False)) == {
+        "global": {
+            "J": {"mean": 1, "recall": 1, "decay": 0},
+            "F": {"mean": 1, "recall": 1, "decay": 0},
+            "global-mean": 1,
+            "J-visible": None,
+            "J-after-reappearance": None,
+        },
+        "instances": {
+            "a_1": {
+                "J": {"mean": 1, "recall": 1, "decay": 0, "per_frame": [1, 1]},
+                "F": {"mean": 1, "recall": 1, "decay": 0, "per_frame": [1, 1]},
+                "J-visible": None,
+                "J-after-reappearance": None,
+            }
+        },
+    }
+
+
+def test_global_means_leave_out_instances_where_they_are_undefined():
+    truth = frames(1, 0, 1, 1) + frames(1, 1, 1, 1, label=2)[:, :, ::-1] * (frames(1, 0, 1, 1) == 0)
+    scores = evaluate({"a": truth}, {"a": np.where(truth == 2, 2, 0)})
+    assert [instance.reappeared_J for instance in scores.instances.values()] == [0, None]
+    assert (scores.visible_J, scores.reappeared_J) == (1 / 2, 0)

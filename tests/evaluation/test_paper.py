@@ -3,7 +3,7 @@
 import pytest
 
 from vsreid_lite.evaluation import paper
-from vsreid_lite.evaluation.scores import Statistics
+from vsreid_lite.evaluation.metrics import Statistics
 
 
 def test_table1_is_as_printed():

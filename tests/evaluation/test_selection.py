@@ -9,7 +9,7 @@ import pytest
 from tests.command_line import tiny_sequence
 from vsreid_lite.config import Config
 from vsreid_lite.evaluation import selection
-from vsreid_lite.evaluation.scores import InstanceScores
+from vsreid_lite.evaluation.metrics import InstanceScores
 from vsreid_lite.evaluation.selection import SCALE_SETS, SINGLE_SCALE, format_selection, select_settings
 
 

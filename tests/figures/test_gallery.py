@@ -5,10 +5,10 @@ from dataclasses import asdict
 
 import pytest
 
-from vsreid_lite.commands import figures as figure_commands
+from vsreid_lite.commands import run as figure_commands
 from vsreid_lite.config import Config
+from vsreid_lite.evaluation.metrics import Statistics
 from vsreid_lite.evaluation.paper import table1
-from vsreid_lite.evaluation.scores import Statistics
 from vsreid_lite.figures import gallery
 from vsreid_lite.figures.figure3 import run_figure3
 from vsreid_lite.figures.figures4and5 import Example

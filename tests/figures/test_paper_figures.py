@@ -11,8 +11,8 @@ from matplotlib.patches import FancyArrow, Rectangle
 from PIL import Image
 
 from tests.plots.figure_checks import assert_fit_to_be_shown, texts
+from vsreid_lite.evaluation.metrics import Statistics
 from vsreid_lite.evaluation.paper import table2
-from vsreid_lite.evaluation.scores import Statistics
 from vsreid_lite.figures.drawing import labels_on_black, map_on_black
 from vsreid_lite.figures.figure1 import plot_figure1
 from vsreid_lite.figures.figure2 import plot_figure2, telling_rounds

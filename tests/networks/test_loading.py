@@ -288,8 +288,6 @@ def test_what_a_preset_cannot_do_is_said(small):
         load_networks(with_propagation(on_cpu(AUTHORS, weights="random"), use_flow=False))
     with pytest.raises(ValueError, match="weights are adapted to the videos already"):
         load_networks(on_cpu(AUTHORS, weights="random", adapt=True))
-    with pytest.raises(ValueError, match="searches persons: expected all, or persons and then all"):
-        load_networks(on_cpu(PAPER, weights="random", matching=replace(PAPER.matching, searches=("persons",))))
     with pytest.raises(ValueError, match="its detector knows no persons"):
         load_networks(on_cpu(LITE, release=AUTHORS.release))
     assert set(PRESETS) == {"lite", "paper", "authors"}

@@ -5,8 +5,7 @@ import pytest
 
 from tests.plots.figure_checks import assert_fit_to_be_shown, texts
 from tests.stubs import blank_frames, square_mask
-from vsreid_lite.evaluation.metrics import differing_frames, score_frames, score_sequence
-from vsreid_lite.evaluation.scores import FrameScores
+from vsreid_lite.evaluation.metrics import FrameScores, differing_frames, score_frames, score_sequence
 from vsreid_lite.geometry import Box
 from vsreid_lite.plots.metric_plots import plot_rows
 from vsreid_lite.video.video import Video

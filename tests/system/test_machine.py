@@ -9,7 +9,6 @@ import torch
 from packaging.requirements import Requirement
 
 from vsreid_lite.system import machine
-from vsreid_lite.system.workers import available_cores
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -27,8 +26,9 @@ def test_it_knows_the_packages_that_pyproject_asks_for():
     assert PROJECT["requires-python"] == ">=" + ".".join(map(str, machine.LEAST_PYTHON))
 
 
-def test_the_cores_are_those_that_workers_use():
-    assert machine.cores().text == str(available_cores())
+def test_the_official_program_is_installed_as_environment_yml_does():
+    requirement = machine.OPTIONAL["davis2017"].split("'")[1]
+    assert requirement in (ROOT / "environment.yml").read_text(encoding="utf-8")
 
 
 def test_an_old_package_is_missing(monkeypatch):

@@ -7,20 +7,21 @@ import threading
 import pytest
 
 from vsreid_lite.system import workers
-from vsreid_lite.system.workers import available_cores, default_workers, each
+from vsreid_lite.system.machine import available_cores
+from vsreid_lite.system.workers import default_workers, in_processes
 
 
 def test_one_worker_is_this_process_and_keeps_the_order():
     seen = []
-    results = list(each(lambda x: seen.append(threading.get_ident()) or x * x, [3, 1, 2], 1))
+    results = list(in_processes(lambda x: seen.append(threading.get_ident()) or x * x, [3, 1, 2], 1))
     assert results == [(3, 9), (1, 1), (2, 4)]
     assert set(seen) == {threading.get_ident()}
 
 
 def test_nothing_to_do_starts_nothing(monkeypatch):
     monkeypatch.setattr(workers, "ProcessPoolExecutor", None)
-    assert list(each(math.sqrt, [], 4)) == []
-    assert list(each(math.sqrt, [4.0], 4)) == [(4.0, 2.0)]
+    assert list(in_processes(math.sqrt, [], 4)) == []
+    assert list(in_processes(math.sqrt, [4.0], 4)) == [(4.0, 2.0)]
 
 
 def test_the_default_is_a_process_for_each_core_up_to_eight(monkeypatch):
@@ -30,19 +31,20 @@ def test_the_default_is_a_process_for_each_core_up_to_eight(monkeypatch):
 
 
 def test_two_workers_do_all():
-    assert sorted(each(math.sqrt, [9.0, 16.0, 25.0], 2)) == [(9.0, 3.0), (16.0, 4.0), (25.0, 5.0)]
+    assert sorted(in_processes(math.sqrt, [9.0, 16.0, 25.0], 2)) == [(9.0, 3.0), (16.0, 4.0), (25.0, 5.0)]
 
 
 def test_a_worker_that_is_killed_is_one_clear_error():
     with pytest.raises(ChildProcessError, match="a worker process was killed.*fewer --workers"):
-        list(each(os._exit, [1, 1], 2))
+        list(in_processes(os._exit, [1, 1], 2))
 
 
 def test_a_script_without_a_guard_is_told_to_have_one(tmp_path):
     """Each process loads the script again, and would start processes itself."""
     script = tmp_path / "script.py"
     script.write_text(
-        "import math\nfrom vsreid_lite.system.workers import each\nprint(list(each(math.sqrt, [4.0, 9.0], 2)))\n"
+        "import math\nfrom vsreid_lite.system.workers import in_processes\n"
+        "print(list(in_processes(math.sqrt, [4.0, 9.0], 2)))\n"
     )
     run = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=300)
     last = run.stderr.strip().splitlines()[-1]

@@ -10,7 +10,7 @@ import torch
 
 from tests.command_line import tiny_frame, tiny_mask
 from vsreid_lite.config import PropagationConfig
-from vsreid_lite.datasets.textures import fractal_noise
+from vsreid_lite.datasets.scenes import fractal_noise
 from vsreid_lite.training import clips
 from vsreid_lite.training.clips import Clip, mask_box, real_clips
 from vsreid_lite.training.deformation import deform_mask, deformation_steps

@@ -6,13 +6,13 @@ import pytest
 
 from tests.command_line import half_written, tiny_mask
 from vsreid_lite.video.masks import read_mask
-from vsreid_lite.video.outputs import check_file, check_folder, check_video, write_masks
+from vsreid_lite.video.outputs import check_folder, check_outputs, check_video, write_masks
 
 
 def test_a_check_leaves_no_trace(tmp_path):
     check_folder(tmp_path)
     check_folder(tmp_path / "a" / "b")
-    check_file(tmp_path / "c" / "d.json")
+    check_outputs([tmp_path / "c" / "d.json"])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -38,16 +38,16 @@ def test_a_file_may_be_new_or_replaced_but_no_folder_device_or_input(tmp_path):
     source = tmp_path / "in.png"
     source.write_bytes(b"x")
     (tmp_path / "link.png").symlink_to(source)
-    check_file(source)
-    check_file(tmp_path / "out.png", [source])
+    check_outputs([source])
+    check_outputs([tmp_path / "out.png"], inputs=[source])
     with pytest.raises(ValueError, match="expected a file to write, found a folder"):
-        check_file(tmp_path)
+        check_outputs([tmp_path])
     with pytest.raises(ValueError, match="null: expected a file to write, found a device"):
-        check_file(type(tmp_path)(os.devnull))
+        check_outputs([type(tmp_path)(os.devnull)])
     for same in (source, tmp_path / "link.png", tmp_path / "no" / ".." / "in.png"):
         if same.exists():
             with pytest.raises(ValueError, match="the output is the input .*in.png; give another"):
-                check_file(same, [source])
+                check_outputs([same], inputs=[source])
 
 
 def test_the_links_of_the_system_as_dev_stdout_are_devices(tmp_path, monkeypatch):
@@ -56,7 +56,7 @@ def test_the_links_of_the_system_as_dev_stdout_are_devices(tmp_path, monkeypatch
     (tmp_path / "log").touch()
     (tmp_path / "stdout").symlink_to(tmp_path / "log")
     with pytest.raises(ValueError, match="stdout: expected a file to write, found a device"):
-        check_file(tmp_path / "stdout")
+        check_outputs([tmp_path / "stdout"])
 
 
 def test_a_video_is_an_mp4_and_needs_pyav(tmp_path, monkeypatch):

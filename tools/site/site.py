@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 from tools.site.execution import execute
 from tools.site.page import Page, make_page, wrap
 from vsreid_lite.system.files import write_text
-from vsreid_lite.system.workers import each
+from vsreid_lite.system.workers import in_processes
 
 TITLE = "VS-ReID, notebook by notebook"
 INTRODUCTION = """<p><em>Video Object Segmentation with Re-identification</em>, rebuilt step by step. These are the
@@ -32,7 +32,7 @@ def write_site(notebooks: list[Path], folder: Path, figures: Path | None = None,
     if not notebooks:
         raise ValueError("expected notebooks, found none")
     run = partial(_run, folder=folder / "runs", figures=figures)
-    runs = each(run, notebooks, workers)
+    runs = in_processes(run, notebooks, workers)
     pages = dict(tqdm(runs, "notebooks, about 40 s each", len(notebooks), unit="notebook"))
     write_pages([pages[path] for path in notebooks], folder)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from vsreid_lite.commands.parser import build_parser
 from vsreid_lite.system.files import PACKAGE
-from vsreid_lite.system.interrupts import stopped_like_interrupted, uninterrupted
+from vsreid_lite.system.workers import stopped_like_interrupted, uninterrupted
 
 INTERRUPTED, BAD_INPUT = 1, 2
 

@@ -8,17 +8,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from vsreid_lite import __version__
 from vsreid_lite.config import Config
-from vsreid_lite.lessons.readiness import FRAMES, MINI, SEQUENCES, default_parts, mini_problem, weight_file
-from vsreid_lite.system.files import PACKAGE
+from vsreid_lite.lessons.readiness import FRAMES, SEQUENCES, default_parts, mini_problem, weight_file
+from vsreid_lite.system.files import MINI, PACKAGE
 from vsreid_lite.system.machine import (
     NEEDED,
     OPTIONAL,
     Finding,
-    cores,
+    available_cores,
     gpu,
     memory,
     one_line,
@@ -28,9 +27,6 @@ from vsreid_lite.system.machine import (
 )
 from vsreid_lite.system.wording import counted
 
-if TYPE_CHECKING:
-    pass
-
 DOWNLOADS = Path("data/downloads")
 
 
@@ -39,7 +35,7 @@ def examine() -> Iterator[Finding]:
     yield python()
     yield Finding("vsreid_lite", True, f"{__version__}, {PACKAGE}")
     yield from map(package, NEEDED)
-    yield cores()
+    yield Finding("cores", True, str(available_cores()))
     yield memory()
     yield gpu()
     problem = mini_problem(MINI)

@@ -8,14 +8,12 @@ import re
 from pathlib import Path
 
 from vsreid_lite import __version__
-from vsreid_lite.commands import figures as figure_commands
 from vsreid_lite.commands import run as commands
 from vsreid_lite.commands import train as train_commands
 from vsreid_lite.config import PRESETS
+from vsreid_lite.datasets import DATASETS, DOWNLOADS
 from vsreid_lite.system.files import shipped
 from vsreid_lite.training.stages import ALL, STAGES, list_stages
-
-DATASETS = ("mini", "composite", "davis-2016", "davis-2017")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -57,6 +55,7 @@ def _evaluate(commands_of: Subparsers) -> None:
         help="only those of a split of the DAVIS root above the truth, as val, or of a file",
     )
     _add_year(parser)
+    parser.add_argument("--official", action="store_true", help="run davis2017-evaluation, too, and print both")
     parser.add_argument("--json", type=_path, help="also write every value")
     parser.set_defaults(command=commands.evaluate_folders)
 
@@ -150,7 +149,7 @@ def _choose(commands_of: Subparsers) -> None:
 
 def _download(commands_of: Subparsers) -> None:
     parser = commands_of.add_parser("download", help="fetch a data set, with checksum and resume")
-    parser.add_argument("name", choices=commands.download_names())
+    parser.add_argument("name", choices=DOWNLOADS)
     parser.add_argument("--output", type=_path, default=Path("data/downloads"))
     parser.set_defaults(command=commands.download_dataset)
 
@@ -166,7 +165,7 @@ def _figures(commands_of: Subparsers) -> None:
     )
     parser.add_argument("--output", type=_path, default=Path("figures"))
     _add_network_options(parser)
-    parser.set_defaults(command=figure_commands.draw_figures)
+    parser.set_defaults(command=commands.draw_figures)
 
 
 def _notebooks(commands_of: Subparsers) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import warnings
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -13,19 +13,22 @@ from typing import TYPE_CHECKING
 
 from vsreid_lite.config import PRESETS, Config, check_flow_name
 from vsreid_lite.system.files import shipped, writable_folder, write_bytes, write_json, write_text
-from vsreid_lite.system.interrupts import uninterrupted
 from vsreid_lite.system.wording import counted
+from vsreid_lite.system.workers import uninterrupted
 
 if TYPE_CHECKING:
     from numpy import uint8
     from numpy.typing import NDArray
 
     from vsreid_lite.datasets.benchmarks import Benchmark
+    from vsreid_lite.evaluation.metrics import Scores, Statistics
     from vsreid_lite.video.video import Video
 
     Palette = NDArray[uint8]
 
 SPLIT_FOLDERS = ("2017", "2016", "480p")  # of ImageSets
+FROM_FILES = ("table1", "table2", "training")  # of results that are there; refused at once where they are missing
+FIGURES = (*FROM_FILES, "figure1", "figure2", "figure3", "figure4", "figure5")
 
 # Each command imports what it needs: torch takes seconds. Ctrl-C waits for that, since libraries that are cut in two
 # while they load print tracebacks of their own.
@@ -34,49 +37,66 @@ SPLIT_FOLDERS = ("2017", "2016", "480p")  # of ImageSets
 def segment_video(options: argparse.Namespace) -> None:
     """`vsreid segment`: masks of a folder of frames or a video, from the mask of the first frame."""
     config = _checked_config(options)
-    sequence, palette, fps = _checked_video(options, config)
-    size = f"{sequence.shape[1]} x {sequence.shape[0]}"
-    print(f"{sequence.name}: {counted(sequence.N, 'frame')}, {counted(sequence.K, 'instance')}, {size}")
+    video, palette, fps = _checked_video(options, config)
+    size = f"{video.shape[1]} x {video.shape[0]}"
+    print(f"{video.name}: {counted(video.N, 'frame')}, {counted(video.K, 'instance')}, {size}")
     with uninterrupted():
         from vsreid_lite.video.movies import write_overlay_video
         from vsreid_lite.video.outputs import write_masks
         from vsreid_lite.vsreid import segment
 
-    result = segment(sequence, config, progress=True)
-    write_masks(options.output, sequence.frame_names, result.masks, palette)
+    result = segment(video, config, progress=True)
+    write_masks(options.output, video.frame_names, result.masks, palette)
     if options.video:
-        write_overlay_video(options.video, sequence.frames, result.masks, fps, palette)
+        write_overlay_video(options.video, video.frames, result.masks, fps, palette)
     if options.json:
         write_json(options.json, result.to_json())
     seconds, adapting = result.seconds["total"], result.seconds["adaptation"]
     parts = f" (adaptation {adapting:.1f} s)" if adapting else ""
     rounds = counted(len(result.rounds), "round")
-    print(f"{rounds}, {seconds:.1f} s{parts}, {sequence.N / seconds:.1f} frames/s: {options.output}")
+    print(f"{rounds}, {seconds:.1f} s{parts}, {video.N / seconds:.1f} frames/s: {options.output}")
 
 
 def evaluate_folders(options: argparse.Namespace) -> None:
-    """`vsreid evaluate`: the official DAVIS 2017 numbers of a folder of predictions."""
+    """`vsreid evaluate`: the DAVIS 2017 numbers of a folder of predictions, and those of the official program."""
     with uninterrupted():
         from vsreid_lite.datasets.davis import read_split
         from vsreid_lite.evaluation.metrics import evaluate
-        from vsreid_lite.video.outputs import check_file, pictures
+        from vsreid_lite.evaluation.official import check_official, official_scores
+        from vsreid_lite.video.outputs import check_outputs, pictures
 
+    if options.official:
+        check_official(options.year)
     lists = [_split_file(options)] if options.split else []
     if options.json:
-        check_file(options.json, chain(lists, pictures(options.reference, options.predicted)))
+        check_outputs([options.json], inputs=chain(lists, pictures(options.reference, options.predicted)))
     sequences = read_split(lists[0]) if lists else options.sequences
     scores = evaluate(options.reference, options.predicted, sequences, options.year)
     if options.json:
         write_json(options.json, scores.to_json())
+    _print_scores(scores)
+    if options.official:
+        names = list(dict.fromkeys(name.rpartition("_")[0] for name in scores.instances))
+        official = official_scores(options.reference, options.predicted, names)
+        for name, measure in official.items():
+            print(f"official {_measure_line(name, measure)}")
+        print(f"official global-mean {(official['J'].mean + official['F'].mean) / 2:.3f}")
+
+
+def _print_scores(scores: Scores) -> None:
     width = max(len(name) for name in ("instance", *scores.instances))
     print(f"{'instance':<{width}}  J-mean  F-mean")
     for name, instance in scores.instances.items():
         print(f"{name:<{width}}  {instance.J.mean():6.3f}  {instance.F.mean():6.3f}")
     for name, measure in (("J", scores.J), ("F", scores.F)):
-        print(f"{name}: mean {measure.mean:.3f}, recall {measure.recall:.3f}, decay {measure.decay:.3f}")
+        print(_measure_line(name, measure))
     for name, value in (("in visible frames", scores.visible_J), ("after re-appearance", scores.reappeared_J)):
         print(f"J {name}: {'-' if value is None else f'{value:.3f}'}")
     print(f"global-mean {scores.global_mean:.3f}")
+
+
+def _measure_line(name: str, measure: Statistics) -> str:
+    return f"{name}: mean {measure.mean:.3f}, recall {measure.recall:.3f}, decay {measure.decay:.3f}"
 
 
 def measure_ablation(options: argparse.Namespace) -> None:
@@ -116,24 +136,43 @@ def render_benchmark(options: argparse.Namespace) -> None:
         from tqdm.auto import tqdm
 
         from vsreid_lite.datasets.benchmarks import benchmark_inputs
-        from vsreid_lite.datasets.composite import composite_sequences
-        from vsreid_lite.datasets.frozen import write_benchmark
+        from vsreid_lite.datasets.composite import SCRIPTS, composite_videos
+        from vsreid_lite.datasets.davis import write_benchmark
         from vsreid_lite.datasets.mini import CHALLENGES, mini_video
         from vsreid_lite.video.outputs import check_folder, check_outputs
 
     check_outputs([], options.output, benchmark_inputs("composite", options.root) if options.root else [])
     check_folder(options.output / "ImageSets" / "2017")
-    if options.dataset == "composite":
+    composite = options.dataset == "composite"
+    _refuse_other_list(options, SCRIPTS if composite else CHALLENGES)
+    if composite:
         if options.root is None:
             raise ValueError("vsreid render composite needs --root, a DAVIS root to cut instances from")
         count = {"count": options.count} if options.count else {}
-        sequences: Iterable[Video] = composite_sequences(options.root, options.seed, options.split, **count)
+        videos: Iterable[Video] = composite_videos(options.root, options.seed, options.split, **count)
     else:
         first = options.seed * len(CHALLENGES)
         indices = range(first, first + (options.count or len(CHALLENGES)))
-        sequences = (mini_video(options.split, index) for index in tqdm(indices, desc="rendering"))
-    names = write_benchmark(sequences, options.output, options.split)
+        videos = (mini_video(options.split, index) for index in tqdm(indices, desc="rendering"))
+    names = write_benchmark(videos, options.output, options.split)
     print(f"{counted(len(names), 'sequence')}: {options.output}")
+
+
+def _refuse_other_list(options: argparse.Namespace, kinds: Collection[str]) -> None:
+    """A list that is there is replaced only where each sequence in it may come from an earlier rendering.
+
+    kinds: how the names of rendered sequences begin.
+    """
+    from vsreid_lite.datasets.davis import read_split, split_file
+
+    path = split_file(options.output, options.split)
+    names = read_split(path) if path.exists() else []
+    others = [name for name in names if not any(name == kind or name.startswith(f"{kind}-") for kind in kinds)]
+    if others:
+        raise ValueError(
+            f"{path}: lists sequences of another data set ({others[0]}, ...), and rendering would replace it; give "
+            "another --output or --split"
+        )
 
 
 def download_dataset(options: argparse.Namespace) -> None:
@@ -158,7 +197,11 @@ def copy_notebooks(options: argparse.Namespace) -> None:
 
 
 def examine_installation(_: argparse.Namespace) -> None:
-    """`vsreid doctor`: what works here, line by line. Raises ValueError where the default path does not."""
+    """`vsreid doctor`: what works here, line by line.
+
+    Raises:
+        ValueError: the default path does not.
+    """
     from vsreid_lite.commands.doctor import examine
 
     missing = []
@@ -168,11 +211,6 @@ def examine_installation(_: argparse.Namespace) -> None:
             missing.append(finding.subject)
     if missing:
         raise ValueError(f"the default path does not work here: {', '.join(missing)} missing; see above for what to do")
-
-
-def download_names() -> list[str]:
-    """The archives of `vsreid download`, without importing what fetches them."""
-    return ["davis-2017-trainval-480p", "davis-2017-test-dev-480p", "davis-2016", "davis-2017"]
 
 
 def _run_name(options: argparse.Namespace, config: Config) -> str:
@@ -262,11 +300,11 @@ def _checked_video(options: argparse.Namespace, config: Config) -> tuple[Video, 
     start = read_frame(frames[0]) if frames else first_frame(options.input)
     check_size(options.first_mask, first.labels, start.shape)
     fps = frame_rate(options.input)
-    sequence = load_video(options.input, options.first_mask, year=options.year)
+    video = load_video(options.input, options.first_mask, year=options.year)
     if not frames:
-        _check_segment_outputs(options, sequence.frame_names, inputs)
-    _warn_of_other_masks(options.output, sequence.frame_names)
-    return sequence, first.palette, fps
+        _check_segment_outputs(options, video.frame_names, inputs)
+    _warn_of_other_masks(options.output, video.frame_names)
+    return video, first.palette, fps
 
 
 def _check_segment_outputs(options: argparse.Namespace, names: Iterable[str], inputs: Iterable[Path]) -> None:
@@ -309,3 +347,42 @@ def _split_file(options: argparse.Namespace) -> Path:
             f"the DAVIS root above {options.reference}, found neither"
         )
     return path
+
+
+def draw_figures(options: argparse.Namespace) -> None:
+    """`vsreid figures`: figures/ from runs of the library on mini, results of an ablation, and logs of training."""
+    names = _checked_names(options)
+    with uninterrupted():
+        from tqdm.auto import tqdm
+
+        from vsreid_lite.figures.gallery import DRAWINGS, Gallery
+        from vsreid_lite.networks.loading import choose_device
+        from vsreid_lite.plots.figure_files import write_both
+
+    choose_device(options.device)
+    config = Config(weights=options.weights, device=options.device, seed=options.seed)
+    gallery = Gallery(config, options.results, options.training)
+    print(f"{', '.join(sorted(names))} as PNG and SVG: {options.output}", flush=True)
+    drawn = {name: DRAWINGS[name](gallery) for name in names if name in FROM_FILES}
+    bar = tqdm(names)
+    for name in bar:
+        bar.set_description(name)
+        for path in write_both(drawn.get(name) or DRAWINGS[name](gallery), options.output, name):
+            tqdm.write(f"figure: {path}")
+
+
+def _checked_names(options: argparse.Namespace) -> list[str]:
+    """The figures that were asked for; what cannot be drawn or written is refused before torch is loaded."""
+    with uninterrupted():
+        from vsreid_lite.networks.weight_files import check_weights
+        from vsreid_lite.system.machine import check_device
+        from vsreid_lite.video.outputs import check_outputs
+
+    if unknown := sorted(set(options.only) - set(FIGURES)):
+        raise ValueError(f"--only {','.join(unknown)}: expected some of {','.join(sorted(FIGURES))}")
+    names = [name for name in FIGURES if not options.only or name in options.only]
+    files = [options.output / f"{name}{suffix}" for name in names for suffix in (".png", ".svg")]
+    check_outputs(files, options.output, [options.results, *options.training.glob("*.csv")])
+    check_device(options.device)
+    check_weights(Config(weights=options.weights, device=options.device))
+    return names

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from vsreid_lite.config import Config
 from vsreid_lite.system.files import write_text
-from vsreid_lite.system.interrupts import uninterrupted
 from vsreid_lite.system.wording import counted
+from vsreid_lite.system.workers import uninterrupted
 from vsreid_lite.training.stages import ALL, STAGES, TIMED, check_stills
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ def _checked_choice(options: argparse.Namespace) -> tuple[Config, Path, Path, Pa
 
 
 def _propagation_file(weights: str) -> Path:
-    """The N_mp file of a choice of weights, which the settings are stored with. Raises FileNotFoundError."""
+    """The N_mp file of a choice of weights, which the settings are stored with."""
     from vsreid_lite.networks.weight_files import weight_files
 
     file = weight_files(weights).propagation

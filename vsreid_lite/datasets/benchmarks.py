@@ -10,25 +10,37 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from vsreid_lite.datasets.composite import CompositeSequence, composite_sequences
-from vsreid_lite.datasets.davis import FRAMES, MASKS, davis_folders, input_files, list_sequences, load_davis, read_first
-from vsreid_lite.datasets.frozen import MINI, write_benchmark
+from vsreid_lite.datasets import DATASETS
+from vsreid_lite.datasets.composite import CompositeVideo, composite_videos
+from vsreid_lite.datasets.davis import (
+    FRAMES,
+    MASKS,
+    davis_folders,
+    input_files,
+    list_sequences,
+    load_davis,
+    read_first,
+    write_benchmark,
+)
 from vsreid_lite.datasets.mini import mini_video
-from vsreid_lite.system.files import visible_files
+from vsreid_lite.system.files import MINI, visible_files
 from vsreid_lite.system.wording import counted
 from vsreid_lite.video.frame_folders import frame_files
 from vsreid_lite.video.video import Video, annotation_files
 
-DATASETS = ("mini", "composite", "davis-2016", "davis-2017")
 FEWEST_FRAMES = 3  # the first and the last do not count
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """Which sequences are scored. `load` makes one of them; `sources` names the real sequences that it shows.
+    """Which sequences are scored.
 
-    split: "test", "val", "all" where there is no list of one, or "named". scenes: the numbers of mini's, where they
-    were rendered anew.
+    Attributes:
+        dataset: one of DATASETS.
+        root: the folder of the data.
+        names: of the sequences.
+        split: "test", "val", "all" where there is no list of one, or "named".
+        scenes: the numbers of mini's scenes, where they were rendered anew.
     """
 
     dataset: str
@@ -61,9 +73,15 @@ class Benchmark:
 def open_benchmark(dataset: str, root: Path | None = None, names: Sequence[str] = ()) -> Benchmark:
     """The benchmark `dataset`: the sequences named, whatever their split, or else those of its split.
 
-    root: the folder of a DAVIS data set; mini's own is shipped. Where DAVIS has no list of a split, all its sequences
-    are taken. Raises FileNotFoundError and ValueError for a root that is missing or holds something else, an unknown
-    data set or sequence, and a sequence that cannot be scored.
+    Args:
+        dataset: one of DATASETS.
+        root: the folder of a DAVIS data set; mini's own is shipped. Where DAVIS has no list of a split, all its
+            sequences are taken.
+        names: of sequences.
+
+    Raises:
+        FileNotFoundError: the root is missing or holds something else.
+        ValueError: an unknown data set or sequence, or a sequence that cannot be scored.
     """
     if dataset not in DATASETS:
         raise ValueError(f"dataset: expected one of {', '.join(DATASETS)}, found {dataset!r}")
@@ -82,8 +100,16 @@ def open_benchmark(dataset: str, root: Path | None = None, names: Sequence[str] 
 def open_scenes(scenes: range, folder: Path, names: Sequence[str] = ()) -> Benchmark:
     """Scenes of mini's test split by their numbers, rendered into `folder`: from 12 on, none was ever used.
 
-    A scene is the same each time, so what is rendered over an earlier rendering changes nothing. names: of the
-    sequences to keep. Raises ValueError for a name that is not among them, OSError for what cannot be written.
+    A scene is the same each time, so what is rendered over an earlier rendering changes nothing.
+
+    Args:
+        scenes: their numbers.
+        folder: where they are written.
+        names: of the sequences to keep; all when none is given.
+
+    Raises:
+        OSError: something cannot be written.
+        ValueError: a name is not among the scenes.
     """
     rendered = write_benchmark((mini_video("test", index) for index in tqdm(scenes, desc="rendering")), folder)
     benchmark = open_benchmark("mini", folder, names)
@@ -162,5 +188,5 @@ def _inside(folder: Path) -> list[Path]:
 
 
 @lru_cache(maxsize=1)
-def _composites(root: Path) -> dict[str, CompositeSequence]:
-    return {sequence.name: sequence for sequence in composite_sequences(root)}
+def _composites(root: Path) -> dict[str, CompositeVideo]:
+    return {video.name: video for video in composite_videos(root)}

@@ -1,4 +1,4 @@
-"""DAVIS 2016 and 2017: where their files lie, their splits, and their masks.
+"""DAVIS 2016 and 2017: where their files lie, their splits and masks; and other videos written in that layout.
 
 In both layouts frames are `JPEGImages/480p/<sequence>/` and masks `Annotations/480p/<sequence>/`. In the masks of 2016
 255 is the instance; in those of 2017 it is void. Test-dev has a mask for the first frame only.
@@ -8,28 +8,33 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from io import BytesIO
 from pathlib import Path, PurePosixPath
 
-from vsreid_lite.datasets.download import download
-from vsreid_lite.video.masks import Mask, read_labels, to_instances
+import numpy as np
+from PIL import Image
+
+from vsreid_lite.datasets import ARCHIVES_OF
+from vsreid_lite.system.files import write_bytes, write_text
+from vsreid_lite.video.masks import Frame, Mask, read_labels, to_instances, write_mask
 from vsreid_lite.video.video import Video, annotation_files, read_frames
 
-__all__ = ["davis_folders", "download", "list_sequences", "load_davis"]
-
-DOWNLOADS = {2016: ["davis-2016"], 2017: ["davis-2017-trainval-480p", "davis-2017-test-dev-480p"]}
 FRAMES, MASKS = Path("JPEGImages", "480p"), Path("Annotations", "480p")
+JPEG_QUALITY = 92  # the mini test split takes 5 MB with it
 
 
 def davis_folders(root: Path | str, year: int) -> list[Path]:
     """The folders under `root` that hold DAVIS of a year, most direct first: `root` itself, DAVIS, 2017/trainval, ...
 
-    Raises ValueError for another year than 2016 and 2017, FileNotFoundError when there is none.
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: another year than 2016 and 2017.
     """
-    if year not in DOWNLOADS:
+    if year not in ARCHIVES_OF:
         raise ValueError(f"expected DAVIS of 2016 or 2017, found {year}")
     root = Path(root)
-    inside = ["", f"{year}", f"{year}/trainval", f"{year}/test-dev", "trainval", "test-dev", *DOWNLOADS[year]]
+    inside = ["", f"{year}", f"{year}/trainval", f"{year}/test-dev", "trainval", "test-dev", *ARCHIVES_OF[year]]
     folders = [root / place / name for place in inside for name in ("", "DAVIS")]
     found = [folder for folder in folders if (folder / FRAMES).is_dir()]
     if not found:
@@ -44,7 +49,8 @@ def davis_folders(root: Path | str, year: int) -> list[Path]:
 def list_sequences(root: Path | str, year: int, split: str = "val") -> list[str]:
     """The sequences of a split that are there, in the order of the split's list. Warns of those that are missing.
 
-    Raises FileNotFoundError when there is no such list, or none of its sequences.
+    Raises:
+        FileNotFoundError: there is no such list, or none of its sequences.
     """
     folders = davis_folders(root, year)
     places = ["2016", "480p"] if year == 2016 else ["2017"]  # 480p: the first release
@@ -67,32 +73,45 @@ def list_sequences(root: Path | str, year: int, split: str = "val") -> list[str]
     return there
 
 
-def load_davis(root: Path | str, year: int, sequence: str) -> Video:
+def load_davis(root: Path | str, year: int, name: str) -> Video:
     """One sequence with its first mask and what annotations there are; frames without one get None.
 
-    2016: one instance, label 1, whatever is not background (255, or the instances of 2017 together).
-    2017: labels as they are, void (255) becomes background. Raises FileNotFoundError and ValueError with path, expected
-    and found; the instances are those of the first frame.
+    Args:
+        root: a folder that `davis_folders` knows its way in.
+        year: 2016 makes one instance, label 1, of whatever is not background (255, or the instances of 2017 together).
+            2017 takes labels as they are, void (255) becomes background. The instances are those of the first frame.
+        name: of the sequence.
+
+    Raises:
+        FileNotFoundError: there is no such sequence, or no mask of its first frame.
+        ValueError: a frame or mask is damaged, or does not fit the others.
     """
     folders = davis_folders(root, year)
-    folder = next((folder for folder in folders if (folder / FRAMES / sequence).is_dir()), None)
+    folder = next((folder for folder in folders if (folder / FRAMES / name).is_dir()), None)
     if folder is None:
         there = sorted(path.name for path in (folders[0] / FRAMES).iterdir() if path.is_dir())
         raise FileNotFoundError(
-            f"{folders[0] / FRAMES / sequence}: expected a sequence of DAVIS {year}, found nothing; "
+            f"{folders[0] / FRAMES / name}: expected a sequence of DAVIS {year}, found nothing; "
             f"there are {', '.join(there)}"
         )
-    frames, names = read_frames(folder / FRAMES / sequence)
-    paths, shape = annotation_files(folder / MASKS / sequence, names), frames[0].shape
-    first = read_first(paths[0] or folder / MASKS / sequence / f"{names[0]}.png", year, shape)
+    frames, names = read_frames(folder / FRAMES / name)
+    paths, shape = annotation_files(folder / MASKS / name, names), frames[0].shape
+    first = read_first(paths[0] or folder / MASKS / name / f"{names[0]}.png", year, shape)
     others = [None if path is None else to_instances(read_labels(path, shape), year) for path in paths[1:]]
-    return Video(sequence, frames, first, annotations=[first, *others], frame_names=names)
+    return Video(name, frames, first, annotations=[first, *others], frame_names=names)
 
 
 def read_first(path: Path, year: int, shape: tuple[int, ...] | None = None) -> Mask:
-    """The mask (H, W) of the first frame of a sequence, with an instance; shape: as for `read_labels`.
+    """The mask (H, W) of the first frame of a sequence, which shows at least one instance.
 
-    Raises FileNotFoundError where there is none, and ValueError as `read_labels` and for a mask without instance.
+    Args:
+        path: of the mask.
+        year: the convention, 2016 or 2017.
+        shape: the (H, W, ...) that it must have; any when not given.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: as `read_labels`, and for a mask without instance.
     """
     if not path.exists():
         raise FileNotFoundError(f"{path}: expected the mask of the first frame, found nothing")
@@ -105,7 +124,7 @@ def read_first(path: Path, year: int, shape: tuple[int, ...] | None = None) -> M
 
 
 def input_files(root: Path | str, year: int) -> Iterator[Path]:
-    """What DAVIS of a year is read from: its folders, frames and masks. Raises as `davis_folders`."""
+    """What DAVIS of a year is read from: its folders, frames and masks."""
     yield Path(root)
     for folder in davis_folders(root, year):
         yield folder
@@ -117,7 +136,8 @@ def input_files(root: Path | str, year: int) -> Iterator[Path]:
 def read_split(path: Path) -> list[str]:
     """The sequences of a list, one a line; in DAVIS's first release, a line has the paths of a frame and its mask.
 
-    Raises ValueError for a file that is no text in UTF-8, or names no sequence.
+    Raises:
+        ValueError: the file is no text in UTF-8, or names no sequence.
     """
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
@@ -130,3 +150,68 @@ def read_split(path: Path) -> list[str]:
     if not any(names):
         raise ValueError(f"{path}: expected the name of a sequence on each line, found none")
     return list(dict.fromkeys(name for name in names if name))
+
+
+def write_benchmark(videos: Iterable[Video], root: Path | str, split: str = "test") -> list[str]:
+    """Write videos below `root` in the layout of DAVIS 2017, with their list as `split`.
+
+    Frames become JPEGs, masks indexed PNGs; frames without annotation get no mask, the first one always has one. Every
+    file is written atomically and the list comes last, so a run that broke off leaves no list and can be repeated.
+
+    Returns:
+        The names of the videos, in their order.
+
+    Raises:
+        FileExistsError: the folder of a video holds files that would not be replaced.
+        OSError: as `atomic_path`.
+    """
+    root, names = Path(root), []
+    for video in videos:
+        _write_video(video, root)
+        names.append(video.name)
+    write_text(split_file(root, split), "".join(f"{name}\n" for name in names))
+    return names
+
+
+def split_file(root: Path, split: str) -> Path:
+    """Where `write_benchmark` puts the list of a split."""
+    return root / "ImageSets" / "2017" / f"{split}.txt"
+
+
+def read_benchmark(root: Path | str, split: str = "test") -> list[Video]:
+    """The videos of a split below `root`, with all their annotations, in the order of its list.
+
+    Raises:
+        FileNotFoundError, ValueError: as `list_sequences` and `load_davis`.
+    """
+    return [load_davis(root, 2017, name) for name in list_sequences(root, 2017, split)]
+
+
+def _write_video(video: Video, root: Path) -> None:
+    frames, masks = root / FRAMES / video.name, root / MASKS / video.name
+    _refuse_leftovers(frames, {f"{name}.jpg" for name in video.frame_names})
+    _refuse_leftovers(masks, {f"{name}.png" for name in video.frame_names})
+    annotations = video.annotations or [None] * video.N
+    for i, name in enumerate(video.frame_names):
+        write_bytes(frames / f"{name}.jpg", encode_jpeg(video.frames[i]))
+        labels = video.first_mask if i == 0 else annotations[i]
+        if labels is not None:
+            write_mask(masks / f"{name}.png", labels)
+
+
+def encode_jpeg(frame: Frame, quality: int = JPEG_QUALITY) -> bytes:
+    """The JPEG file of a frame (H, W, 3)."""
+    buffer = BytesIO()
+    Image.fromarray(np.asarray(frame)).save(buffer, "JPEG", quality=quality, optimize=True)
+    return buffer.getvalue()
+
+
+def _refuse_leftovers(folder: Path, expected: set[str]) -> None:
+    if not folder.is_dir():
+        return
+    others = sorted({path.name for path in folder.iterdir()} - expected)
+    if others:
+        raise FileExistsError(
+            f"{folder}: expected an empty or new folder, found {len(others)} files that are not part of this "
+            f"rendering ({others[0]}, ...); give another output folder"
+        )

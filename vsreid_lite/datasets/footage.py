@@ -12,8 +12,19 @@ from dataclasses import replace
 import numpy as np
 
 from vsreid_lite.datasets.mini import SMALLEST, Challenge, make_body
-from vsreid_lite.datasets.scenes import Array, Body, Part, Scene, Track
-from vsreid_lite.datasets.textures import Image, backdrop, paint_clutter, photo_crop, random_colour, skin
+from vsreid_lite.datasets.scenes import (
+    Array,
+    Body,
+    Image,
+    Part,
+    Scene,
+    Track,
+    backdrop,
+    paint_clutter,
+    photo_crop,
+    random_colour,
+    skin,
+)
 
 SHAPE = (256, 448)
 FRAMES = 24

@@ -6,11 +6,13 @@ Train and validation scenes come from seeds, on the fly; the test split is froze
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
-from vsreid_lite.datasets.scenes import Array, Body, Part, Scene, Track
-from vsreid_lite.datasets.textures import backdrop, random_colour, skin
+from vsreid_lite.datasets.davis import read_benchmark
+from vsreid_lite.datasets.scenes import Array, Body, Part, Scene, Track, backdrop, random_colour, skin
+from vsreid_lite.system.files import MINI
 from vsreid_lite.video.video import Video
 
 SHAPE = (192, 320)
@@ -56,7 +58,8 @@ CHALLENGES = {
 def mini_scene(split: str, index: int) -> Scene:
     """Scene `index` of a split ("train", "val", "test"): the challenge is index modulo twelve, the rest is drawn.
 
-    Raises ValueError for another split's name.
+    Raises:
+        ValueError: another split's name.
     """
     if split not in SPLITS:
         raise ValueError(f"split: expected one of {', '.join(SPLITS)}, found {split!r}")
@@ -89,6 +92,20 @@ def mini_video(split: str, index: int) -> Video:
         annotations=masks,
         frame_names=[f"{i:05d}" for i in range(scene.frames)],
     )
+
+
+def mini_test(root: Path | str = MINI) -> list[Video]:
+    """The twelve frozen sequences of the mini test split; `mini_scene("test", i)` is the scene of sequence i.
+
+    Raises:
+        FileNotFoundError: they are not there.
+    """
+    if not Path(root).is_dir():
+        raise FileNotFoundError(
+            f"{root}: expected the frozen mini test split, found nothing; it comes with the repository, "
+            "or write it anew with `vsreid render mini --output DIR`"
+        )
+    return read_benchmark(root, "test")
 
 
 def _draw(rng: np.random.Generator, challenge: Challenge) -> Scene:

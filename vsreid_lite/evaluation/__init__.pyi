@@ -1,9 +1,13 @@
 from .ablation import seen_sequences
 from .matches import find_matches, judge
 from .metrics import (
+    InstanceScores,
+    Scores,
+    Statistics,
     boundary,
     boundary_pixels,
     boundary_radius,
+    decay_bins,
     differing_frames,
     evaluate,
     region,
@@ -13,14 +17,12 @@ from .metrics import (
     score_sequence,
 )
 from .network_table import networks
-from .paper import PAPER_DATA, arithmetic, global_mean, global_mean_errata, table1, table2
+from .paper import arithmetic, global_mean, global_mean_errata, table1, table2
 from .report import format_table
-from .scores import InstanceScores, Scores, Statistics, decay_bins
 from .steps import one_step_scores
 from .summary import Measured, boost_interval, by_sequence, instance_means, summarise
 
 __all__ = [
-    "PAPER_DATA",
     "InstanceScores",
     "Measured",
     "Scores",

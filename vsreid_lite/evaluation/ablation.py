@@ -21,13 +21,12 @@ from vsreid_lite import vsreid
 from vsreid_lite.config import Config, with_propagation
 from vsreid_lite.datasets.benchmarks import Benchmark
 from vsreid_lite.evaluation.ladder import Row
-from vsreid_lite.evaluation.metrics import score_sequence
-from vsreid_lite.evaluation.scores import InstanceScores, Scores
+from vsreid_lite.evaluation.metrics import InstanceScores, Scores, score_sequence
 from vsreid_lite.evaluation.summary import Measured, summarise
 from vsreid_lite.flow import flow_file, get_flow
 from vsreid_lite.networks.loading import choose_device, network_files
 from vsreid_lite.system.files import PACKAGE, fingerprint, write_json
-from vsreid_lite.system.workers import each
+from vsreid_lite.system.workers import in_processes
 from vsreid_lite.vsreid import prepare
 
 Results = Mapping[tuple[Config, str], Path]  # the file that keeps the result of a configuration on a sequence
@@ -35,7 +34,14 @@ Results = Mapping[tuple[Config, str], Path]  # the file that keeps the result of
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """The rows that share one N_mp, on one sequence: it is loaded, and adapted, once. rows: by the file of a result."""
+    """The rows that share one N_mp, on one sequence: it is loaded, and adapted, once.
+
+    Attributes:
+        benchmark: what the sequence is of.
+        sequence: its name.
+        network: the configuration that N_mp depends on.
+        rows: their configurations, by the file of a result.
+    """
 
     benchmark: Benchmark
     sequence: str
@@ -46,17 +52,27 @@ class Job:
 def run_ablation(
     benchmark: Benchmark, rows: Sequence[Row], output: Path, workers: int = 1, adapted_rows: Sequence[Row] = ()
 ) -> dict[str, object]:
-    """Measure `rows` on `benchmark`, and `adapted_rows`; the content of the results JSON (DESIGN section 8).
+    """Measure the rows of Table 1 on a benchmark.
 
     Each finished (row, sequence) is kept below `output`/parts under a key of everything that it depends on, so a
     stopped run continues and a repeated one is read back. Only this process writes there, never a worker.
+
+    Args:
+        benchmark: what they are measured on.
+        rows: as `ladder` makes them.
+        output: the folder of the results.
+        workers: the number of processes.
+        adapted_rows: as `adapted` makes them; none for no second table.
+
+    Returns:
+        The content of the results JSON.
     """
     every = [*rows, *adapted_rows]
     results = _results([row.config for row in every if not row.missing], benchmark, output / "parts")
     jobs = _jobs(results, benchmark)
     missing = sum(len(job.rows) for job in jobs)
     bar = tqdm(total=missing, desc=f"ablation on {benchmark.dataset}", disable=not missing)
-    with bar, closing(each(_measure, jobs, workers)) as measured:
+    with bar, closing(in_processes(_measure, jobs, workers)) as measured:
         for job, parts in measured:
             for path, part in zip(job.rows, parts, strict=True):
                 write_json(path, part)
@@ -110,18 +126,18 @@ def _network(config: Config) -> Config:
 
 def _measure(job: Job) -> list[dict[str, Any]]:
     """The result of each row of a job, in plain values. seconds: of a row alone, making N_mp ready included."""
-    sequence = job.benchmark.load(job.sequence)
-    flow = get_flow(job.network.flow, sequence.frame_names, choose_device(job.network.device))
+    video = job.benchmark.load(job.sequence)
+    flow = get_flow(job.network.flow, video.frame_names, choose_device(job.network.device))
     started = time.perf_counter()
-    networks, config = prepare(sequence, replace(job.network, reid=any(row.reid for row in job.rows.values())))
+    networks, config = prepare(video, replace(job.network, reid=any(row.reid for row in job.rows.values())))
     ready = time.perf_counter() - started
     parts = []
     for row in job.rows.values():
         started = time.perf_counter()
         ours = replace(config, reid=row.reid, propagation=row.propagation)
-        result = vsreid.segment(sequence, ours, networks, flow)
+        result = vsreid.segment(video, ours, networks, flow)
         seconds = ready + time.perf_counter() - started
-        scores = score_sequence(job.sequence, sequence.truth, sequence.annotated(result.masks))
+        scores = score_sequence(job.sequence, video.truth, video.annotated(result.masks))
         arrays = {name: {key: value.tolist() for key, value in vars(one).items()} for name, one in scores.items()}
         parts.append({"config": asdict(ours), "seconds": seconds, "run": result.to_json(), "instances": arrays})
     return parts

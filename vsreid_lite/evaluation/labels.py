@@ -22,9 +22,13 @@ Source = str | Path | Mapping[str, NDArray[np.integer]]
 class LabelFrames:
     """The N label maps of one sequence, each read from its file when it is asked for.
 
-    contents: a file or the labels (H, W) for each frame. shape: (H, W) that each must have. names: of the frames, as
-    "00003". where: what to call each frame in an error. year: the convention, None for labels as they are. said:
-    whether the year was given, or found out.
+    Attributes:
+        contents: a file or the labels (H, W) for each frame.
+        shape: the (H, W) that each must have.
+        names: of the frames, as "00003".
+        where: what to call each frame in an error.
+        year: the convention, None for labels as they are.
+        said: whether the year was given, or found out.
     """
 
     contents: Sequence[Path | Labels]
@@ -39,7 +43,12 @@ class LabelFrames:
         return len(self.contents)
 
     def __getitem__(self, i: int) -> Labels:
-        """Labels (H, W) of frame i. Raises FileNotFoundError for a missing, ValueError for a damaged or wrong file."""
+        """Labels (H, W) of frame i.
+
+        Raises:
+            FileNotFoundError: its file is missing.
+            ValueError: its file is damaged, or of another size or convention.
+        """
         content = self.contents[i]
         labels = read_labels(content) if isinstance(content, Path) else content
         if labels.shape != self.shape:
@@ -61,7 +70,12 @@ class OneInstance(LabelFrames):
 
 
 def sequence_names(source: Source) -> list[str]:
-    """The sequences of a reference, in order. Raises FileNotFoundError or ValueError when there is none."""
+    """The sequences of a reference, in order.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+        ValueError: it holds no sequence.
+    """
     if isinstance(source, Mapping):
         names = sorted(source)
     else:
@@ -76,8 +90,15 @@ def load_truth(source: Source, name: str, year: int | None = None) -> LabelFrame
 
     Of a folder, the numbered series of PNGs; other ones beside it are left out with a warning (`frame_folders.series`).
 
-    year: 2016 unites all instances, 2017 takes 255 as void; when not given, the first frame decides (`masks.year_of`).
-    Raises as `LabelFrames`, and as `read_mask` for that frame.
+    Args:
+        source: of the reference.
+        name: of the sequence.
+        year: 2016 unites all instances, 2017 takes 255 as void; when not given, the first frame decides
+            (`masks.year_of`).
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+        ValueError: it holds too few frames, and as `read_mask` for the first.
     """
     if isinstance(source, Mapping):
         truth, what = _from_array(source[name], name), f"sequence {name}"
@@ -91,8 +112,16 @@ def load_truth(source: Source, name: str, year: int | None = None) -> LabelFrame
 def load_prediction(source: Source, name: str, truth: LabelFrames, year: int | None, K: int) -> LabelFrames:
     """The frames predicted for one sequence of the reference; those of a folder by the file names of the reference.
 
-    year: as for `load_truth`; when not given, a frame of 0 and 255 alone shows the instance, if the truth has K = 1.
-    Raises FileNotFoundError for a missing folder, ValueError for a missing sequence or another number of frames.
+    Args:
+        source: of the prediction.
+        name: of the sequence.
+        truth: its true frames.
+        year: as for `load_truth`; when not given, a frame of 0 and 255 alone shows the instance, if K is 1.
+        K: the number of true instances.
+
+    Raises:
+        FileNotFoundError: the folder is missing.
+        ValueError: the sequence is missing, or has another number of frames.
     """
     if isinstance(source, Mapping):
         if name not in source:

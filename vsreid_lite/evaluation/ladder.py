@@ -1,4 +1,4 @@
-"""The rows of Table 1: which configuration each stands for, and which wait for their weights."""
+"""The rows of Table 1: their configurations, which of them wait for weights, and how their weights were trained."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from vsreid_lite.networks.loading import network_files
 from vsreid_lite.networks.weight_files import (
     UNTRAINED,
     WEIGHT_SETS,
+    Provenance,
     WeightFiles,
     beside,
     find_provenance,
@@ -32,9 +33,14 @@ IMPROVING = "adaptation also sets a rule of ReID: a retrieval must improve on th
 
 @dataclass(frozen=True)
 class Row:
-    """One row. missing: why it is not measured; empty where it is. note: what a reader of its numbers must know.
+    """One row of the table.
 
-    documented: the headers of its files say what they have seen in training; files of others have none.
+    Attributes:
+        name: as printed.
+        config: what is measured.
+        missing: why it is not measured; empty where it is.
+        note: what a reader of its numbers must know.
+        documented: whether the headers of its files say what they have seen in training; files of others have none.
     """
 
     name: str
@@ -48,10 +54,16 @@ def ladder(base: Config, chosen: Collection[int] = ()) -> list[Row]:
     """Table 1's five rows in the paper's order, named as printed; with `base.adapt` a sixth, ours.
 
     Each row has its own weights of the choice `base.weights`: trained on full images, on patches, with both streams.
-    A row whose file is not there, or whose number (from 1) is not among those `chosen`, is one that is not measured.
-    base: preset, weights, flow, device and seed; the rows set what they are about. Raises ValueError for a number
-    without a row, where no row is left and for adaptation of the preset "authors", FileNotFoundError and ValueError for
-    weights as `network_files` and `read_provenance` do.
+    A row whose file is not there is not measured.
+
+    Args:
+        base: preset, weights, flow, device and seed; the rows set what they are about.
+        chosen: the numbers of the rows to measure, from 1; all when none is given.
+
+    Raises:
+        FileNotFoundError: as `network_files`.
+        ValueError: a number without a row, no row that can be measured, adaptation of the preset "authors", and as
+            `network_files` and `read_provenance`.
     """
     if base.preset == "authors" and base.adapt:
         raise ValueError("preset authors: its weights are adapted to the videos already; measure it without --adapt")
@@ -161,3 +173,51 @@ def _how_to_get(config: Config, part: str) -> str:
         return f"no file {path}; vsreid train paper-{part} makes one"
     command = read_provenance(own).command.replace("-propagation", f"-{part}")
     return f"no file {path}; make it: {command} --output {path}"
+
+
+def training_budget(rows: list[Row]) -> list[dict[str, object]]:
+    """What the weights of the measured rows were trained with, as the headers of their files say.
+
+    Returns:
+        One entry for each weight file with a header, in the order of the rows; files of others have none. "stages" are
+        the steps of each stage that led to the file, by name, the first one first; "steps" their sum.
+    """
+    files = network_files(rows[0].config)
+    used: dict[Path, list[str]] = {}
+    for row in rows:
+        for file in files.used(row.config).values():
+            if file and not row.missing:
+                used.setdefault(file, []).append(row.name)
+    entries: list[dict[str, object]] = []
+    for file, names in used.items():
+        header = find_provenance(file)
+        if header is None:
+            continue
+        stages = _stages(header)
+        entries.append(
+            {
+                "file": file.stem,
+                "rows": names,
+                "stages": stages,
+                "steps": sum(stages.values()),
+                "command": header.command,
+                "seed": header.seed,
+                "data": header.data,
+                "sequences": list(header.sequences),
+                "settings": dict(header.settings),
+            }
+        )
+    return entries
+
+
+def _stages(header: Provenance) -> dict[str, int]:
+    """Steps by stage, of each stage before it where the header has them."""
+    before = list(zip(header.start, header.start_steps, strict=True))
+    stages = [*before, (header.command, header.steps)]
+    return {_stage(command) or header.network: steps for command, steps in stages}
+
+
+def _stage(command: str) -> str:
+    """The stage of a `vsreid train` command; "" for another one."""
+    words = command.split()
+    return words[2] if words[:2] == ["vsreid", "train"] and len(words) > 2 else ""

@@ -1,10 +1,11 @@
-"""The DAVIS 2017 measures: region similarity J, boundary measure F, and `evaluate`, which scores folders by them."""
+"""The DAVIS 2017 measures, region similarity J and boundary measure F, what DAVIS prints of them, and `evaluate`."""
 
 from __future__ import annotations
 
 import math
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -22,14 +23,168 @@ from vsreid_lite.evaluation.labels import (
     load_truth,
     sequence_names,
 )
-from vsreid_lite.evaluation.scores import FrameScores, InstanceScores, Scores, Values
 from vsreid_lite.system.wording import counted
 
 if TYPE_CHECKING:
     from vsreid_lite.video.video import Video
 
-Mask = NDArray[np.bool_]  # (H, W)
-Masks = NDArray[np.bool_]  # (N, H, W)
+Values = NDArray[np.float64]  # (n,): one value in [0, 1] for each counted frame
+DECAY_BINS = 4
+RECALL_THRESHOLD = 0.5
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Mean, recall and decay of one measure.
+
+    Attributes:
+        mean: in [0, 1].
+        recall: share of the frames with a value above 0.5.
+        decay: in [-1, 1], above 0 if the end is worse.
+    """
+
+    mean: float
+    recall: float
+    decay: float
+
+    @classmethod
+    def of_frames(cls, values: Values) -> Statistics:
+        """Statistics of one instance from its values (n,), n >= 1."""
+        return cls(float(np.mean(values)), float(np.mean(values > RECALL_THRESHOLD)), decay(values))
+
+    @classmethod
+    def of_instances(cls, statistics: list[Statistics]) -> Statistics:
+        """Mean over instances, not over sequences, of each entry."""
+        mean, recall, fall = np.mean([(s.mean, s.recall, s.decay) for s in statistics], axis=0)
+        return cls(float(mean), float(recall), float(fall))
+
+
+def decay(values: Values) -> float:
+    """Mean of the first of four bins minus the mean of the last; `values` is (n,), n >= 1."""
+    first, last = decay_bins(len(values))
+    return float(np.mean(values[first]) - np.mean(values[last]))
+
+
+def decay_bins(n: int) -> tuple[slice, slice]:
+    """The first and the last of the four bins of n >= 1 values. Neighbouring bins share the frame at their edge.
+
+    The official program keeps the edges as uint8, which wrap round when more than 256 frames are counted (255 with
+    numpy 2): from there on its decay is wrong, and this one is right.
+    """
+    edges = [int(edge) - 1 for edge in np.round(np.linspace(1, n, DECAY_BINS + 1) + 1e-10)]
+    return slice(edges[0], edges[1] + 1), slice(edges[-2], edges[-1] + 1)
+
+
+@dataclass(frozen=True, eq=False)
+class InstanceScores:
+    """One instance in the n counted frames of its sequence.
+
+    Attributes:
+        J: (n,), region similarity of each frame.
+        F: (n,), boundary measure of each frame.
+        visible: (n,), whether the truth is non-empty.
+        reappeared: (n,), the visible frames from the first re-appearance after an absence on.
+    """
+
+    J: Values
+    F: Values
+    visible: NDArray[np.bool_]
+    reappeared: NDArray[np.bool_]
+
+    @property
+    def visible_J(self) -> float | None:
+        """Mean J of the frames that show the instance: an empty prediction earns nothing while it is out of sight."""
+        return _mean_or_none(self.J[self.visible])
+
+    @property
+    def reappeared_J(self) -> float | None:
+        """Mean J of the visible frames after the first re-appearance: what re-identification is for."""
+        return _mean_or_none(self.J[self.reappeared])
+
+    def to_json(self) -> dict[str, object]:
+        """The statistics and values of this instance, and the two means above."""
+        return {
+            "J": {**asdict(Statistics.of_frames(self.J)), "per_frame": self.J.tolist()},
+            "F": {**asdict(Statistics.of_frames(self.F)), "per_frame": self.F.tolist()},
+            "J-visible": self.visible_J,
+            "J-after-reappearance": self.reappeared_J,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """The scores of a set of sequences.
+
+    Attributes:
+        instances: those of each instance, keyed "<sequence>_<k>", k from 1; at least one.
+    """
+
+    instances: dict[str, InstanceScores]
+
+    @property
+    def J(self) -> Statistics:
+        """Region similarity, mean over instances."""
+        return Statistics.of_instances([Statistics.of_frames(i.J) for i in self.instances.values()])
+
+    @property
+    def F(self) -> Statistics:
+        """Boundary measure, mean over instances."""
+        return Statistics.of_instances([Statistics.of_frames(i.F) for i in self.instances.values()])
+
+    @property
+    def global_mean(self) -> float:
+        """The number challenges rank by: (mean J + mean F) / 2."""
+        return (self.J.mean + self.F.mean) / 2
+
+    @property
+    def visible_J(self) -> float | None:
+        """Mean over the instances that are seen in a counted frame."""
+        return _mean_or_none([i.visible_J for i in self.instances.values() if i.visible_J is not None])
+
+    @property
+    def reappeared_J(self) -> float | None:
+        """Mean over the instances that re-appear; None when none does."""
+        return _mean_or_none([i.reappeared_J for i in self.instances.values() if i.reappeared_J is not None])
+
+    def to_json(self) -> dict[str, dict[str, object]]:
+        """Plain values for `json.dump`; what is undefined is None, so the JSON never holds a NaN."""
+        return {
+            "global": {
+                "J": asdict(self.J),
+                "F": asdict(self.F),
+                "global-mean": self.global_mean,
+                "J-visible": self.visible_J,
+                "J-after-reappearance": self.reappeared_J,
+            },
+            "instances": {name: instance.to_json() for name, instance in self.instances.items()},
+        }
+
+
+def _mean_or_none(values: Values | list[float]) -> float | None:
+    return float(np.mean(values)) if len(values) else None
+
+
+BinaryMask = NDArray[np.bool_]  # (H, W)
+BinaryMasks = NDArray[np.bool_]  # (N, H, W)
+
+
+@dataclass(frozen=True, eq=False)
+class FrameScores:
+    """J and F of each instance in each frame, (K, N), in [0, 1]; the first and the last frame count in no benchmark."""
+
+    J: Values
+    F: Values
+
+    def of(self, instance: int | None) -> tuple[Values, Values]:
+        """J and F (N,) of instance k, or, for None, their means over all instances."""
+        return (self.J.mean(0), self.F.mean(0)) if instance is None else (self.J[instance], self.F[instance])
+
+    def mean(self, instance: int | None) -> float:
+        """The mean of J and F over the counted frames, of instance k or, for None, of all instances."""
+        J, F = self.of(instance)
+        return float(np.mean((J[1:-1], F[1:-1])))
+
+
 Frames = Sequence[Labels] | NDArray[np.integer] | LabelFrames
 Truth = Frames | Sequence[Labels | None]
 VOID = 255
@@ -113,7 +268,11 @@ def _instances(truth: LabelFrames) -> int:
 
 
 def number_of_instances(first: Labels) -> int:
-    """The largest label of the first true frame (H, W), void left out. Raises ValueError when there is none."""
+    """The largest label of the first true frame (H, W), void left out.
+
+    Raises:
+        ValueError: there is none.
+    """
     K = int(np.max(first, initial=0, where=first != VOID))
     if K == 0:
         hint = ", and 255 is void (in DAVIS 2016 it is the instance: year 2016)" if np.any(first == VOID) else ""
@@ -172,8 +331,16 @@ def _annotated(name: str, truth: Truth) -> list[int]:
     return found
 
 
-def score_instance(truth: Masks, predicted: Masks) -> tuple[Values, Values]:
-    """J and F, each (N,), of one instance in every frame given, none left out; truth, predicted: (N, H, W), bool."""
+def score_instance(truth: BinaryMasks, predicted: BinaryMasks) -> tuple[Values, Values]:
+    """J and F of one instance in every frame given, none left out.
+
+    Args:
+        truth: (N, H, W), bool.
+        predicted: (N, H, W), bool.
+
+    Returns:
+        J and F, (N,) each.
+    """
     values = [score_frame(t, p) for t, p in zip(truth, predicted, strict=True)]
     J, F = np.array(values).reshape(-1, 2).T
     return J, F
@@ -198,8 +365,8 @@ def differing_frames(a: FrameScores, b: FrameScores, instance: int | None) -> li
     return [int(i) for i in np.argsort(-difference, kind="stable")]
 
 
-def score_frame(truth: Mask, predicted: Mask) -> tuple[float, float]:
-    """J and F of one instance in one frame; truth, predicted: (H, W), bool.
+def score_frame(truth: BinaryMask, predicted: BinaryMask) -> tuple[float, float]:
+    """J and F of one instance in one frame, of masks (H, W), bool.
 
     Both are measured inside the smallest box that holds both masks and one pixel more where the image has one. Nothing
     is lost: boundary pixels lie at most one pixel outside of a mask, and a box that does not end with the image ends in
@@ -211,13 +378,13 @@ def score_frame(truth: Mask, predicted: Mask) -> tuple[float, float]:
     return region(truth[window], predicted[window]), boundary(truth[window], predicted[window], radius)
 
 
-def region(truth: Mask, predicted: Mask) -> float:
+def region(truth: BinaryMask, predicted: BinaryMask) -> float:
     """J: intersection over union of two masks (H, W), bool; 1 when both are empty."""
     union = np.count_nonzero(truth | predicted)
     return np.count_nonzero(truth & predicted) / union if union else 1.0
 
 
-def boundary(truth: Mask, predicted: Mask, radius: int) -> float:
+def boundary(truth: BinaryMask, predicted: BinaryMask, radius: int) -> float:
     """F: harmonic mean of precision and recall of the boundary pixels of two masks (H, W), bool.
 
     A boundary pixel is found when the other boundary passes within `radius` pixels. 1 when neither mask has a boundary,
@@ -232,13 +399,13 @@ def boundary(truth: Mask, predicted: Mask, radius: int) -> float:
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
-def boundary_pixels(mask: Mask) -> Mask:
+def boundary_pixels(mask: BinaryMask) -> BinaryMask:
     """(H, W), bool: the pixels that differ from their right, lower or lower right neighbour inside the image."""
     block = np.ones((2, 2), dtype=np.uint8)
     return cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_GRADIENT, block, anchor=(0, 0)).astype(bool)
 
 
-def near_boundary(mask: Mask, radius: int) -> Mask:
+def near_boundary(mask: BinaryMask, radius: int) -> BinaryMask:
     """(H, W), bool: where a boundary pixel counts as found for F, at most `radius` from a boundary pixel of `mask`."""
     height, width = mask.shape
     stride = width + radius
@@ -248,7 +415,7 @@ def near_boundary(mask: Mask, radius: int) -> Mask:
     return bits.reshape(height, stride)[:, :width].astype(bool)
 
 
-def as_bits(mask: Mask, stride: int) -> int:
+def as_bits(mask: BinaryMask, stride: int) -> int:
     """The mask (H, W) as one integer of `stride` >= W bits a row: pixel (x, y) is bit y * stride + x.
 
     Adding d to x or to y of all pixels is then one shift of a few kilobytes, by d or by d * stride.
@@ -278,7 +445,7 @@ def boundary_radius(shape: tuple[int, ...]) -> int:
     return int(np.ceil(BOUNDARY_TOLERANCE * np.linalg.norm(shape)))
 
 
-def _masks(labels: Labels, K: int) -> list[Mask]:
+def _masks(labels: Labels, K: int) -> list[BinaryMask]:
     return [labels == k for k in range(1, K + 1)]
 
 

@@ -7,15 +7,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from vsreid_lite.evaluation.scores import Statistics
-from vsreid_lite.system.files import shipped
-
-PAPER_DATA = shipped("data") / "paper"
+from vsreid_lite.evaluation.metrics import Statistics
+from vsreid_lite.system.files import PAPER_DATA
 
 
 @dataclass(frozen=True)
 class AblationRow:
-    """A row of Table 1, DAVIS 2017 test-dev; all in [0, 1]. boost: as printed, None for the baseline."""
+    """A row of Table 1, DAVIS 2017 test-dev; all in [0, 1]; the boost as printed, None for the baseline."""
 
     name: str
     J_mean: float
@@ -45,7 +43,7 @@ class Erratum:
 
 
 def table1(path: Path = PAPER_DATA / "table1.csv") -> list[AblationRow]:
-    """Table 1, the ablation, as printed. Raises FileNotFoundError when the file is missing."""
+    """Table 1, the ablation, as printed."""
     return [
         AblationRow(
             row["name"],
@@ -59,7 +57,7 @@ def table1(path: Path = PAPER_DATA / "table1.csv") -> list[AblationRow]:
 
 
 def table2(path: Path = PAPER_DATA / "table2.csv") -> list[ChallengeEntry]:
-    """Table 2, the challenge, as printed: one entry for each of its 22 columns. Raises FileNotFoundError as above."""
+    """Table 2, the challenge, as printed: one entry for each of its 22 columns."""
     measures = {row.pop("Measure"): row for row in _rows(path)}
 
     def statistics(measure: str, team: str) -> Statistics:

@@ -9,8 +9,7 @@ import torch
 
 from vsreid_lite.config import Config, ReidConfig
 from vsreid_lite.engine import Engine
-from vsreid_lite.evaluation.metrics import score_sequence
-from vsreid_lite.evaluation.scores import InstanceScores
+from vsreid_lite.evaluation.metrics import InstanceScores, score_sequence
 from vsreid_lite.flow import FlowEstimator
 from vsreid_lite.merging import merge
 from vsreid_lite.networks import Networks

@@ -13,11 +13,10 @@ from tqdm.auto import tqdm
 
 from vsreid_lite.config import Config, with_propagation
 from vsreid_lite.datasets.mini import mini_video
-from vsreid_lite.evaluation.metrics import score_sequence
+from vsreid_lite.evaluation.metrics import Scores, score_sequence
 from vsreid_lite.evaluation.rehearsal import InstanceTable, rehearse
-from vsreid_lite.evaluation.scores import Scores
 from vsreid_lite.networks.loading import load_networks
-from vsreid_lite.system.workers import each
+from vsreid_lite.system.workers import in_processes
 from vsreid_lite.vsreid import segment
 
 RHO_REID = (0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
@@ -163,9 +162,9 @@ def _adapted(config: Config, indices: range, workers: int, chosen: Settings) -> 
 
 def _segmented(job: tuple[Config, int]) -> InstanceTable:
     config, index = job
-    sequence = mini_video("val", index)
-    masks = segment(sequence, config).masks
-    return score_sequence(sequence.name, sequence.truth, sequence.annotated(masks))
+    video = mini_video("val", index)
+    masks = segment(video, config).masks
+    return score_sequence(video.name, video.truth, video.annotated(masks))
 
 
 Input = TypeVar("Input", bound=Hashable)
@@ -174,7 +173,7 @@ Output = TypeVar("Output")
 
 def _each(function: Callable[[Input], Output], inputs: Sequence[Input], workers: int, what: str) -> list[Output]:
     """What `function` returns for each input, in their order."""
-    with tqdm(total=len(inputs), desc=what) as bar, closing(each(function, inputs, workers)) as results:
+    with tqdm(total=len(inputs), desc=what) as bar, closing(in_processes(function, inputs, workers)) as results:
         found = {}
         for value, output in results:
             found[value] = output

@@ -13,10 +13,9 @@ from scipy.stats import bootstrap, t
 
 from vsreid_lite import __version__
 from vsreid_lite.datasets.benchmarks import Benchmark
-from vsreid_lite.evaluation.budget import training_budget
-from vsreid_lite.evaluation.ladder import PRINTED, Row
+from vsreid_lite.evaluation.ladder import PRINTED, Row, training_budget
+from vsreid_lite.evaluation.metrics import InstanceScores, Scores
 from vsreid_lite.evaluation.paper import arithmetic, entries, gain, table1
-from vsreid_lite.evaluation.scores import InstanceScores, Scores
 from vsreid_lite.networks.weight_files import UNTRAINED
 
 FEWEST = 3  # sequences for an interval
@@ -31,7 +30,13 @@ Seen = Mapping[str, list[str]]  # real sequences inside a sequence that the weig
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """A row with its scores; None where the row is not measured. seconds: of all sequences, one process each."""
+    """A row with its scores.
+
+    Attributes:
+        row: of the table.
+        scores: None where the row is not measured.
+        seconds: of all sequences, one process each.
+    """
 
     row: Row
     scores: Scores | None = None
@@ -39,9 +44,13 @@ class Measured:
 
 
 def summarise(benchmark: Benchmark, rows: list[Measured], adapted: list[Measured], seen: Seen) -> dict[str, object]:
-    """The content of the results JSON (DESIGN section 8).
+    """The content of the results JSON.
 
-    rows: of Table 1, and ours. adapted: none, or the paper's rows with adaptation, each beside the row without.
+    Args:
+        benchmark: what was measured on.
+        rows: of Table 1, and ours.
+        adapted: none, or the paper's rows with adaptation, each beside the row without.
+        seen: as `seen_sequences` returns it.
     """
     config = rows[0].row.config
     without = {row.row.name: row.scores for row in rows}
@@ -171,15 +180,21 @@ def _excludes_zero(*intervals: list[float]) -> bool:
 
 
 def mean_interval(values: Mapping[str, float]) -> list[float] | None:
-    """The 95 % interval of a mean over instances, bootstrapped over sequences; None for fewer than three sequences.
+    """The 95 % interval of a mean over instances, bootstrapped over sequences, as every table and figure has it.
 
-    values: of each instance, keyed "<sequence>_<k>". The instances of one sequence share its scene, its camera and
-    each other, so they are not independent: drawing them one by one would make the interval too narrow. Each of 9,999
-    resamplings draws as many sequences as there are, with replacement and each with all its instances, and takes the
-    mean over the instances drawn, as DAVIS takes it. Percentiles 2.5 and 97.5; the draws are the same each time.
+    The instances of one sequence share its scene, its camera and each other, so they are not independent: drawing them
+    one by one would make the interval too narrow. Each of 9,999 resamplings draws as many sequences as there are, with
+    replacement and each with all its instances, and takes the mean over the instances drawn, as DAVIS takes it.
+    Percentiles 2.5 and 97.5; the draws are the same each time.
 
-    This is the interval of every table and figure. For few sequences it is still narrow: of three it goes from the
-    least mean of a sequence to the greatest. So zero counts as excluded only where `t_interval` excludes it, too.
+    For few sequences it is still narrow: of three it goes from the least mean of a sequence to the greatest. So zero
+    counts as excluded only where `t_interval` excludes it, too.
+
+    Args:
+        values: of each instance, keyed "<sequence>_<k>".
+
+    Returns:
+        Both ends; None for fewer than three sequences.
     """
     sums, counts = _sums_and_counts(values)
     if len(sums) < FEWEST:
@@ -225,7 +240,11 @@ def by_sequence(values: Mapping[str, float]) -> dict[str, list[float]]:
 def pooled_means(results: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
     """(J + F) / 2 of the instances of several ablations together, for each row that all of them have measured.
 
-    results: contents of results JSONs. Raises ValueError for a sequence that is in two of them and would count twice.
+    Args:
+        results: contents of results JSONs.
+
+    Raises:
+        ValueError: a sequence is in two of them and would count twice.
     """
     counts = Counter(name for one in results for name in one["sequences"])
     if twice := [name for name, count in counts.items() if count > 1]:

@@ -9,8 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from vsreid_lite.evaluation.metrics import score_sequence
-from vsreid_lite.evaluation.scores import Scores
+from vsreid_lite.evaluation.metrics import Scores, score_sequence
 from vsreid_lite.figures.drawing import SMALL, place, sheet, show_labels
 from vsreid_lite.plots.panels import RETRIEVED, WHITE_EDGE, WIDTH, draw_box, listed, new_figure, tint
 from vsreid_lite.reidentification import Retrieval

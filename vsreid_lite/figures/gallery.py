@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 
 from vsreid_lite.config import Config
 from vsreid_lite.datasets.benchmarks import open_benchmark
+from vsreid_lite.evaluation.metrics import Statistics
 from vsreid_lite.evaluation.paper import table2
-from vsreid_lite.evaluation.scores import Statistics
 from vsreid_lite.figures.figure1 import plot_figure1
 from vsreid_lite.figures.figure2 import plot_figure2, telling_rounds
 from vsreid_lite.figures.figure3 import plot_figure3, run_figure3

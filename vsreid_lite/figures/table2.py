@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from vsreid_lite.evaluation.metrics import Statistics
 from vsreid_lite.evaluation.paper import ChallengeEntry, global_mean, global_mean_errata
-from vsreid_lite.evaluation.scores import Statistics
 from vsreid_lite.figures.drawing import sheet
 from vsreid_lite.plots.panels import new_figure
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vsreid_lite.config import PropagationConfig
-from vsreid_lite.evaluation.metrics import Mask, score_frame
+from vsreid_lite.evaluation.metrics import BinaryMask, score_frame
 from vsreid_lite.flow import CachedFlow, FlowEstimator
 from vsreid_lite.geometry import Box, crop, cut, iou, paste, release_iou, to_image, warp
 from vsreid_lite.lessons.exercises import asks
@@ -45,7 +45,7 @@ class Seen:
 
     frame: int
     label: int
-    mask: Mask
+    mask: BinaryMask
     box: Box
 
     @property
@@ -108,7 +108,7 @@ def margin_costs(sequence: Video, flow: FlowEstimator, margins: Sequence[float])
     return costs.mean(1)
 
 
-def _box(mask: Mask) -> Box:
+def _box(mask: BinaryMask) -> Box:
     box = Box.from_probability(torch.from_numpy(mask))
     assert box is not None
     return box.enlarge(ENLARGE, (mask.shape[0], mask.shape[1]))
@@ -136,11 +136,11 @@ class View:
 
     name: str
     frame: Frame
-    mask: Mask
+    mask: BinaryMask
     box: Box
 
 
-def plot_boxes(frame: Frame, P: Map, truth: Mask, found: Box, enlarged: Box, title: str) -> Figure:
+def plot_boxes(frame: Frame, P: Map, truth: BinaryMask, found: Box, enlarged: Box, title: str) -> Figure:
     """Two boxes over a map, and over the frame with the true instance outlined.
 
     Args:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vsreid_lite.evaluation.metrics import boundary_radius, region, score_sequence
-from vsreid_lite.evaluation.scores import Scores
+from vsreid_lite.evaluation.metrics import Scores, boundary_radius, region, score_sequence
 from vsreid_lite.lessons.exercises import asks
 
 Mask = NDArray[np.bool_]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from vsreid_lite import __version__
 from vsreid_lite.config import Config
-from vsreid_lite.system.files import shipped
+from vsreid_lite.system.files import MINI
 from vsreid_lite.system.machine import (
     INSTALL,
     NEEDED,
@@ -29,7 +29,6 @@ from vsreid_lite.system.wording import counted
 if TYPE_CHECKING:
     from vsreid_lite.video.masks import Frame
 
-MINI = shipped("data") / "mini"
 SEQUENCES, FRAMES = 12, 40  # of the frozen test split of mini, and of each of its sequences
 PROFILES = ("quick", "full")  # of a notebook
 CLIP = "scale-change"  # of mini: the clip of notebook 10 where it is given none
@@ -144,7 +143,8 @@ def _lacking(parameters: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _data_problem(dataset: str, root: str, sequence: str) -> str:
-    from vsreid_lite.datasets.benchmarks import DATASETS, open_benchmark
+    from vsreid_lite.datasets import DATASETS
+    from vsreid_lite.datasets.benchmarks import open_benchmark
 
     if dataset not in DATASETS:
         return f"dataset {dataset!r}: expected one of {', '.join(DATASETS)}"

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vsreid_lite.config import PropagationConfig
-from vsreid_lite.datasets.textures import fractal_noise
+from vsreid_lite.datasets.scenes import fractal_noise
 from vsreid_lite.evaluation.metrics import region
 from vsreid_lite.lessons.exercises import asks
 from vsreid_lite.networks.mask_propagation import Stream, TwoStreams

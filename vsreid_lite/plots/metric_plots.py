@@ -9,8 +9,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from vsreid_lite.evaluation.metrics import boundary, boundary_pixels, boundary_radius, near_boundary, region
-from vsreid_lite.evaluation.scores import RECALL_THRESHOLD, FrameScores, Statistics, Values, decay_bins
+from vsreid_lite.evaluation.metrics import (
+    RECALL_THRESHOLD,
+    BinaryMask,
+    FrameScores,
+    Statistics,
+    Values,
+    boundary,
+    boundary_pixels,
+    boundary_radius,
+    decay_bins,
+    near_boundary,
+    region,
+)
 from vsreid_lite.plots.line_plots import hatch
 from vsreid_lite.plots.panels import (
     AFTER,
@@ -24,7 +35,7 @@ from vsreid_lite.plots.panels import (
     new_figure,
     show_instances,
 )
-from vsreid_lite.plots.warping_plots import Area, show_differences
+from vsreid_lite.plots.warping_plots import show_differences
 from vsreid_lite.system.wording import counted
 from vsreid_lite.video.masks import Frame, Mask
 from vsreid_lite.video.video import Video
@@ -51,7 +62,7 @@ def plot_presence(areas: NDArray[np.integer], labels: Sequence[int], title: str)
     return figure
 
 
-def plot_measures(frame: Frame, truth: Area, guess: Area) -> Figure:
+def plot_measures(frame: Frame, truth: BinaryMask, guess: BinaryMask) -> Figure:
     """J and F of one mask in one frame, side by side, in the part of the frame (H, W, 3) around both masks (H, W).
 
     Left, the pixels that J counts; right, the boundaries that F compares: what lies farther apart than the tolerated
@@ -79,7 +90,7 @@ def plot_measures(frame: Frame, truth: Area, guess: Area) -> Figure:
     return figure
 
 
-def _around(mask: Area) -> tuple[slice, slice]:
+def _around(mask: BinaryMask) -> tuple[slice, slice]:
     """The part of the frame with the mask and some ground around it; all of it where the mask is empty."""
     y, x = np.nonzero(mask)
     if not len(y):
@@ -88,7 +99,7 @@ def _around(mask: Area) -> tuple[slice, slice]:
     return slice(first[0], last[0]), slice(first[1], last[1])
 
 
-def _show_boundary(axes: Axes, mask: Area, near: Area, colour: str, name: str) -> None:
+def _show_boundary(axes: Axes, mask: BinaryMask, near: BinaryMask, colour: str, name: str) -> None:
     """The boundary pixels of a mask: dots where they are `near` the other boundary, crosses elsewhere."""
     edge = boundary_pixels(mask)
     for where, marker, size, label in ((edge & near, ".", 7, name), (edge & ~near, "x", 16, None)):

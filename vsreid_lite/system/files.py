@@ -29,12 +29,19 @@ def shipped(name: str) -> Path:
     return inside if inside.is_dir() else PACKAGE.parent / name
 
 
+MINI = shipped("data") / "mini"  # the frozen test split
+PAPER_DATA = shipped("data") / "paper"  # the tables that the paper prints
+TRAINING_LOGS = shipped("data") / "training"  # of the shipped weights
+
+
 @contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
     """A temporary path beside `path`: what the body writes there becomes `path` when the body ends without error.
 
     Missing folders are made. On any error, Ctrl-C included, the temporary file goes and an older `path` stays.
-    Raises OSError with one line that names `path` for what the system refuses (rights, full disk, a folder there).
+
+    Raises:
+        OSError: the system refuses (rights, full disk, a folder there); one line that names `path`.
     """
     path = Path(path)
     name = f"{path.name[:40]}.{zlib.crc32(os.fsencode(path.name)):08x}"  # a name may be as long as the system allows
@@ -51,13 +58,13 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
 
 
 def write_bytes(path: Path | str, data: bytes) -> None:
-    """Write `data` atomically. Raises OSError as `atomic_path` does."""
+    """Write `data` as `atomic_path` does."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
 
 
 def write_text(path: Path | str, text: str) -> None:
-    """Write `text` atomically as UTF-8 with plain line feeds. Raises OSError as `atomic_path` does.
+    """Write `text` atomically as UTF-8 with plain line feeds.
 
     Bytes of a file name that are no UTF-8 become escapes, which JSON reads back as they were.
     """
@@ -65,7 +72,12 @@ def write_text(path: Path | str, text: str) -> None:
 
 
 def write_json(path: Path | str, data: object) -> None:
-    """Write `data` atomically as indented JSON. Raises OSError as `atomic_path`, ValueError for NaN or infinity."""
+    """Write `data` atomically as indented JSON.
+
+    Raises:
+        OSError: as `atomic_path`.
+        ValueError: NaN or infinity, which JSON has no word for.
+    """
     write_text(path, json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
@@ -94,14 +106,27 @@ def _digest(path: Path) -> str:
 def writable_folder(path: Path | str) -> Path:
     """The folder `path`, made if it is missing, after a trial file: fails before a long run and not after it.
 
-    Raises OSError with one line that names the folder.
+    Raises:
+        OSError: it cannot be made or written; one line that names it.
     """
     path = Path(path)
-    trial = path / f".{os.getpid()}.trial.part"
-    try:
+    with cannot_write_into(path):
         path.mkdir(parents=True, exist_ok=True)
-        trial.touch()
-        trial.unlink()
-    except OSError as error:
-        raise OSError(f"cannot write into the folder {path}: {error.strerror or error}; {ADVICE}") from error
+        write_trial(path)
     return path
+
+
+def write_trial(folder: Path) -> None:
+    """Write a file into a folder and remove it again. Raises OSError where that is refused."""
+    trial = folder / f".{os.getpid()}.trial.part"
+    trial.touch()
+    trial.unlink()
+
+
+@contextmanager
+def cannot_write_into(folder: Path, place: str = "") -> Iterator[None]:
+    """An OSError of the body in one line that names the folder. place: what to add to its name."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(f"cannot write into the folder {folder}{place}: {error.strerror or error}; {ADVICE}") from error

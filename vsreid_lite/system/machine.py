@@ -39,7 +39,8 @@ OPTIONAL = {
     "jinja2": "make site: python -m pip install jinja2",
     "pygments": "make site: python -m pip install pygments",
     "latex2mathml": "make site: python -m pip install latex2mathml",
-    "davis2017": "the official evaluation, which tests compare with: environment.yml has its address",
+    "davis2017": "vsreid evaluate --official: python -m pip install 'davis2017 @ git+https://github.com/"
+    "davisvideochallenge/davis2017-evaluation@ac7c43fca936f9722837b7fbd337d284ba37004b'",
 }
 INSTALL = "run `make setup`, or `conda env create -f environment.yml`"
 DRIVERS = ("libcuda.so.1", "nvcuda.dll", "amdhip64.dll")  # of which torch needs one for a GPU,
@@ -50,7 +51,14 @@ LEAST_MEMORY = 2.0  # GB
 
 @dataclass(frozen=True)
 class Finding:
-    """One line. text: what is there, or what to do. needed: by the default path, the `lite` networks on the CPU."""
+    """One line of the doctor.
+
+    Attributes:
+        subject: what was looked for.
+        ok: whether it is there and works.
+        text: what is there, or what to do.
+        needed: whether the default path needs it, the `lite` networks on the CPU.
+    """
 
     subject: str
     ok: bool
@@ -119,10 +127,9 @@ def one_line(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())
 
 
-def cores() -> Finding:
+def available_cores() -> int:
     """The cores that this process may use."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return Finding("cores", True, str(usable))
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def memory() -> Finding:
@@ -146,14 +153,22 @@ def gigabytes() -> float | None:
 
 
 def device_index(name: str) -> int | None:
-    """The number of the GPU that a device name asks for; None for "auto" and "cpu". Raises ValueError for no name."""
+    """The number of the GPU that a device name asks for; None for "auto" and "cpu".
+
+    Raises:
+        ValueError: `name` is no device name.
+    """
     if not re.fullmatch(r"auto|cpu|cuda(:(0|[1-9][0-9]*))?", name):
         raise ValueError(f"device {name!r}: expected auto, cpu, cuda or cuda:N")
     return int(name.partition(":")[2] or 0) if name.startswith("cuda") else None
 
 
 def check_device(name: str) -> None:
-    """In a moment, without torch: that a device name is one, and that there is a driver where it asks for a GPU."""
+    """Check a device name without torch, which takes seconds to load.
+
+    Raises:
+        ValueError: `name` is no device name, or asks for a GPU where there is no driver.
+    """
     if device_index(name) is not None and not AMD.exists() and not any(map(_loads, DRIVERS)):
         raise ValueError(no_gpu(name, 0))
 

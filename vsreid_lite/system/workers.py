@@ -1,8 +1,9 @@
-"""A function over many inputs in several processes, which end with the run however it ends."""
+"""Several processes that end with the run however it ends; Ctrl-C held back for a moment; SIGTERM taken as Ctrl-C."""
 
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -13,9 +14,7 @@ from multiprocessing import get_context, parent_process
 from multiprocessing.synchronize import Event
 from typing import TypeVar
 
-from tqdm.auto import tqdm
-
-from vsreid_lite.system.interrupts import uninterrupted
+from vsreid_lite.system.machine import available_cores
 
 Input = TypeVar("Input")
 Output = TypeVar("Output")
@@ -28,18 +27,21 @@ def default_workers() -> int:
     return min(MOST, available_cores())
 
 
-def available_cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def each(
+def in_processes(
     function: Callable[[Input], Output], inputs: Iterable[Input], workers: int
 ) -> Generator[tuple[Input, Output], None, None]:
-    """Every input with what `function` returns for it, as they are finished; with one worker, in this process.
+    """Every input with what `function` returns for it, as they are finished.
 
-    The first exception of `function` ends the rest and is raised here, as is Ctrl-C, at once. Raises ChildProcessError
-    when a process was killed from outside. Close the iterator to end the processes early.
+    The first exception of `function` ends the rest and is raised here, as is Ctrl-C, at once. Close the iterator to end
+    the processes early.
+
+    Args:
+        function: of one input; with several workers it must be importable.
+        inputs: all of them are taken at once.
+        workers: the number of processes; 1 works in this one.
+
+    Raises:
+        ChildProcessError: a process was killed from outside, or none could start.
     """
     inputs = list(inputs)
     workers = min(workers, len(inputs))
@@ -84,13 +86,12 @@ def _prepare(threads: int, started: Event) -> None:
     started.set()  # the script was loaded; what follows may fail for want of memory
     import cv2
     import torch
+    from tqdm.auto import tqdm
 
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
     warnings.simplefilter("ignore")
-    tqdm.set_lock(
-        threading.RLock()
-    )  # its own is a semaphore of the system, which a process that is ended leaves behind
+    tqdm.set_lock(threading.RLock())  # its own is a semaphore of the system, which an ended process leaves behind
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
@@ -99,3 +100,29 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Ctrl-C waits until the body is through; processes started in it never see Ctrl-C. On Windows, no difference."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def stopped_like_interrupted() -> Iterator[None]:
+    """SIGTERM, by which queues and containers end a run, raises KeyboardInterrupt in the body, as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the main thread's
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
 from vsreid_lite.networks.checkpoints import misfits
-from vsreid_lite.system.files import write_bytes, write_text
+from vsreid_lite.system.files import TRAINING_LOGS, write_bytes, write_text
 from vsreid_lite.training.processes import ALONE, Processes
 from vsreid_lite.training.stages import STAGES, Plan
 
@@ -109,8 +109,11 @@ def read_log(path: Path) -> Curve:
     return Curve(values[:, 0].astype(np.int64), values[:, 1], values[:, 2])
 
 
-def read_logs(folder: Path) -> dict[str, Curve]:
-    """The logs of a folder by their stages, in the order of training; none where there is no such folder."""
+def read_logs(folder: Path = TRAINING_LOGS) -> dict[str, Curve]:
+    """The logs of a folder, by default those of the shipped weights, by their stages in the order of training.
+
+    None where there is no such folder.
+    """
     order = {name: place for place, name in enumerate(STAGES)}
     paths = sorted(folder.glob("*.csv"), key=lambda path: (order.get(path.stem, len(order)), path.stem))
     return {path.stem: read_log(path) for path in paths}

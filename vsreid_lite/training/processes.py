@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from vsreid_lite.system.workers import available_cores
+from vsreid_lite.system.machine import available_cores
 
 if TYPE_CHECKING:
     from accelerate import Accelerator

@@ -80,7 +80,10 @@ def frame_files(folder: Path | str, first_mask: Path | str | None = None) -> lis
 def series(folder: Path, pictures: list[Path]) -> list[Path]:
     """The pictures that share the kind of name which most have; all, where none has a number and all one format.
 
-    Warns of those that are left out. Raises ValueError where they are too many to say which are meant.
+    Warns of those that are left out.
+
+    Raises:
+        ValueError: those left out are too many to say which are meant.
     """
     names = Counter(map(name_kind, pictures))
     numbered = [kind for kind, _ in names.most_common() if "#" in kind[1]]
@@ -113,7 +116,11 @@ def name_kind(path: Path) -> tuple[str, str]:
 
 
 def masks_by_frame(folder: Path) -> dict[str, Path]:
-    """The PNGs of a folder in natural order, by the names of their frames. Raises ValueError for two of one name."""
+    """The PNGs of a folder in natural order, by the names of their frames.
+
+    Raises:
+        ValueError: two of them have one name.
+    """
     files = [path for path in visible_files(folder) if path.suffix.lower() == ".png" and not path.is_dir()]
     found = {path.stem: path for path in files}
     if len(found) < len(files):

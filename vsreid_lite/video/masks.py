@@ -48,7 +48,9 @@ def size_text(shape: tuple[int, ...]) -> str:
 def open_image(path: Path | str) -> Image.Image:
     """The decoded picture, turned upright where its EXIF orientation says so.
 
-    Raises FileNotFoundError, or ValueError for a file that is unreadable or truncated, or holds several pictures.
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is unreadable or truncated, or holds several pictures.
     """
     path = Path(path)
     if not path.is_file():
@@ -103,8 +105,10 @@ def read_mask(path: Path | str, shape: tuple[int, ...] | None = None) -> Mask:
 class FirstMask:
     """What the mask of a first frame holds.
 
-    labels: (H, W), uint8, without void. year: 2016 where one instance was drawn as 255 (it has label 1 here), else
-    2017. palette: (n, 3), uint8, the colours to write other masks with; None where the file gives its labels none.
+    Attributes:
+        labels: (H, W), uint8, without void.
+        year: 2016 where one instance was drawn as 255 (it has label 1 here), else 2017.
+        palette: (n, 3), uint8, the colours to write other masks with; None where the file gives its labels none.
     """
 
     labels: Mask
@@ -147,8 +151,16 @@ def to_instances(labels: NDArray[np.integer], year: int) -> Mask:
 def to_instances_as(labels: NDArray[np.integer], year: int, where: str, folder: str) -> Mask:
     """`to_instances` of a mask of a video, the convention of which its first mask has decided.
 
-    where, folder: of the mask, for messages. Raises ValueError for other labels in a video of 0 and 255. Warns of 0 and
-    255 alone in a video with labels: most likely void, but perhaps the instance.
+    Warns of 0 and 255 alone in a video with labels: most likely void, but perhaps the instance.
+
+    Args:
+        labels: (H, W), as they are stored.
+        year: of the convention.
+        where: what to call the mask in an error.
+        folder: what to call its folder in a warning.
+
+    Raises:
+        ValueError: other labels in a video of 0 and 255.
     """
     if year == 2016 and labels.any() and year_of(labels) != 2016:
         raise ValueError(f"{where}: expected 0 and 255 alone, as in the first mask, found labels; the year decides")
@@ -172,9 +184,16 @@ def without_void(labels: NDArray[np.integer]) -> Mask:
 
 
 def write_mask(path: Path | str, labels: Mask, palette: NDArray[np.uint8] | None = None) -> None:
-    """Write labels (H, W), 0..255, as an indexed PNG, atomically. palette: (n, 3) uint8, the DAVIS palette by default.
+    """Write labels as an indexed PNG, atomically.
 
-    Raises ValueError for labels that do not fit, OSError when the file cannot be written.
+    Args:
+        path: of the file.
+        labels: (H, W), integers in 0..255.
+        palette: (n, 3), uint8; that of DAVIS when not given.
+
+    Raises:
+        OSError: as `atomic_path`.
+        ValueError: labels that do not fit.
     """
     labels = np.asarray(labels)
     if (
@@ -190,9 +209,16 @@ def write_mask(path: Path | str, labels: Mask, palette: NDArray[np.uint8] | None
 
 
 def overlay(frame: Frame, labels: Mask, opacity: float = 0.5, palette: NDArray[np.uint8] | None = None) -> Frame:
-    """The frame (H, W, 3) with each instance tinted in its colour; (H, W, 3), uint8.
+    """The frame with each instance tinted in its colour.
 
-    palette: (n, 3), uint8, the colour of each label; labels beyond it, or all without one, have that of DAVIS.
+    Args:
+        frame: (H, W, 3), uint8, RGB.
+        labels: (H, W).
+        opacity: of the tint, in [0, 1].
+        palette: (n, 3), uint8, the colour of each label; labels beyond it, or all without one, have that of DAVIS.
+
+    Returns:
+        (H, W, 3), uint8.
     """
     colours = PALETTE.copy()
     if palette is not None:
@@ -216,7 +242,16 @@ def _labels(image: Image.Image, path: Path, shape: tuple[int, ...] | None) -> Ma
 
 
 def check_size(path: Path | str, labels: Mask, shape: tuple[int, ...]) -> None:
-    """That a mask has the size (H, W, ...) of the frames. Raises ValueError."""
+    """Check that a mask has the size of the frames.
+
+    Args:
+        path: of the mask, for the message.
+        labels: (H, W).
+        shape: the (H, W, ...) of the frames.
+
+    Raises:
+        ValueError: it has another size.
+    """
     if labels.shape != tuple(shape[:2]):
         raise ValueError(
             f"{path}: expected a mask of {size_text(shape)} as the frames, found {size_text(labels.shape)}; "

@@ -30,8 +30,11 @@ def read_video(path: Path | str) -> list[Frame]:
     never is. An angle that is no multiple of 90 degrees is rounded to one. Pixels that are not square are not
     stretched, and interlaced fields stay woven into one frame: masks have the stored size.
 
-    Raises FileNotFoundError, and ValueError for a file that is no video or is damaged, and where PyAV is missing.
     Warns of a file that ends before the length that it announces, and of such angles, pixels and fields.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no video or is damaged, or PyAV is missing.
     """
     frames: list[Frame] = []
     notes: list[str] = []
@@ -74,9 +77,18 @@ def write_overlay_video(
 ) -> None:
     """Write the frames with their instances tinted as an mp4 (H.264, or MPEG-4 where that is missing), atomically.
 
-    frames: (H, W, 3), uint8, RGB. masks: as many, (H, W), labels. palette: as for `overlay`. Odd sizes grow by one
-    repeated row or column, which the format needs. Raises ValueError for what does not fit together or where PyAV is
-    missing, OSError when the file cannot be written.
+    Odd sizes grow by one repeated row or column, which the format needs.
+
+    Args:
+        path: ends in .mp4.
+        frames: (H, W, 3) each, uint8, RGB.
+        masks: as many, labels (H, W).
+        fps: frames per second.
+        palette: (n, 3), uint8, as for `overlay`.
+
+    Raises:
+        OSError: the file cannot be written.
+        ValueError: frames and masks do not fit together, or PyAV is missing.
     """
     av = _pyav(path)
     if Path(path).suffix.lower() != ".mp4":

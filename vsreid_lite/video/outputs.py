@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from vsreid_lite.system.files import ADVICE, atomic_path
-from vsreid_lite.system.interrupts import uninterrupted
+from vsreid_lite.system.files import atomic_path, cannot_write_into, write_trial
+from vsreid_lite.system.workers import uninterrupted
 from vsreid_lite.video.frame_folders import KINDS
 from vsreid_lite.video.masks import Mask, write_mask
 
@@ -26,25 +26,19 @@ DEEPEST = 4  # VOCdevkit/VOC2012/JPEGImages/NAME.jpg
 
 
 def check_folder(path: Path) -> None:
-    """That a folder can be written, or made, at `path`; leaves no trace. Raises OSError that names it."""
+    """Check that a folder can be written, or made, at `path`; leaves no trace.
+
+    Raises:
+        OSError: it cannot; one line that names it.
+    """
     parents = (path, *path.absolute().parents)
     existing = next((parent for parent in parents if parent.exists()), parents[-1])
-    trial = existing / f".{os.getpid()}.trial.part"
-    try:
-        trial.touch()
-        trial.unlink()
-    except OSError as error:
-        place = "" if existing == path else f" below {existing}"
-        raise OSError(f"cannot write into the folder {path}{place}: {error.strerror or error}; {ADVICE}") from error
-
-
-def check_file(path: Path, inputs: Iterable[Path] = ()) -> None:
-    """That a file can be written at `path`, and that it is none of `inputs`. Raises OSError or ValueError naming it."""
-    check_outputs([path], inputs=inputs)
+    with cannot_write_into(path, "" if existing == path else f" below {existing}"):
+        write_trial(existing)
 
 
 def check_outputs(files: Sequence[Path], folder: Path | None = None, inputs: Iterable[Path] = ()) -> None:
-    """That all outputs of a command can be written, and that none is or lies over an input or another output.
+    """Check that all outputs of a command can be written, and that none is an input or another output.
 
     Args:
         files: to write; an older one may be there.
@@ -115,7 +109,11 @@ def pictures(*folders: Path) -> Iterator[Path]:
 
 
 def check_video(path: Path) -> None:
-    """That a video can be written: an .mp4, and PyAV to write it with. Raises ValueError."""
+    """Check that a video can be written.
+
+    Raises:
+        ValueError: the name does not end in .mp4, or PyAV is not installed.
+    """
     if path.suffix.lower() != ".mp4":
         raise ValueError(f"{path}: expected a file name that ends in .mp4")
     if find_spec("av") is None:
@@ -125,7 +123,17 @@ def check_video(path: Path) -> None:
 def write_masks(
     folder: Path, names: Sequence[str], masks: Sequence[Mask], palette: NDArray[np.uint8] | None = None
 ) -> None:
-    """Write one indexed PNG a frame into `folder`: all of them, or none. Raises OSError that names the file."""
+    """Write one indexed PNG for each frame into `folder`: all of them, or none.
+
+    Args:
+        folder: made if it is missing.
+        names: of the frames.
+        masks: labels (H, W), as many.
+        palette: (n, 3), uint8, the colours of the labels; those of DAVIS when not given.
+
+    Raises:
+        OSError: as `atomic_path`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder, prefix=".", suffix=".part") as temporary:
         for name, mask in zip(names, masks, strict=True):
@@ -136,6 +144,6 @@ def write_masks(
 
 
 def write_figure(path: Path, figure: Figure) -> None:
-    """Write a figure as PNG, atomically; the same figure is the same file. Raises OSError as `atomic_path` does."""
+    """Write a figure as PNG as `atomic_path` does; the same figure gives the same file."""
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", dpi=150, metadata={"Software": None})

@@ -31,30 +31,24 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Value = TypeVar("Value")
-EIGHT_BIT = (
-    "RGB",
-    "RGBA",
-    "RGBX",
-    "L",
-    "LA",
-    "P",
-    "PA",
-    "1",
-    "CMYK",
-    "YCbCr",
-)  # modes of 8 bits a channel; transparency is dropped
+EIGHT_BIT = ("RGB", "RGBA", "RGBX", "L", "LA", "P", "PA", "1", "CMYK", "YCbCr")  # modes; transparency is dropped
 
 
 @dataclass(frozen=True, eq=False)
 class Video:
     """A video, the mask of its first frame and, where they exist, the true masks.
 
-    name: of the sequence, used in outputs. frames: N frames (H, W, 3), uint8, RGB, as a list or one array (N, H, W, 3).
-    first_mask: (H, W), uint8 labels. labels: those of the K instances, ascending; instance k has label `labels[k]`;
-    when not given, all labels of `first_mask`. Labels outside `labels` count as background. annotations: for each frame
-    the true mask (H, W), or None where there is none. frame_names: one for each frame, by default "00000", "00001", ...
+    Attributes:
+        name: used in outputs and messages.
+        frames: N frames (H, W, 3), uint8, RGB, as a list or one array (N, H, W, 3).
+        first_mask: (H, W), uint8 labels.
+        labels: those of the K instances, ascending; instance k has label `labels[k]`. When not given, all labels of
+            `first_mask`; others count as background.
+        annotations: for each frame the true mask (H, W), or None where there is none.
+        frame_names: one for each frame, by default "00000", "00001", ...
 
-    Raises ValueError for sizes or types that do not fit, and for an instance absent from the first mask (repair R4).
+    Raises:
+        ValueError: sizes or types do not fit, or an instance is absent from the first mask (repair R4).
     """
 
     name: str
@@ -108,7 +102,7 @@ class Video:
 
     def first_probabilities(self) -> Tensor:
         """P_{1,k} of every instance: (K, H, W), float32, 0 or 1."""
-        import torch  # takes seconds; a sequence is read and checked without it
+        import torch  # takes seconds; a video is read and checked without it
 
         labels = np.asarray(self.labels, dtype=np.uint8)[:, None, None]
         return torch.from_numpy((self.first_mask[None] == labels).astype(np.float32))
@@ -155,7 +149,7 @@ def _labels_of(mask: Mask) -> tuple[int, ...]:
 def load_video(
     source: Path | str, first_mask: Path | str, annotations: Path | str | None = None, year: int | None = None
 ) -> Video:
-    """The sequence of a folder of frames or a video file, and the PNG mask of its first frame.
+    """The video in a folder of frames or a file, with the PNG mask of its first frame.
 
     Args:
         source: the folder or the file. The first mask may lie among the frames, and is none of them.
@@ -180,8 +174,9 @@ def load_video(
 def load_frames(source: Path | str) -> list[Frame]:
     """The frames of a folder of images, in natural order, or of a video: N times (H, W, 3), uint8, RGB.
 
-    Raises as `frame_files` and `read_video`; ValueError for an unreadable or truncated image and for frames of
-    different sizes.
+    Raises:
+        FileNotFoundError: as `frame_files` and `read_video`.
+        ValueError: as these, and for an unreadable or truncated image and frames of different sizes.
     """
     return read_frames(Path(source))[0]
 
@@ -189,7 +184,9 @@ def load_frames(source: Path | str) -> list[Frame]:
 def read_frames(source: Path, first_mask: Path | str | None = None) -> tuple[list[Frame], list[str]]:
     """As `load_frames`, with the name of each frame: the stem of its file, or its number in the video.
 
-    first_mask: a file that is no frame, should it lie among them.
+    Args:
+        source: the folder or the file.
+        first_mask: a file that is no frame, should it lie among them.
     """
     if source.is_file():
         if source.suffix.lower() in KINDS:
@@ -210,7 +207,12 @@ def read_frames(source: Path, first_mask: Path | str | None = None) -> tuple[lis
 
 
 def read_frame(path: Path) -> Frame:
-    """One frame, (H, W, 3), uint8, RGB. Raises as `open_image`, and ValueError for one that is not of 8 bits."""
+    """One frame, (H, W, 3), uint8, RGB.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: as `open_image`, and for a picture that is not of 8 bits.
+    """
     image = open_image(path)
     if image.mode not in EIGHT_BIT:
         raise ValueError(f"{path}: expected an 8-bit colour image, found mode {image.mode}; convert it to 8-bit RGB")

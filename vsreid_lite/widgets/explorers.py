@@ -9,8 +9,7 @@ from matplotlib.figure import Figure
 
 from vsreid_lite.config import LITE, PropagationConfig
 from vsreid_lite.evaluation.matches import Matches
-from vsreid_lite.evaluation.metrics import differing_frames, score_frames
-from vsreid_lite.evaluation.scores import FrameScores
+from vsreid_lite.evaluation.metrics import FrameScores, differing_frames, score_frames
 from vsreid_lite.figures.figure3 import run_figure3
 from vsreid_lite.flow import CachedFlow, FlowEstimator, get_flow
 from vsreid_lite.networks import PropagationNetwork

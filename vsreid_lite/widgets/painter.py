@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from vsreid_lite.system.wording import counted
 from vsreid_lite.video.masks import Frame, Mask, write_mask
-from vsreid_lite.video.outputs import check_file
+from vsreid_lite.video.outputs import check_outputs
 from vsreid_lite.widgets.painting import Painting, plot_painting
 from vsreid_lite.widgets.shell import FULL_NAME, WRAPPED, PictureBox, button, slider
 
@@ -82,6 +82,6 @@ class FirstMaskPainter(PictureBox):
             raise ValueError(f"file {str(path)!r}: expected a name that ends in .png")
         if missing := [label for label in range(1, self.mask.max(initial=1) + 1) if not (self.mask == label).any()]:
             raise ValueError(f"save: instance {missing[0]} has no pixel; paint it, or undo what painted it over")
-        check_file(path, self._inputs)
+        check_outputs([path], inputs=self._inputs)
         if path.exists() and path not in self._written and not self._replace.value:
             raise ValueError(f"{path} is there already; tick “replace an existing file” to write over it")
