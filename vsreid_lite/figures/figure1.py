@@ -20,8 +20,15 @@ COLOURS = {"RGB Branch": "#F3D27A", "Flow Branch": "#9DC3E6", "": "#A9D18E"}
 def plot_figure1(frame: Frame, flow: NDArray[np.float32], patches: Patches, index: int, label: int) -> Figure:
     """One step of N_mp as the paper's Figure 1 shows it.
 
-    frame: I_j (H, W, 3). flow: (2, H, W), of j. patches: what N_mp saw and answered there. index: j. label: of the
-    instance. Raises ValueError for a step without a box, and for a network without flow stream.
+    Args:
+        frame: I_j (H, W, 3).
+        flow: (2, H, W), of j.
+        patches: what N_mp saw and answered there.
+        index: j.
+        label: of the instance.
+
+    Raises:
+        ValueError: the step has no box, or the network no flow stream.
     """
     if patches.box is None or patches.flow is None:
         lacks = "flow stream" if patches.box else "box"

@@ -34,10 +34,20 @@ def plot_lines(
     hatched: NDArray[np.bool_] | None = None,
     legend: str = "",
 ) -> Figure:
-    """Curves (n,) by name over x (n,), numbers, or words at equal distances. labels: of the axes x and y.
+    """Curves by their names over one axis.
 
-    hatched: (n,), where to hatch the ground. legend: what the hatching means. The alternative text gives the first and
-    the last value of each curve, and where they are if not at its ends. Raises ValueError for more than five curves.
+    The alternative text gives the first and the last value of each curve, and where they are if not at its ends.
+
+    Args:
+        x: (n,), numbers, or words at equal distances.
+        curves: (n,) each, by name.
+        title: of the figure.
+        labels: of the axes x and y.
+        hatched: (n,), where to hatch the ground.
+        legend: what the hatching means.
+
+    Raises:
+        ValueError: there are more than five curves.
     """
     lines = {name: np.asarray(values, np.float64) for name, values in curves.items()}
     names = [" ".join(str(one).split()) for one in x]  # words may be broken into lines

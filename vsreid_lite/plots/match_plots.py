@@ -38,7 +38,12 @@ def plot_matches(
 ) -> Figure:
     """Algorithm 2 in one frame for one instance, and below what the thresholds make of the whole video.
 
-    frame, instance: i > 0 and k. thresholds: rho_reid and rho_occ. reference: those to compare with, or none.
+    Args:
+        matches: of the whole video.
+        frame: i > 0.
+        instance: k.
+        thresholds: rho_reid and rho_occ.
+        reference: those to compare with, or none.
     """
     verdicts = judge(matches, *thresholds)
     before = verdicts if reference is None else judge(matches, *reference)

@@ -62,7 +62,12 @@ class Patches:
 def trace_patches(frame: Frame, flow: Tensor, P: Tensor, network: TwoStreams, config: PropagationConfig) -> Patches:
     """Algorithm 1, lines 4-7, at scale 1, with all that lies between.
 
-    frame: I_j (H, W, 3). flow: (2, H, W), for each pixel of j where it was in i. P: P_i (H, W).
+    Args:
+        frame: I_j (H, W, 3).
+        flow: (2, H, W), for each pixel of j where it was in i.
+        P: P_i (H, W).
+        network: N_mp.
+        config: of the box and the patch.
     """
     guided = warp(P, flow)
     found = Box.from_probability(guided)
@@ -94,7 +99,11 @@ def trace_patches(frame: Frame, flow: Tensor, P: Tensor, network: TwoStreams, co
 def plot_patches(frame: Frame, patches: Patches, index: int, label: int) -> Figure:
     """Box and enlarged box in frame j, N_mp's inputs in the upper row, its answers in the lower.
 
-    frame: I_j (H, W, 3). index: j. label: of the instance.
+    Args:
+        frame: I_j (H, W, 3).
+        patches: what N_mp saw and answered there.
+        index: j.
+        label: of the instance.
     """
     figure = new_figure(WIDTH, 2 * (_side(frame) + TITLE) + GAP, _in_words(patches, index, label))
     before, after = (_panel(figure, frame, row, -1) for row in (0, 1))

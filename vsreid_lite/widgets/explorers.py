@@ -36,8 +36,14 @@ def warped_maps(
 ) -> PictureBox:
     """`plot_warped_map` from each frame to the next, for every instance and several flows.
 
-    maps: P[i][k], such as `result.snapshots[0]`. flows: estimators by name; by default `dis`, and `dis-tuned`, which
-    does not search. frame: j, at first. Raises ValueError for a sequence of one frame.
+    Args:
+        sequence: the video.
+        maps: P[i][k], such as `result.snapshots[0]`.
+        flows: estimators by name; by default `dis`, and `dis-tuned`, which does not search.
+        frame: j, at first.
+
+    Raises:
+        ValueError: the video has a single frame.
     """
     _check_pairs(sequence)
     estimators = flows or {name: get_flow(name) for name in FLOWS}
@@ -69,8 +75,16 @@ def patches(
 ) -> PictureBox:
     """`plot_patches` from each frame to the next, for every instance and any enlargement of its box.
 
-    maps: P[i][k]. network: N_mp, `TwoStreams` with or without flow stream. flow: DIS by default. frame: j, at first.
-    Raises ValueError for another network and for a sequence of one frame.
+    Args:
+        sequence: the video.
+        maps: P[i][k].
+        network: N_mp, `TwoStreams` with or without flow stream.
+        flow: DIS by default.
+        config: of the box and the patch.
+        frame: j, at first.
+
+    Raises:
+        ValueError: the network is another, or the video has a single frame.
     """
     _check_pairs(sequence)
     if not isinstance(network, TwoStreams):
@@ -93,8 +107,13 @@ def patches(
 def reid_matches(matches: Matches, thresholds: Thresholds, frame: int = 1) -> PictureBox:
     """`plot_matches` of every frame and instance, for any thresholds.
 
-    matches: as `find_matches` returns them. thresholds: rho_reid and rho_occ, at first; others are compared with them.
-    frame: at first. Raises ValueError for a sequence of one frame.
+    Args:
+        matches: as `find_matches` returns them.
+        thresholds: rho_reid and rho_occ, at first; others are compared with them.
+        frame: at first.
+
+    Raises:
+        ValueError: the video has a single frame.
     """
     sequence = matches.sequence
     if sequence.N < 2:
@@ -115,8 +134,13 @@ def reid_matches(matches: Matches, thresholds: Thresholds, frame: int = 1) -> Pi
 def checkpoint_explorer(sequence: Video, result: Result, toy: bool = True) -> PictureBox:
     """`plot_round` for every round, with Play and steps; the frame follows the retrieval until it is moved.
 
-    result: of `segment(..., keep_maps=True)`. toy: offer the paper's Figure 3 too, with repair R1 and as printed.
-    Raises ValueError for a result without maps.
+    Args:
+        sequence: the video.
+        result: of `segment(..., keep_maps=True)`.
+        toy: offer the paper's Figure 3 too, with repair R1 and as printed.
+
+    Raises:
+        ValueError: the result kept no maps.
     """
     runs = {sequence.name: (sequence, result)}
     if toy:
@@ -147,9 +171,14 @@ def ablation_browser(
 ) -> PictureBox:
     """`plot_rows` for any sequence, rows, instance and frame; a button goes where the two rows differ most.
 
-    masks: those of each sequence by its name, and of each row by its; the same rows for all, in the order of the table.
-    scores: in the same order, as `score_frames` gives them; measured here, which takes a while, where not given.
-    Raises ValueError for sequences without all annotations, and for rows that are not the same for all.
+    Args:
+        sequences: the videos.
+        masks: those of each sequence by its name, and of each row by its; the same rows for all, in the order of the
+            table.
+        scores: in the same order, as `score_frames` gives them; measured here, which takes a while, where not given.
+
+    Raises:
+        ValueError: a video lacks annotations, or the rows are not the same for all.
     """
     known = {sequence.name: sequence for sequence in sequences}
     rows = _common_rows(known, masks)
