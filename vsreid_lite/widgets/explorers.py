@@ -181,18 +181,16 @@ def ablation_browser(
         ValueError: a video lacks annotations, or the rows are not the same for all.
     """
     known = {sequence.name: sequence for sequence in sequences}
-    rows = _common_rows(known, masks)
-    scores = scores or {
-        name: {row: score_frames(known[name], found) for row, found in masks[name].items()} for name in known
-    }
-    first = sequences[0]
+    rows, first = _common_rows(known, masks), sequences[0]
+    if scores is None:
+        scores = {name: {row: score_frames(known[name], m) for row, m in masks[name].items()} for name in known}
     sequence, frame = choice("sequence", list(known), first.name), slider("frame", 0, first.N - 1, 0)
     row_a, row_b = choice("row", rows, rows[0]), choice("beside row", rows, rows[-1])
     instance = choice("instance", _instances(first), EVERY)
 
     def draw(sequence: str, row_a: str, row_b: str, instance: int, frame: int) -> Figure:
-        chosen = None if instance == EVERY else instance
-        return plot_rows(known[sequence], masks[sequence], scores[sequence], (row_a, row_b), frame, chosen)
+        rows = (row_a, row_b)
+        return plot_rows(known[sequence], masks[sequence], scores[sequence], rows, frame, _chosen(instance))
 
     def another_sequence() -> None:
         instance.options = list(_instances(known[sequence.value]).items())
@@ -201,8 +199,8 @@ def ablation_browser(
 
     def go() -> None:
         with box.errors_shown():
-            here, chosen = scores[sequence.value], None if instance.value == EVERY else instance.value
-            frame.value = differing_frames(here[row_a.value], here[row_b.value], chosen)[0]
+            here = scores[sequence.value]
+            frame.value = differing_frames(here[row_a.value], here[row_b.value], _chosen(instance.value))[0]
 
     controls = {"sequence": sequence, "row_a": row_a, "row_b": row_b, "instance": instance, "frame": frame}
     jump = button("where they differ most", "go to the frame where J and F of the two rows differ most", go)
@@ -213,6 +211,10 @@ def ablation_browser(
 def _check_pairs(sequence: Video) -> None:
     if sequence.N < 2:
         raise ValueError(f"sequence {sequence.name}: expected at least two frames to propagate between, found one")
+
+
+def _chosen(instance: int) -> int | None:
+    return None if instance == EVERY else instance
 
 
 def _instances(sequence: Video) -> dict[str, int]:
