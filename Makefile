@@ -82,7 +82,7 @@ weights: $(STAMP)
 	@echo "and their logs: cp runs/weights/lite*.csv data/training"
 
 benchmark: $(STAMP)
-	set -e; for script in $(filter-out benchmarks/scenes.py,$(wildcard benchmarks/*.py)); do .venv/bin/python $$script; done
+	set -e; for script in $(wildcard benchmarks/*.py); do .venv/bin/python $$script; done
 
 clean:
 	rm -rf runs build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,83 +1,92 @@
-"""How well each DIS carries a true mask to the next frame: J without any network, the time of a flow, and its error.
+"""How far is a true mask carried along before it is lost: by each flow alone, and by each N_mp?
 
-    .venv/bin/python benchmarks/carrying.py [--root DAVIS]
+    .venv/bin/python benchmarks/carrying.py [--root DAVIS] [NAME …]
 
-Twelve sequences of mini-val, every second frame; every eighth of DAVIS 2016 below the root, where it is, and once more
-with each frame a tenth brighter than the one before. The error is against mini-val's exact flow, every ninth frame.
+J after one step and after five from a true mask, without adaptation and ReID: four starts in each sequence of mini-val,
+and of DAVIS 2016 below the root, where it is. The networks are those of the weights NAME, by default the shipped sets,
+with the flow `dis-tuned`.
 """
 
 import argparse
 import os
-import time
-from collections import abc
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
-from torch import Tensor
+import torch
 from tqdm.auto import tqdm
 
-from vsreid_lite.config import Config
+from vsreid_lite.config import Config, PropagationConfig, with_propagation
 from vsreid_lite.datasets.composite import single_instance_sequences
 from vsreid_lite.datasets.davis import load_davis
-from vsreid_lite.datasets.mini import CHALLENGES, mini_scene, mini_video
-from vsreid_lite.evaluation.steps import WARPED, one_step_scores
-from vsreid_lite.flow import FlowEstimator, get_flow
-from vsreid_lite.lessons.flow_and_warping import flow_pair, mean_errors
-from vsreid_lite.video.masks import Frame
+from vsreid_lite.datasets.mini import CHALLENGES, mini_video
+from vsreid_lite.evaluation.metrics import region
+from vsreid_lite.flow import get_flow
+from vsreid_lite.geometry import warp
+from vsreid_lite.networks import PropagationNetwork
+from vsreid_lite.networks.loading import load_networks
+from vsreid_lite.networks.weight_files import weight_files
+from vsreid_lite.propagation import propagate_mask
 from vsreid_lite.video.video import Video
 
-FLOWS = ("dis", "dis-tuned", "dis-medium")
+STARTS, STEPS = 4, 5
+FLOWS = ("dis-medium", "dis-tuned", "dis")
+ROWS = {"baseline": (False, False), "box": (True, False), "propagation": (True, True)}  # use_box, use_flow
+Carrier = tuple[str, PropagationNetwork | None, PropagationConfig]  # a flow, and the network that follows it
 
 
 def main() -> None:
-    """Print one line for each flow on each data set."""
+    """Print one line for each flow and each network on each data set."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("weights", nargs="*", default=["lite", "lite-davis"])
     parser.add_argument("--root", type=Path, default=Path(os.environ.get("DAVIS_ROOT", "../shared/data/davis2016")))
-    root = parser.parse_args().root
-    measure("mini-val", [mini_video("val", index) for index in range(len(CHALLENGES))], every=2)
-    if root.is_dir():
-        real = [load_davis(root, 2016, name) for name in single_instance_sequences(root)]
-        measure("DAVIS 2016", real, every=8)
-        measure("brighter", real, every=8, light=1.1)
-    errors()
+    options = parser.parse_args()
+    carriers = {f"{flow} alone": (flow, None, PropagationConfig()) for flow in FLOWS} | dict(_networks(options.weights))
+    measure("mini-val", [mini_video("val", index) for index in range(len(CHALLENGES))], carriers)
+    if options.root.is_dir():
+        real = [load_davis(options.root, 2016, name) for name in single_instance_sequences(options.root)]
+        measure("DAVIS 2016", real, carriers)
 
 
-def measure(dataset: str, sequences: abc.Iterable[Video], every: int, light: float = 1.0) -> None:
-    """The mean over sequences of J, and the mean time of one flow with the threads that OpenCV takes.
-
-    light: of a frame, where the one before it has 1.
-    """
-    found: dict[str, list[float]] = {name: [] for name in FLOWS}
-    seconds: dict[str, list[float]] = {name: [] for name in FLOWS}
-    for sequence in tqdm(sequences, desc=dataset):
-        for name in FLOWS:
-            flow = get_flow(name)
-            steps = one_step_scores(sequence, brightened(flow, light), {}, Config(), every)
-            found[name].append(float(np.nanmean(steps[WARPED])))
-            started = time.perf_counter()
-            flow(sequence.frames, target=1, source=0)
-            seconds[name].append(time.perf_counter() - started)
-    for name in FLOWS:
-        print(f"{dataset:<11}{name:<11} J {np.mean(found[name]):.3f}  {1000 * np.mean(seconds[name]):.0f} ms a flow")
+def _networks(weights: Iterable[str]) -> Iterator[tuple[str, Carrier]]:
+    for name in weights:
+        for part, (use_box, use_flow) in ROWS.items():
+            if getattr(weight_files(name), part) is not None:
+                plain = Config(weights=name, reid=False, device="cpu")
+                config = with_propagation(plain, use_box=use_box, use_flow=use_flow)
+                yield f"{name} {part}", ("dis-tuned", load_networks(config).propagation, config.propagation)
 
 
-def brightened(flow: FlowEstimator, light: float) -> FlowEstimator:
-    """`flow` of a source as it is and a target under other light."""
+@torch.inference_mode()
+def measure(dataset: str, videos: list[Video], carriers: dict[str, Carrier]) -> None:
+    """Print the mean over all starts and instances of J after one step and after the last."""
+    scores: dict[str, list[list[float]]] = {name: [] for name in carriers}
+    for video in tqdm(videos, desc=dataset):
+        for start in np.linspace(0, video.N - STEPS - 2, STARTS).astype(int).tolist():
+            steps = range(start, start + STEPS)
+            flows = {name: [get_flow(name)(video.frames, i + 1, i) for i in steps] for name in FLOWS}
+            for label in np.unique(video.truth[start][video.truth[start] > 0]):
+                for name, (flow, network, config) in carriers.items():
+                    scores[name].append(carry(video, start, int(label), flows[flow], network, config))
+    for name, rows in scores.items():
+        mean = np.mean(rows, 0)
+        print(f"{dataset:<12}{name:<24} J after 1 step {mean[0]:.3f}, after {STEPS} steps {mean[-1]:.3f}")
 
-    def estimate(frames: abc.Video[Frame], target: int, source: int) -> Tensor:
-        other = np.clip(np.asarray(frames[target]) * light, 0, 255).astype(np.uint8)
-        return flow([other, np.asarray(frames[source])], 0, 1)
 
-    return estimate
-
-
-def errors() -> None:
-    """The mean end-point error, pixels, in the whole frame and in instances."""
-    pairs = [flow_pair(mini_scene("val", index), t, t - 1) for index in range(len(CHALLENGES)) for t in range(1, 40, 9)]
-    for name in FLOWS:
-        flow = get_flow(name)
-        error, inside = mean_errors([flow(pair.frames, 0, 1) for pair in pairs], pairs)
-        print(f"{'mini-val':<11}{name:<11} error {error:.2f} pixels, in instances {inside:.2f}")
+def carry(
+    video: Video,
+    start: int,
+    label: int,
+    flows: list[torch.Tensor],
+    network: PropagationNetwork | None,
+    config: PropagationConfig,
+) -> list[float]:
+    """J of each step from the true mask of an instance in frame `start`, without a network by the flow alone."""
+    P, found = torch.from_numpy(video.truth[start] == label).float(), []
+    for i, flow in enumerate(flows, start + 1):
+        P = warp(P, flow) if network is None else propagate_mask(video.frames[i], flow, P, network, config)
+        found.append(region(video.truth[i] == label, P.numpy() > 0.5))
+    return found
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from vsreid_lite.evaluation.metrics import Statistics
 from vsreid_lite.evaluation.paper import table1
 from vsreid_lite.figures import gallery
 from vsreid_lite.figures.figure3 import run_figure3
-from vsreid_lite.figures.figures4and5 import Example
 from vsreid_lite.figures.gallery import DRAWINGS, PIPELINE, QUALITATIVE, RETRIEVED, Gallery
 
 SEQUENCE, RESULT = run_figure3()
@@ -75,12 +74,6 @@ def test_results_of_an_older_version_are_refused(shown, tmp_path):
             ValueError, match=r"results.json: expected the results of `vsreid ablation`.*another version"
         ):
             DRAWINGS[name](shown[0])
-
-
-def test_an_example_remembers_its_masks_before_and_after():
-    example = Example.of(SEQUENCE, RESULT)
-    assert len(example.before) == len(example.after) == SEQUENCE.N
-    assert [r.frame for r in example.retrieved_in(5)] == [5] and example.retrieved_in(4) == []
 
 
 def test_the_figures_of_the_command_line_are_those_there_are():

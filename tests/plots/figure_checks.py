@@ -11,11 +11,15 @@ from vsreid_lite.lessons.notebooks import to_png
 
 def texts(figure):
     """Everything written in a figure."""
-    found = [figure.get_suptitle()]
+    found = [figure.get_suptitle(), figure.get_supxlabel()]
     for axes in figure.axes:
-        found += [axes.get_title(), axes.get_xlabel(), *(text.get_text() for text in axes.texts)]
-        found += [label.get_text() for label in axes.get_yticklabels()]
+        found += [axes.get_title(), axes.get_xlabel(), *(text.get_text() for text in axes.texts), *legend(axes)]
+        found += [label.get_text() for label in (*axes.get_xticklabels(), *axes.get_yticklabels())]
     return [text for text in found if text]
+
+
+def legend(axes):
+    return [text.get_text() for text in axes.get_legend().get_texts()] if axes.get_legend() else []
 
 
 def assert_fit_to_be_shown(draw):

@@ -3,47 +3,44 @@
 import numpy as np
 import pytest
 
-from tests.plots.figure_checks import assert_fit_to_be_shown
-from vsreid_lite.plots.line_plots import STYLES, plot_lines
+from tests.plots.figure_checks import assert_fit_to_be_shown, legend
+from vsreid_lite.plots.line_plots import STYLES, plot_lines, plot_training
+from vsreid_lite.training.loop import Curve
 
 X = [1, 2, 3, 4]
 CURVES = {"rising": [0.0, 0.25, 0.5, 1.0], "falling": [1.0, 0.5, 0.25, 0.0]}
-HIDDEN = np.array([False, True, True, False])
 
 
-def draw():
-    return plot_lines(X, CURVES, "two curves", ("frame", "J"), HIDDEN, "out of sight")
+def draw(hidden=(False, True, True, False)):
+    return plot_lines(X, CURVES, "two curves", ("frame", "J"), np.array(hidden), "out of sight")
 
 
-def legend(figure):
-    return [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+def curve(loss):
+    steps = 50 * np.arange(1, len(loss) + 1)
+    return Curve(steps, np.asarray(loss, float), steps / 2)
 
 
-def test_the_figure_is_fit_to_be_shown():
-    assert_fit_to_be_shown(draw)
+@pytest.mark.parametrize("make", [draw, lambda: plot_training({"a": curve([2.0, 1.0])})], ids=["lines", "training"])
+def test_the_figure_is_fit_to_be_shown(make):
+    assert_fit_to_be_shown(make)
 
 
 def test_each_curve_has_its_values_its_name_its_dash_and_its_marker():
     lines = draw().axes[0].lines
-    for line, (name, values) in zip(lines, CURVES.items(), strict=True):
-        assert line.get_label() == name
-        assert line.get_xdata().tolist() == X and line.get_ydata().tolist() == values
-    assert len({(line.get_linestyle(), line.get_marker()) for line in lines}) == 2
+    drawn = {line.get_label(): (line.get_xdata().tolist(), line.get_ydata().tolist()) for line in lines}
+    assert drawn == {name: (X, values) for name, values in CURVES.items()}
     assert len({style[1:] for style in STYLES}) == len(STYLES)
-
-
-def test_hatching_covers_the_frames_asked_for_and_is_named_once():
-    spans = draw().axes[0].patches
-    assert [(span.get_x(), span.get_width()) for span in spans] == [(1.5, 1), (2.5, 1)]
-    assert all(span.get_hatch() for span in spans)
-    assert legend(draw()) == ["out of sight", "rising", "falling"]
-    assert legend(plot_lines(X, CURVES, "", ("", ""), np.zeros(4, bool), "out of sight")) == ["rising", "falling"]
-
-
-def test_the_alternative_text_gives_the_ends_of_each_curve():
+    assert [(line.get_linestyle(), line.get_marker()) for line in lines] == [style[1:] for style in STYLES[:2]]
     assert draw().get_label() == (
         "two curves. J against frame, 1 to 4: rising from 0.00 to 1.00; falling from 1.00 to 0.00."
     )
+
+
+def test_hatching_covers_the_frames_asked_for_and_is_named_once():
+    axes = draw().axes[0]
+    assert [(span.get_x(), span.get_width()) for span in axes.patches if span.get_hatch()] == [(1.5, 1), (2.5, 1)]
+    assert legend(axes) == ["out of sight", "rising", "falling"]
+    assert legend(draw([False] * 4).axes[0]) == ["rising", "falling"]
 
 
 @pytest.mark.parametrize(
@@ -69,3 +66,19 @@ def test_words_stand_at_equal_distances():
 def test_more_curves_than_styles_are_refused():
     with pytest.raises(ValueError):
         plot_lines(X, {str(n): X for n in range(len(STYLES) + 1)}, "", ("", ""))
+
+
+@pytest.mark.parametrize("count", [1, 3, 5])
+def test_every_stage_of_training_has_its_panel(count):
+    figure = plot_training({f"stage-{i}": curve(np.linspace(2, 1, 40)) for i in range(count)})
+    panels = [axes for axes in figure.axes if axes.axison]
+    assert [axes.get_title() for axes in panels] == [f"stage-{i}, 17 min" for i in range(count)]
+    assert all(f"stage-{i} from " in figure.get_label() for i in range(count))
+
+
+def test_the_thick_curve_is_the_mean_of_the_thin_one():
+    loss = np.r_[np.full(20, 2.0), np.full(20, 1.0)] + np.tile([0.3, -0.3], 20)
+    thin, thick = (line.get_ydata() for line in plot_training({"a": curve(loss)}).axes[0].get_lines())
+    assert np.array_equal(thin, loss)
+    assert abs(thick[5] - 2) < 0.06 and abs(thick[34] - 1) < 0.06 and (np.diff(thick[10:30]) < 0.11).all()
+    assert plot_training({"a": curve([1.0])}).get_label() == "Training loss against steps: a from 1.00 to 1.00."

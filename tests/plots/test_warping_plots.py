@@ -1,47 +1,61 @@
-"""The picture of a warped map warps as the library does, and counts what differs from the truth."""
+"""The pictures of the warp warp as the library does, and count what differs from the truth."""
+
+import re
 
 import numpy as np
+import pytest
+import torch
 from matplotlib.colors import to_rgb
 
 from tests.plots.figure_checks import assert_fit_to_be_shown, texts
 from tests.stubs import blank_frames, square_mask
-from vsreid_lite.geometry import Box
-from vsreid_lite.plots.warping_plots import EXTRA, MISSED, plot_warped_map, show_differences
+from vsreid_lite.geometry import Box, warp
+from vsreid_lite.plots.warping_plots import (
+    EXTRA,
+    MISSED,
+    plot_compared,
+    plot_sampling,
+    plot_warped_map,
+    show_differences,
+)
 
-FRAMES = blank_frames(2, (40, 60))
-P = square_mask((40, 60), (Box(8, 8, 24, 24),)).astype(np.float32)
-MOVED = square_mask((40, 60), (Box(11, 8, 27, 24),)) > 0  # three pixels to the right
-
-
-def flow(dx, dy=0):
-    return np.stack([np.full((40, 60), dx, np.float32), np.full((40, 60), dy, np.float32)])
+SHAPE = (40, 60)
+FRAMES = blank_frames(2, SHAPE)
+P = square_mask(SHAPE, (Box(8, 8, 24, 24),)).astype(np.float32)
+MOVED = square_mask(SHAPE, (Box(11, 8, 27, 24),)) > 0  # three pixels to the right
+VALUES = np.arange(120, dtype=np.float32).reshape(10, 12) / 120
 
 
 def draw(dx=-3, truth=MOVED):
-    return plot_warped_map((FRAMES[0], FRAMES[1]), (4, 5), flow(dx), P, truth, 2, "dis")
+    flow = np.stack([np.full(SHAPE, dx, np.float32), np.zeros(SHAPE, np.float32)])
+    return plot_warped_map((FRAMES[0], FRAMES[1]), (4, 5), flow, P, truth, 2, "dis")
 
 
-def test_the_figure_is_fit_to_be_shown():
-    assert_fit_to_be_shown(draw)
+def compared():
+    return plot_compared(FRAMES[0], MOVED, {"same": MOVED.astype(np.float32), "at rest": P}, "frame 0")
 
 
-def test_flow_that_points_to_where_the_pixels_were_brings_the_map_onto_the_truth():
-    assert "J 1.00: missed 0 px, too much 0 px" in texts(draw(dx=-3))
-    assert "J 0.68: missed 48 px, too much 48 px" in texts(draw(dx=0))  # 3 x 16 pixels on each side
-    assert "J 0.45" in " ".join(texts(draw(dx=3)))  # (16 - 6) / (16 + 6)
+@pytest.mark.parametrize("make", [draw, compared, lambda: plot_sampling(VALUES, 4.25, 5.5)])
+def test_the_figure_is_fit_to_be_shown(make):
+    assert_fit_to_be_shown(make)
 
 
-def test_the_words_name_instance_frames_method_and_error():
-    words = draw(dx=0).get_label()
-    assert all(part in words for part in ("Instance 2", "frame 4", "frame 5", "dis flow", "missed 48 px"))
+@pytest.mark.parametrize(
+    ("dx", "said"),
+    [  # the flow says where the pixels were; 3 x 16 pixels differ on each side; 10 / 22 overlap
+        (-3, "J 1.00: missed 0 px, too much 0 px"),
+        (0, "J 0.68: missed 48 px, too much 48 px"),
+        (3, "J 0.45: missed 96 px, too much 96 px"),
+    ],
+)
+def test_flow_that_points_to_where_the_pixels_were_brings_the_map_onto_the_truth(dx, said):
+    assert said in texts(draw(dx))
+    assert all(part in draw(dx).get_label() for part in ("Instance 2", "frame 4", "frame 5", "dis flow", said))
 
 
-def test_without_a_true_mask_the_picture_says_so():
+def test_without_a_true_mask_or_out_of_sight_the_picture_says_so():
     figure = draw(truth=None)
     assert "no true mask for this frame" in texts(figure) and "no true mask" in figure.get_label()
-
-
-def test_an_instance_out_of_sight_has_an_empty_truth_and_no_outline():
     assert "too much 256 px" in " ".join(texts(draw(truth=np.zeros_like(MOVED))))
 
 
@@ -54,3 +68,21 @@ def test_missed_and_extra_differ_in_pattern_and_colour():
     assert np.allclose(extra, to_rgb(EXTRA))
     striped = np.isclose(missed, to_rgb(MISSED)).all(1)
     assert 0.3 < striped.mean() < 0.7 and (missed[~striped] == 1).all()
+
+
+@pytest.mark.parametrize(("x", "y"), [(4.25, 5.5), (0.5, 0.25), (10.5, 8.75), (3.0, 3.0)])
+def test_values_times_weights_of_the_four_pixels_are_what_warp_samples(x, y):
+    pairs = [re.fullmatch(r"([\d.]+)\n× ([\d.]+)", text) for text in texts(plot_sampling(VALUES, x, y))]
+    numbers = [(float(pair[1]), float(pair[2])) for pair in pairs if pair]
+    assert len(numbers) == 4 and sum(weight for _, weight in numbers) == pytest.approx(1, abs=0.02)
+    sampled = float(warp(torch.from_numpy(VALUES), torch.tensor([x, y])[:, None, None]))
+    assert sum(value * weight for value, weight in numbers) == pytest.approx(sampled, abs=0.02)
+
+
+def test_a_point_at_the_border_shows_the_pixels_that_there_are():
+    assert any("×" in text for text in texts(plot_sampling(VALUES, -0.5, 8.5)))
+
+
+def test_maps_are_compared_with_the_truth_above_one_half():
+    assert {"same: J 1.00", "at rest: J 0.68"} <= set(texts(compared()))
+    assert "same 1.00, at rest 0.68" in compared().get_label()

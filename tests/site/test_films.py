@@ -16,10 +16,10 @@ from vsreid_lite.widgets import FirstMaskPainter, PictureBox, checkpoint_explore
 from vsreid_lite.widgets.shell import slider
 
 
-def shade(i):
+def shade(i, words="<number>"):
     """A picture whose grey is its number."""
     figure = Figure(figsize=(1, 0.5), facecolor=str(i / 10))
-    figure.set_label(f"<number> {i}")
+    figure.set_label(f"{words} {i}")
     return figure
 
 
@@ -31,6 +31,7 @@ def grey(picture):
 
 def test_a_film_has_a_picture_and_words_for_each_frame_and_the_widget_stays_where_it_was():
     box = frame_slider(shade, 5, 2)
+    assert displayed_boxes()[box.model_id] is box  # as outputs name it
     before = box.picture.value
     made = film(box)
     (reel,) = made.reels.values()
@@ -81,17 +82,5 @@ def test_the_page_shows_the_picture_of_the_widget_with_its_words_and_keeps_all_f
 
 
 def test_words_cannot_end_the_script():
-    box = PictureBox(lambda frame: _labelled("</script><!--<script>"), {"frame": slider("frame", 0, 1, 0)})
-    text = film_html(film(box))
+    text = film_html(film(frame_slider(lambda i: shade(i, "</script><!--<script>"), 2)))
     assert text.count("</script>") == text.count("<script") == 1 and "<!--" not in text
-
-
-def _labelled(words):
-    figure = shade(1)
-    figure.set_label(words)
-    return figure
-
-
-def test_every_widget_is_found_by_the_id_that_outputs_name():
-    box = frame_slider(shade, 2)
-    assert displayed_boxes()[box.model_id] is box

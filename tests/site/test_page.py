@@ -58,23 +58,23 @@ def test_a_widget_becomes_its_film_and_a_progress_bar_goes():
     assert "widget-view" not in made.body and "widget-state" not in made.body
     assert made.body.count('class="output_area"') == 1
 
-
-def test_a_widget_without_a_film_says_where_it_moves():
-    assert "moves in JupyterLab only" in page(widget("a1", "Text(value='')")).body
+    assert "moves in JupyterLab only" in page(widget("a1", "Text(value='')")).body  # it has no film
 
 
 def test_parameters_that_were_injected_are_not_shown():
     assert "output_stream" not in page(new_output("stream", text="7"), tags=["injected-parameters"]).body
 
 
-def test_a_cell_that_failed_is_no_page():
-    with pytest.raises(ValueError, match="05_small: a cell ended with KeyError: 'k'"):
-        page(new_output("error", ename="KeyError", evalue="'k'", traceback=[]))
-
-
-def test_a_notebook_without_a_title_is_no_page():
-    with pytest.raises(ValueError, match="05_small: expected the first cell to start with a title"):
-        page(opening="No title")
+@pytest.mark.parametrize(
+    ("outputs", "opening", "message"),
+    [
+        ([new_output("error", ename="KeyError", evalue="'k'")], "# T", "a cell ended with KeyError: 'k'"),
+        ([], "No title", "expected the first cell to start with a title"),
+    ],
+)
+def test_a_cell_that_failed_and_a_notebook_without_a_title_are_no_page(outputs, opening, message):
+    with pytest.raises(ValueError, match=f"05_small: {message}"):
+        page(*outputs, opening=opening)
 
 
 def test_mathematics_is_mathml_and_what_has_none_is_refused():
@@ -115,12 +115,9 @@ def page_cells(name):
     ]
 
 
-def test_links_to_notebooks_lead_to_their_pages():
+def test_links_to_notebooks_lead_to_their_pages_and_titles_of_files_are_plain():
     made = page(opening="# T\n\n[on](02_flow.ipynb#x)")
     assert 'href="02_flow.html#x"' in made.body and 'href="02_flow.html#x"' in made.summary
-
-
-def test_the_title_of_a_file_is_the_plain_text_of_the_notebooks():
     assert "<title>J &amp; F, a title</title>" in wrap(page(opening="# J & F, *a* title\n\nText.").title, "")
 
 

@@ -93,16 +93,14 @@ def paint(video):
     return painter
 
 
-def browse(video):
+def browse(video, _maps):
     rolled = [np.roll(mask, 3, 1) for mask in video.annotations]
     return ablation_browser([video], {NAME: {"a": rolled, "b": video.annotations}})
 
 
 def warp_all(video, maps):
-    scene = mini_scene("test", list(CHALLENGES).index(NAME))
-    return warped_maps(
-        video, maps, {"dis": get_flow("dis"), "dis-tuned": get_flow("dis-tuned"), "exact": ExactFlow(scene)}
-    )
+    exact = ExactFlow(mini_scene("test", list(CHALLENGES).index(NAME)))
+    return warped_maps(video, maps, {"dis": get_flow("dis"), "dis-tuned": get_flow("dis-tuned"), "exact": exact})
 
 
 def match(video, maps):
@@ -115,7 +113,7 @@ MAKERS = {
     "patches": lambda video, maps: patches(video, maps, lite_streams().eval()),
     "matches": match,
     "rounds": lambda video, maps: checkpoint_explorer(video, result_of(video, maps)),
-    "rows": lambda video, maps: browse(video),
+    "rows": browse,
     "painter": lambda video, maps: paint(video),
 }
 

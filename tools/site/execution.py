@@ -18,8 +18,14 @@ LAST_CELL = "from tools.site.execution import show_films\nshow_films()"
 def execute(path: Path, folder: Path, figures: Path | None = None) -> tuple[nbformat.NotebookNode, dict[str, str]]:
     """The notebook as run in `folder`, where its copy is written, and the HTML of its widgets by their model ids.
 
-    figures: where its pictures for elsewhere go, if it has any. Raises ValueError, with the notebook's name, for a cell
-    that fails, for a widget that cannot be drawn at one of its places, and for a kernel that does not start or dies.
+    Args:
+        path: of the notebook.
+        folder: where its copy is run and left.
+        figures: where its pictures for elsewhere go, if it has any.
+
+    Raises:
+        ValueError: a cell fails, a widget cannot be drawn at one of its places, or a kernel does not start or dies. The
+            message names the notebook.
     """
     notebook = nbformat.read(path, as_version=4)
     notebook.cells.append(nbformat.v4.new_code_cell(LAST_CELL))

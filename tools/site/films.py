@@ -47,7 +47,9 @@ class Film:
 
 def displayed_boxes() -> dict[str, PictureBox]:
     """Every `PictureBox` of this process by its model id, under which a notebook's output names it."""
-    found = [thing for thing in gc.get_objects() if issubclass(type(thing), PictureBox)]  # isinstance asks dead proxies
+    found = [
+        thing for thing in gc.get_objects() if issubclass(type(thing), PictureBox)
+    ]  # isinstance would ask weak proxies
     return {box.model_id: box for box in found}
 
 

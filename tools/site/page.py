@@ -37,9 +37,15 @@ class Page:
 
 
 def make_page(name: str, notebook: NotebookNode, films: Mapping[str, str]) -> Page:
-    """The page of an executed notebook. films: the HTML of widgets by their model ids.
+    """The page of an executed notebook.
 
-    Raises ValueError for an output in which a cell failed, and for mathematics that MathML does not get.
+    Args:
+        name: of the page's file, without its ending.
+        notebook: as it was executed.
+        films: the HTML of widgets by their model ids.
+
+    Raises:
+        ValueError: a cell failed, or MathML has no form for some mathematics.
     """
     shown = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
     for cell in shown:

@@ -26,8 +26,17 @@ THUMBNAIL = (640, 360)  # pixels, at most
 def write_site(notebooks: list[Path], folder: Path, figures: Path | None = None, workers: int = 1) -> None:
     """Run the notebooks, in this order, and write `folder`/index.html and a page for each.
 
-    The runs themselves are left in `folder`/runs. figures: where notebooks put pictures for elsewhere. Raises what
-    `execute` and `make_page` raise, ValueError without notebooks, OSError for a folder that cannot be written.
+    The runs themselves are left in `folder`/runs.
+
+    Args:
+        notebooks: their files.
+        folder: where the site is written.
+        figures: where notebooks put pictures for elsewhere.
+        workers: how many notebooks run side by side.
+
+    Raises:
+        ValueError: there are no notebooks, or `execute` or `make_page` refuses one.
+        OSError: a folder cannot be written.
     """
     if not notebooks:
         raise ValueError("expected notebooks, found none")

@@ -12,7 +12,7 @@ from vsreid_lite.commands import run as commands
 from vsreid_lite.commands import train as train_commands
 from vsreid_lite.config import PRESETS
 from vsreid_lite.datasets import DATASETS, DOWNLOADS
-from vsreid_lite.system.files import shipped
+from vsreid_lite.system.files import TRAINING_LOGS
 from vsreid_lite.training.stages import ALL, STAGES, list_stages
 
 
@@ -160,9 +160,7 @@ def _figures(commands_of: Subparsers) -> None:
         "--only", type=_names, default=(), metavar="A,B", help="of figure1 to figure5, table1, table2, training"
     )
     parser.add_argument("--results", type=_path, default=Path("runs/mini-lite/results.json"), help="for the tables")
-    parser.add_argument(
-        "--training", type=_path, default=shipped("data") / "training", help="folder of logs of `vsreid train`"
-    )
+    parser.add_argument("--training", type=_path, default=TRAINING_LOGS, help="folder of logs of `vsreid train`")
     parser.add_argument("--output", type=_path, default=Path("figures"))
     _add_network_options(parser)
     parser.set_defaults(command=commands.draw_figures)

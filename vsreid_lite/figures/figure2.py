@@ -24,8 +24,16 @@ INPUT, PROPAGATION, REID = "#E2F0D9", "#FBE5D6", "#DEEBF7"
 def plot_figure2(sequence: Video, result: Result, columns: Sequence[int], rounds: Sequence[int]) -> Figure:
     """The rounds with these numbers, from 1, as the paper's Figure 2 shows its first two.
 
-    columns: the frames shown, ascending, from 0. Masks below a round are those after it and all rounds before it.
-    Raises ValueError for a result that kept no maps, and for rounds that it does not have.
+    Masks below a round are those after it and all rounds before it.
+
+    Args:
+        sequence: the video.
+        result: its run, with maps.
+        columns: the frames shown, ascending, from 0.
+        rounds: their numbers, from 1.
+
+    Raises:
+        ValueError: the result kept no maps, or does not have these rounds.
     """
     if not rounds or not set(rounds) <= set(range(1, len(result.rounds) + 1)):
         asked = listed(rounds) or "none"

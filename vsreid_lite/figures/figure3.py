@@ -38,9 +38,11 @@ START, OTHER, SWEEP = "#FFC000", "#5B9BD5", "#70AD47"
 def run_figure3(repair_r1: bool = True) -> tuple[Video, Result]:
     """Algorithm 3 as printed on a disc that jumps: propagation loses it, the last frame finds it again.
 
-    Only the frames 3, 4 and 5 change, the paper's 4, 5 and 6. repair_r1: without it c of the recovered frame is never
-    set; the candidate is still welcome there, and the same retrieval comes again, three times here instead of for ever.
-    The result keeps its maps.
+    Only the frames 3, 4 and 5 change, the paper's 4, 5 and 6. The result keeps its maps.
+
+    Args:
+        repair_r1: without it c of the recovered frame is never set; the candidate is still welcome there, and the same
+            retrieval comes again, three times here instead of for ever.
     """
     frames = [_frame(centre) for centre in CENTRES]
     masks = [(frame[..., 0] == COLOUR[0]).astype(np.uint8) for frame in frames]
@@ -87,8 +89,14 @@ class _RecognisesIt:
 def plot_figure3(found: Round, printed: Round) -> Figure:
     """The paper's Figure 3: a video of few frames, a start at the first, and a round that starts at `found`'s frame.
 
-    found: the round with the repair R1. printed: the same by Algorithm 3 as printed, whose c at the recovered frame is
-    noted below. Frames count from 1 here, as in the paper. Raises ValueError for more than eight frames.
+    Frames count from 1 here, as in the paper.
+
+    Args:
+        found: the round with the repair R1.
+        printed: the same by Algorithm 3 as printed, whose c at the recovered frame is noted below.
+
+    Raises:
+        ValueError: the video has more than eight frames.
     """
     c = [int(start) + 1 for start in found.start[:, found.retrieval.instance]]
     N, start = len(c), found.retrieval.frame + 1

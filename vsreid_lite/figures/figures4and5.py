@@ -72,8 +72,10 @@ def telling_frames(example: Example, count: int) -> list[int]:
 def plot_figure4(examples: Sequence[Example], columns: Frames, width: float = WIDTH) -> Figure:
     """The input, the masks before the rounds and those after, of some videos; retrieved instances in blue boxes.
 
-    columns: for each video the frames shown, equally many, the first of them frame 0, whose mask is given.
-    width: in inches.
+    Args:
+        examples: the videos with their runs.
+        columns: for each video the frames shown, equally many, the first of them frame 0, whose mask is given.
+        width: in inches.
     """
     wide = (width - SIDE) / len(columns[0])
     tall = [wide * e.sequence.shape[0] / e.sequence.shape[1] for e in examples]
@@ -100,7 +102,13 @@ def plot_figure4(examples: Sequence[Example], columns: Frames, width: float = WI
 
 
 def plot_figure5(examples: Sequence[Example], columns: Frames, width: float = WIDTH) -> Figure:
-    """Frames of some videos, and below each the masks of VS-ReID. columns: as for Figure 4. width: inches."""
+    """Frames of some videos, and below each the masks of VS-ReID.
+
+    Args:
+        examples: the videos with their runs.
+        columns: as for Figure 4.
+        width: in inches.
+    """
     wide = (width + BETWEEN) / len(columns[0]) - BETWEEN
     tall = [wide * e.sequence.shape[0] / e.sequence.shape[1] for e in examples]
     figure = new_figure(width, sum(2 * t + LINE + BETWEEN / 2 for t in tall), _figure5_in_words(examples, columns))

@@ -29,8 +29,8 @@ from vsreid_lite.plots.panels import ADAPTED, BLACK, OURS, PAPER, new_figure
 
 Entry = Mapping[str, Any]
 LINE, APART, HEAD, AXIS, NOTE = 0.235, 0.13, 0.62, 0.42, 0.17  # inches: a line, between rows, above, below, a note
-LEFT, CHART, RIGHT = 0.15, 3.2, 0.25  # inches: margins, and the width of the boosts that are drawn
-TABLE = 10.8  # inches: where the boosts that are drawn begin
+LEFT, CHART, RIGHT = 0.15, 2.75, 0.2  # inches: margins, and the width of the boosts that are drawn
+TABLE = 9.65  # inches: where the boosts that are drawn begin
 CHARACTERS = 200  # of a note
 CROSS = "×: the boost by the paper's own column, where it prints another"
 MINUS = "\u2212"  # as wide as a plus
@@ -185,15 +185,15 @@ def _sign(boost: float | None) -> str:
     return "" if boost is None else "+" if boost > 0 else MINUS if boost < 0 else "0"
 
 
-WHOSE = 2.6  # inches: where "paper", "ours" and "adapted" begin
+WHOSE = 2.65  # inches: where "paper", "ours" and "adapted" begin
 COLUMNS = (
-    Column("J-mean", 3.8, lambda row: number(row["J-mean"]), lambda row: number(row["J-mean"])),
-    Column("F-mean", 4.45, lambda row: number(row["F-mean"]), lambda row: number(row["F-mean"])),
-    Column("global-mean", 5.35, lambda row: number(row["global-mean"]), lambda row: number(row["global-mean"])),
-    Column("95 %", 6.55, lambda row: "", lambda row: _interval(row["global-mean-interval"], ".3f")),
-    Column("J again", 7.25, lambda row: "", lambda row: number(row["J-after-reappearance"])),
-    Column("boost", 7.95, printed_boost, lambda row: signed(row["boost"])),
-    Column("95 %", 9.35, lambda row: "", lambda row: _interval(row["interval"], "+.3f")),
-    Column("sign", 9.85, lambda row: _sign(row["boost"]), lambda row: _sign(row["boost"])),
-    Column("agrees", 10.5, lambda row: "", agreement),
+    Column("J-mean", 3.65, lambda row: number(row["J-mean"]), lambda row: number(row["J-mean"])),
+    Column("F-mean", 4.2, lambda row: number(row["F-mean"]), lambda row: number(row["F-mean"])),
+    Column("global-mean", 5.1, lambda row: number(row["global-mean"]), lambda row: number(row["global-mean"])),
+    Column("95 %", 6.15, lambda row: "", lambda row: _interval(row["global-mean-interval"], ".3f")),
+    Column("J again", 6.7, lambda row: "", lambda row: number(row["J-after-reappearance"])),
+    Column("boost", 7.32, printed_boost, lambda row: signed(row["boost"])),
+    Column("95 %", 8.58, lambda row: "", lambda row: _interval(row["interval"], "+.3f")),
+    Column("sign", 8.95, lambda row: _sign(row["boost"]), lambda row: _sign(row["boost"])),
+    Column("agrees", 9.47, lambda row: "", agreement),
 )

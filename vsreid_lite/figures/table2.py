@@ -21,8 +21,13 @@ RULES = (1, 3, 6)  # rows below which the paper draws a line
 def plot_table2(entries: Sequence[ChallengeEntry], J: Statistics, F: Statistics, where: str) -> Figure:
     """The paper's Table 2 in per cent, with (J + F) / 2 recomputed below the printed Global Mean.
 
-    entries: in the order of their ranking. J, F: ours, in [0, 1]. where: what ours was measured on, in a few words.
     Bold is the best of the challenge; ours is on other videos and has no rank.
+
+    Args:
+        entries: in the order of their ranking.
+        J: ours, in [0, 1].
+        F: ours, in [0, 1].
+        where: what ours was measured on, in a few words.
     """
     slips = {erratum.row for erratum in global_mean_errata(entries)}
     table = _rows(entries, J, F)

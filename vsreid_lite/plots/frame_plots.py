@@ -39,7 +39,11 @@ from vsreid_lite.video.masks import Frame, Mask
 def plot_strip(frames: Sequence[Frame], masks: Sequence[Mask], columns: Sequence[int], title: str) -> Figure:
     """Frames `columns` of a video in a row, the instances painted over them.
 
-    frames: N of (H, W, 3), uint8. masks: N of (H, W), labels.
+    Args:
+        frames: N of (H, W, 3), uint8.
+        masks: N of (H, W), labels.
+        columns: the frames shown.
+        title: of the figure.
     """
     alternative = f"{title}: frames {listed(columns)} of the video, each instance outlined and numbered."
     figure, grid = panel_grid(1, len(columns), frames[0].shape, alternative, title=title)
@@ -61,8 +65,17 @@ def plot_lost_and_retrieved(
 ) -> Figure:
     """One instance before the rounds and, below, after them, with the boxes where it was found again.
 
-    frames: N of (H, W, 3). before, after, truth: N label masks (H, W). label: of the instance. retrievals: its own.
     Each panel says J of the instance there, or whether it is out of sight or lost.
+
+    Args:
+        frames: N of (H, W, 3).
+        before: N label masks (H, W), of the initial propagation.
+        after: as many, after the rounds.
+        truth: as many, the true ones.
+        label: of the instance.
+        retrievals: its own.
+        columns: the frames shown.
+        scale: of the panels.
     """
     alternative = (
         f"Instance {label} in frames {listed(columns)}. Above, the initial propagation; below, after the rounds, "
@@ -113,8 +126,12 @@ def plot_guided_map(
 ) -> Figure:
     """Algorithm 1 in six pictures, from frame i to its neighbour j.
 
-    frames: I_i and I_j, (H, W, 3). indices: i and j. flow: (2, H, W), for each pixel of j where it was in i. maps: P_i,
-    the guided probability map and P_j, each (H, W). box: what N_mp saw of frame j.
+    Args:
+        frames: I_i and I_j, (H, W, 3).
+        indices: i and j.
+        flow: (2, H, W), for each pixel of j where it was in i.
+        maps: P_i, the guided probability map and P_j, each (H, W).
+        box: what N_mp saw of frame j.
     """
     i, j = indices
     alternative = (
@@ -137,8 +154,15 @@ def plot_candidates(
 ) -> Figure:
     """Algorithm 2 in one frame: the template beside the candidates with their similarity to it.
 
-    template: (h, w, 3), the crop t_k. frame: (H, W, 3). boxes: M candidates. scores: (M,). The best is drawn strongly,
-    the best `named` with their score, the others as thin dotted boxes.
+    The best is drawn strongly, some with their score, the others as thin dotted boxes.
+
+    Args:
+        template: (h, w, 3), the crop t_k.
+        frame: (H, W, 3).
+        boxes: M candidates.
+        scores: (M,), their similarities to the template.
+        title: of the frame.
+        named: how many carry their score.
     """
     order = [int(j) for j in np.argsort(-scores, kind="stable")]
     highest = ", ".join(f"{scores[j]:.2f}" for j in order[:named])
@@ -162,7 +186,14 @@ def plot_candidates(
 def plot_scores(
     before: NDArray[np.float64], after: NDArray[np.float64], visible: NDArray[np.bool_], title: str
 ) -> Figure:
-    """J of one instance over time, before and after the rounds: (n,) in [0, 1], of frames 1 to n. visible: (n,)."""
+    """J of one instance over time, before and after the rounds.
+
+    Args:
+        before: (n,), in [0, 1], of frames 1 to n.
+        after: (n,), the same after the rounds.
+        visible: (n,), whether the instance is in sight.
+        title: what is drawn, in a few words.
+    """
     alternative = (
         f"{title}: mean {before.mean():.2f} after the initial propagation, {after.mean():.2f} after the rounds."
     )

@@ -34,29 +34,44 @@ def plot_lines(
     hatched: NDArray[np.bool_] | None = None,
     legend: str = "",
 ) -> Figure:
-    """Curves (n,) by name over x (n,), numbers, or words at equal distances. labels: of the axes x and y.
+    """Curves by their names over one axis.
 
-    hatched: (n,), where to hatch the ground. legend: what the hatching means. The alternative text gives the first and
-    the last value of each curve, and where they are if not at its ends. Raises ValueError for more than five curves.
+    The alternative text gives the first and the last value of each curve, and where they are if not at its ends.
+
+    Args:
+        x: (n,), numbers, or words at equal distances.
+        curves: (n,) each, by name.
+        title: of the figure.
+        labels: of the axes x and y.
+        hatched: (n,), where to hatch the ground.
+        legend: what the hatching means.
+
+    Raises:
+        ValueError: there are more than five curves.
     """
-    lines = {name: np.asarray(values, np.float64) for name, values in curves.items()}
-    names = [" ".join(str(one).split()) for one in x]  # words may be broken into lines
-    ends = "; ".join(f"{name} {_ends(np.asarray(values), names)}" for name, values in curves.items())
-    against = f" against {labels[0]}" if labels[0] else ""
-    alternative = f"{title}. {labels[1]}{against}, {names[0]} to {names[-1]}: {ends}."
-    if len(lines) > len(STYLES):
-        raise ValueError(f"{title}: expected at most {len(STYLES)} curves, found {len(lines)}")
-    figure = new_figure(WIDTH, 2.5, alternative, "constrained")
+    if len(curves) > len(STYLES):
+        raise ValueError(f"{title}: expected at most {len(STYLES)} curves, found {len(curves)}")
+    figure = new_figure(WIDTH, 2.5, f"{title}. {_lines_in_words(x, curves, labels)}", "constrained")
     axes = figure.subplots()
     if hatched is not None and hatched.any():
         hatch(axes, np.asarray(x)[hatched], legend)
-    for (name, values), (colour, dash, marker) in zip(lines.items(), STYLES, strict=False):
-        axes.plot(x, values, dash, color=colour, marker=marker, markersize=3.5, linewidth=1.5, label=name)
+    for (name, values), (colour, dash, marker) in zip(curves.items(), STYLES, strict=False):
+        curve = np.asarray(values, np.float64)
+        axes.plot(x, curve, dash, color=colour, marker=marker, markersize=3.5, linewidth=1.5, label=name)
     axes.set(xlabel=labels[0], ylabel=labels[1])
     axes.set_title(title, fontsize=9)
     axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     axes.spines[["top", "right"]].set_visible(False)
     return figure
+
+
+def _lines_in_words(
+    x: Sequence[float] | Sequence[str] | NDArray[Any], curves: Mapping[str, ArrayLike], labels: tuple[str, str]
+) -> str:
+    names = [" ".join(str(value).split()) for value in x]  # words may be broken into lines
+    ends = "; ".join(f"{name} {_ends(np.asarray(values), names)}" for name, values in curves.items())
+    against = f" against {labels[0]}" if labels[0] else ""
+    return f"{labels[1]}{against}, {names[0]} to {names[-1]}: {ends}."
 
 
 def _ends(values: NDArray[Any], names: Sequence[str]) -> str:

@@ -46,7 +46,13 @@ LINES = ((BEFORE, "--"), (AFTER, "-"))  # of the first row and the second
 
 
 def plot_presence(areas: NDArray[np.integer], labels: Sequence[int], title: str) -> Figure:
-    """The area of each instance over the video, in pixels; hatched where none of it is in sight. areas: (N, K)."""
+    """The area of each instance over the video; hatched where none of it is in sight.
+
+    Args:
+        areas: (N, K), pixels.
+        labels: of the K instances.
+        title: of the figure.
+    """
     N, K = areas.shape
     gone = "; ".join(f"instance {label} in {(areas[:, k] == 0).sum()}" for k, label in enumerate(labels))
     figure = new_figure(WIDTH, 0.9 * K + 0.7, f"{title}. Frames out of {N} that do not show it: {gone}.", "constrained")
@@ -140,7 +146,13 @@ def plot_rows(
 ) -> Figure:
     """The truth and the masks of two rows in a frame, and below J and F of both rows over time.
 
-    masks: N of (H, W) for each row by name. scores: of each row. instance: k, or None for the mean of all.
+    Args:
+        sequence: the video.
+        masks: N of (H, W) for each row by name.
+        scores: of each row.
+        rows: the names of two.
+        frame: i.
+        instance: k, or None for the mean of all.
     """
     chosen = {row: scores[row] for row in rows}
     who = "all instances" if instance is None else f"instance {sequence.labels[instance]}"

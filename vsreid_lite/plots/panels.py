@@ -48,7 +48,9 @@ def tint(frame: Frame, mask: Mask, opacity: float = 0.45) -> Frame:
 def flow_colours(flow: NDArray[np.float32], longest: float) -> Frame:
     """A flow (2, H, W) as uint8 (H, W, 3): the direction is the hue, the length the saturation, no motion is white.
 
-    longest: the length in pixels that is fully saturated, above 0.
+    Args:
+        flow: (2, H, W), pixels.
+        longest: the length in pixels that is fully saturated, above 0.
     """
     hue = np.arctan2(flow[1], flow[0]) / (2 * np.pi) % 1
     saturation = np.clip(np.hypot(flow[0], flow[1]) / longest, 0, 1)
@@ -123,7 +125,14 @@ def show_instances(axes: Axes, frame: Frame, mask: Mask) -> None:
 
 
 def number_instance(axes: Axes, inside: Mask, label: int, size: float = 8) -> None:
-    """The number of an instance where its mask (H, W), 0 or 1, is widest. size: of the letters, in points."""
+    """The number of an instance where its mask is widest.
+
+    Args:
+        axes: where the frame is.
+        inside: its mask (H, W), 0 or 1.
+        label: the number.
+        size: of the letters, in points.
+    """
     depth = cv2.distanceTransform(np.pad(inside, 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
     y, x = np.unravel_index(depth.argmax(), depth.shape)
     axes.text(float(x), float(y), str(label), ha="center", va="center", fontsize=size, path_effects=WHITE_EDGE)
@@ -147,7 +156,11 @@ def painted(frame: Frame, P: Map) -> Frame:
 def show_flow(axes: Axes, flow: NDArray[np.float32], title: str, longest: float | None = None) -> None:
     """A flow (2, H, W) in colour and as arrows, with the colour wheel as its key in the corner.
 
-    longest: the length in pixels that is fully saturated, by default that of the longest vector and 1 at least.
+    Args:
+        axes: where to draw it.
+        flow: (2, H, W), pixels.
+        title: of the panel.
+        longest: the length in pixels that is fully saturated, by default that of the longest vector and 1 at least.
     """
     longest = max(float(np.hypot(*flow).max()), 1.0) if longest is None else longest
     axes.imshow(flow_colours(flow, longest))

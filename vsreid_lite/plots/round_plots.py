@@ -34,9 +34,17 @@ LEGIBLE, ROOMY = 0.15, 0.4  # inches that two digits need; from which every cell
 def plot_round(sequence: Video, result: Result, number: int, frame: int) -> Figure:
     """The table c_{i,k} after round `number`, 0 for the initial propagation; below, what the round did.
 
-    frame: the one whose masks are shown before and after the round. In the table a number is the frame that the maps of
-    its cells were propagated from; the round's starting point is framed, its two sweeps are arrows.
-    Raises ValueError for a result that kept no maps.
+    In the table a number is the frame that the maps of its cells were propagated from; the round's starting point is
+    framed, its two sweeps are arrows.
+
+    Args:
+        sequence: the video.
+        result: its run, with maps.
+        number: of the round, from 1.
+        frame: the one whose masks are shown before and after the round.
+
+    Raises:
+        ValueError: the result kept no maps.
     """
     before, after = (result.mask_after(n, frame) for n in (max(number - 1, 0), number))
     this = result.rounds[number - 1] if number else None

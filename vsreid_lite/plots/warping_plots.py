@@ -45,8 +45,14 @@ def plot_warped_map(
 ) -> Figure:
     """Algorithm 1, line 4, for one instance: P_i, the flow, the guided map on frame j, the truth, and what differs.
 
-    frames: I_i and I_j, (H, W, 3). indices: i and j. flow: (2, H, W), for each pixel of j where it was in i. P: P_i,
-    (H, W). truth: the instance in frame j, (H, W), or None where nobody drew it. method: which flow this is.
+    Args:
+        frames: I_i and I_j, (H, W, 3).
+        indices: i and j.
+        flow: (2, H, W), for each pixel of j where it was in i.
+        P: P_i, (H, W).
+        truth: the instance in frame j, (H, W), or None where nobody drew it.
+        label: of the instance.
+        method: which flow this is.
     """
     i, j = indices
     guided = warp(torch.from_numpy(P), torch.from_numpy(flow)).numpy()

@@ -35,8 +35,14 @@ def warped_maps(
 ) -> PictureBox:
     """`plot_warped_map` from each frame to the next, for every instance and several flows.
 
-    maps: P[i][k], such as `result.snapshots[0]`. flows: estimators by name; by default `dis`, and `dis-tuned`, which
-    does not search. frame: j, at first. Raises ValueError for a sequence of one frame.
+    Args:
+        sequence: the video.
+        maps: P[i][k], such as `result.snapshots[0]`.
+        flows: estimators by name; by default `dis`, and `dis-tuned`, which does not search.
+        frame: j, at first.
+
+    Raises:
+        ValueError: the video has a single frame.
     """
     _check_pairs(sequence)
     estimators = flows or {name: get_flow(name) for name in FLOWS}
@@ -68,8 +74,16 @@ def patches(
 ) -> PictureBox:
     """`plot_patches` from each frame to the next, for every instance and any enlargement of its box.
 
-    maps: P[i][k]. network: N_mp, `TwoStreams` with or without flow stream. flow: DIS by default. frame: j, at first.
-    Raises ValueError for another network and for a sequence of one frame.
+    Args:
+        sequence: the video.
+        maps: P[i][k].
+        network: N_mp, `TwoStreams` with or without flow stream.
+        flow: DIS by default.
+        config: of the box and the patch.
+        frame: j, at first.
+
+    Raises:
+        ValueError: the network is another, or the video has a single frame.
     """
     _check_pairs(sequence)
     if not isinstance(network, TwoStreams):
@@ -92,8 +106,13 @@ def patches(
 def reid_matches(matches: Matches, thresholds: Thresholds, frame: int = 1) -> PictureBox:
     """`plot_matches` of every frame and instance, for any thresholds.
 
-    matches: as `find_matches` returns them. thresholds: rho_reid and rho_occ, at first; others are compared with them.
-    frame: at first. Raises ValueError for a sequence of one frame.
+    Args:
+        matches: as `find_matches` returns them.
+        thresholds: rho_reid and rho_occ, at first; others are compared with them.
+        frame: at first.
+
+    Raises:
+        ValueError: the video has a single frame.
     """
     sequence = matches.sequence
     if sequence.N < 2:
@@ -114,8 +133,13 @@ def reid_matches(matches: Matches, thresholds: Thresholds, frame: int = 1) -> Pi
 def checkpoint_explorer(sequence: Video, result: Result, toy: bool = True) -> PictureBox:
     """`plot_round` for every round, with Play and steps; the frame follows the retrieval until it is moved.
 
-    result: of `segment(..., keep_maps=True)`. toy: offer the paper's Figure 3 too, with repair R1 and as printed.
-    Raises ValueError for a result without maps.
+    Args:
+        sequence: the video.
+        result: of `segment(..., keep_maps=True)`.
+        toy: offer the paper's Figure 3 too, with repair R1 and as printed.
+
+    Raises:
+        ValueError: the result kept no maps.
     """
     runs = {sequence.name: (sequence, result)}
     if toy:
@@ -146,23 +170,26 @@ def ablation_browser(
 ) -> PictureBox:
     """`plot_rows` for any sequence, rows, instance and frame; a button goes where the two rows differ most.
 
-    masks: those of each sequence by its name, and of each row by its; the same rows for all, in the order of the table.
-    scores: in the same order, as `score_frames` gives them; measured here, which takes a while, where not given.
-    Raises ValueError for sequences without all annotations, and for rows that are not the same for all.
+    Args:
+        sequences: the videos.
+        masks: those of each sequence by its name, and of each row by its; the same rows for all, in the order of the
+            table.
+        scores: in the same order, as `score_frames` gives them; measured here, which takes a while, where not given.
+
+    Raises:
+        ValueError: a video lacks annotations, or the rows are not the same for all.
     """
     known = {sequence.name: sequence for sequence in sequences}
-    rows = _common_rows(known, masks)
-    scores = scores or {
-        name: {row: score_frames(known[name], found) for row, found in masks[name].items()} for name in known
-    }
-    first = sequences[0]
+    rows, first = _common_rows(known, masks), sequences[0]
+    if scores is None:
+        scores = {name: {row: score_frames(known[name], m) for row, m in masks[name].items()} for name in known}
     sequence, frame = choice("sequence", list(known), first.name), slider("frame", 0, first.N - 1, 0)
     row_a, row_b = choice("row", rows, rows[0]), choice("beside row", rows, rows[-1])
     instance = choice("instance", _instances(first), EVERY)
 
     def draw(sequence: str, row_a: str, row_b: str, instance: int, frame: int) -> Figure:
-        chosen = None if instance == EVERY else instance
-        return plot_rows(known[sequence], masks[sequence], scores[sequence], (row_a, row_b), frame, chosen)
+        rows = (row_a, row_b)
+        return plot_rows(known[sequence], masks[sequence], scores[sequence], rows, frame, _chosen(instance))
 
     def another_sequence() -> None:
         instance.options = list(_instances(known[sequence.value]).items())
@@ -171,8 +198,8 @@ def ablation_browser(
 
     def go() -> None:
         with box.errors_shown():
-            here, chosen = scores[sequence.value], None if instance.value == EVERY else instance.value
-            frame.value = differing_frames(here[row_a.value], here[row_b.value], chosen)[0]
+            here = scores[sequence.value]
+            frame.value = differing_frames(here[row_a.value], here[row_b.value], _chosen(instance.value))[0]
 
     controls = {"sequence": sequence, "row_a": row_a, "row_b": row_b, "instance": instance, "frame": frame}
     jump = button("where they differ most", "go to the frame where J and F of the two rows differ most", go)
@@ -183,6 +210,10 @@ def ablation_browser(
 def _check_pairs(sequence: Video) -> None:
     if sequence.N < 2:
         raise ValueError(f"sequence {sequence.name}: expected at least two frames to propagate between, found one")
+
+
+def _chosen(instance: int) -> int | None:
+    return None if instance == EVERY else instance
 
 
 def _instances(sequence: Video) -> dict[str, int]:

@@ -139,7 +139,12 @@ def grab_cut(frame: Frame, shape: np.ndarray) -> np.ndarray:
 def plot_painting(frame: Frame, mask: Mask, label: int, points: Sequence[Point], cursor: Point) -> Figure:
     """A mask (H, W) on its frame (H, W, 3), the marked points of the shape to come, and the cursor, also from near.
 
-    label: of the instance in work. points, cursor: x, y in pixels.
+    Args:
+        frame: (H, W, 3).
+        mask: (H, W), labels.
+        label: of the instance in work.
+        points: x, y in pixels.
+        cursor: x, y in pixels.
     """
     (height, width), (x, y) = mask.shape, cursor
     figure, large, lens = _layout(height / width, _in_words(mask, label, points, cursor))

@@ -90,43 +90,27 @@ EXPLORERS = {
 
 
 @pytest.mark.parametrize("make", EXPLORERS.values(), ids=EXPLORERS)
-def test_every_control_works_at_the_ends_of_its_range_and_every_button(make):
-    box = make()
-    for control in box.controls.values():
-        for place in ends(control):
-            control.value = place
-            assert not is_error(box) and "data:image/png" in box.picture.value
-    for button in buttons(box).values():
-        button.click()
-        assert not is_error(box)
-
-
-@pytest.mark.parametrize("make", EXPLORERS.values(), ids=EXPLORERS)
-def test_words_change_with_the_picture(make):
+def test_every_control_works_at_the_ends_of_its_range_and_words_change_with_the_picture(make):
     box = make()
     seen = {}
     for control in box.controls.values():
         for place in ends(control):
             control.value = place
+            assert not is_error(box) and "data:image/png" in box.picture.value
             seen.setdefault(box.text.value, box.picture.value)
     assert len(seen) > 3 and len(set(seen.values())) == len(seen)
-
-
-@pytest.mark.parametrize("make", EXPLORERS.values(), ids=EXPLORERS)
-def test_every_control_and_button_has_a_name_and_a_hint(make):
-    for widget in inside(make()):
-        if hasattr(widget, "tooltip") and hasattr(widget, "description"):
-            assert widget.description or widget._model_name == "HTMLModel"
-            assert widget.tooltip or widget._model_name == "HTMLModel"
+    for button in buttons(box).values():
+        button.click()
+        assert not is_error(box)
+    for widget in inside(box):
+        if hasattr(widget, "tooltip") and hasattr(widget, "description") and widget._model_name != "HTMLModel":
+            assert widget.description and widget.tooltip
 
 
 def test_warped_maps_offer_the_flows_they_are_given_or_two_of_dis():
     assert list(make_maps().controls["flow"].options) == ["random", "exact"]
     assert list(warped_maps(SEQUENCE, MAPS).controls["flow"].options) == ["dis", "dis-tuned"]
     assert "2.8 px" in _set(make_maps(), flow="exact").text.value  # the exact flow is 2, 2
-
-
-def test_warped_maps_work_without_annotations():
     sequence, _ = two_instances(annotated=False)
     assert "no true mask" in warped_maps(sequence, MAPS, {"none": ZeroFlow()}).text.value
 
@@ -139,11 +123,6 @@ def test_patches_work_with_one_stream_and_start_at_the_enlargement_of_the_config
     assert "there is no box" in _set(box, frame=3).text.value
 
 
-def test_patches_refuse_another_network():
-    with pytest.raises(ValueError, match="expected TwoStreams"):
-        patches(SEQUENCE, MAPS, NETWORKS.propagation, ZeroFlow())
-
-
 def test_thresholds_make_retrievals_disappear_and_precision_and_recall_follow():
     box = make_matches()
     matches = find_matches(SEQUENCE, NETWORKS, MAPS, ReidConfig())
@@ -152,13 +131,28 @@ def test_thresholds_make_retrievals_disappear_and_precision_and_recall_follow():
     assert "0 retrievals, 0 new, 1 gone; precision –, recall 0.00" in _set(box, rho_reid=0.95).text.value
 
 
-def test_a_sequence_of_one_frame_is_refused_in_words():
-    sequence, _ = two_instances(N=1)
-    for make in (lambda: warped_maps(sequence, MAPS), lambda: patches(sequence, MAPS, streams())):
-        with pytest.raises(ValueError, match="at least two frames"):
-            make()
-    with pytest.raises(ValueError, match="a frame to search beside the first"):
-        reid_matches(find_matches(sequence, NETWORKS, MAPS[:1], ReidConfig()), (0.7, 0.5))
+OTHER, SHORT = two_instances("other")[0], two_instances(N=1)[0]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: warped_maps(SHORT, MAPS), "at least two frames"),
+        (lambda: patches(SHORT, MAPS, streams()), "at least two frames"),
+        (lambda: patches(SEQUENCE, MAPS, NETWORKS.propagation, ZeroFlow()), "expected TwoStreams"),
+        (
+            lambda: reid_matches(find_matches(SHORT, NETWORKS, MAPS[:1], ReidConfig()), (0.7, 0.5)),
+            "a frame to search beside the first",
+        ),
+        (lambda: checkpoint_explorer(SEQUENCE, segment(SEQUENCE, CONFIG, NETWORKS, ZeroFlow())), "keep_maps=True"),
+        (lambda: ablation_browser([SEQUENCE, OTHER], {}), "same rows for every sequence"),
+        (lambda: ablation_browser([SEQUENCE, OTHER], {"two": {}}), "same rows for every sequence"),
+        (lambda: ablation_browser([SEQUENCE, OTHER], {"two": {"a": GONE}}), "same rows for every sequence"),
+    ],
+)
+def test_what_cannot_be_explored_is_refused_in_words(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
 
 
 def test_the_frame_follows_the_retrieval_of_a_round_and_can_then_be_moved():
@@ -184,11 +178,6 @@ def test_the_paper_s_figure_3_has_one_round_with_the_repair_and_repeats_itself_w
     assert list(checkpoint_explorer(SEQUENCE, a_result(), toy=False).controls["run"].options) == ["two"]
 
 
-def test_a_result_without_maps_is_refused():
-    with pytest.raises(ValueError, match="keep_maps=True"):
-        checkpoint_explorer(SEQUENCE, segment(SEQUENCE, CONFIG, NETWORKS, ZeroFlow()))
-
-
 def test_the_button_goes_to_the_frame_where_two_rows_differ_most():
     box = make_rows()
     scores = [score_frames(SEQUENCE, masks) for masks in (GONE, SEQUENCE.annotations)]
@@ -202,12 +191,6 @@ def test_another_sequence_has_its_own_frames_and_instances():
     _set(box, sequence="other")
     assert (box.controls["frame"].max, box.controls["frame"].value, box.controls["instance"].value) == (6, 0, -1)
     assert "Sequence other, frame 0, all instances" in box.text.value
-
-
-@pytest.mark.parametrize("masks", [{}, {"two": {}}, {"two": {"a": GONE}}])
-def test_rows_that_are_not_the_same_for_all_sequences_are_refused(masks):
-    with pytest.raises(ValueError, match="same rows for every sequence"):
-        ablation_browser([SEQUENCE, two_instances("other")[0]], masks)
 
 
 def test_scores_that_are_handed_over_are_not_measured_again():
