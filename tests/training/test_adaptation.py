@@ -2,6 +2,7 @@
 
 import copy
 import time
+import warnings
 from dataclasses import replace
 
 import cv2
