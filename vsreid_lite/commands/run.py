@@ -155,11 +155,6 @@ def examine_installation(_: argparse.Namespace) -> None:
         raise ValueError(f"the default path does not work here: {', '.join(missing)} missing; see above for what to do")
 
 
-def download_names() -> list[str]:
-    """The archives of `vsreid download`, without importing what fetches them."""
-    return ["davis-2017-trainval-480p", "davis-2017-test-dev-480p", "davis-2016", "davis-2017"]
-
-
 def _run_name(options: argparse.Namespace, config: Config) -> str:
     """Data set and weights, and what else is not the preset lite's."""
     scenes = f"-{options.scenes.start}-{options.scenes.stop}" if options.scenes else ""
