@@ -10,7 +10,6 @@ from PIL import Image
 
 from tests.command_line import half_written, refused, small_disk, snapshot, tiny_mask, tiny_sequence, truncate
 from vsreid_lite.commands.cli import main
-from vsreid_lite.datasets import DOWNLOADS
 from vsreid_lite.datasets.davis import read_benchmark, write_benchmark
 from vsreid_lite.video.masks import write_mask
 
@@ -212,12 +211,6 @@ def test_a_rendering_on_a_full_disk_leaves_no_list_of_its_sequences(tmp_path, ca
 
 
 # download
-
-
-def test_the_archives_of_the_parser_are_those_there_are():
-    from vsreid_lite.datasets.download import ARCHIVES
-
-    assert list(DOWNLOADS) == list(ARCHIVES)
 
 
 def test_a_download_without_a_place_to_write_is_refused(tmp_path, capfd):

@@ -210,3 +210,8 @@ def test_the_table_holds_what_the_command_line_offers(tmp_path):
         assert entry.checksum is None or len(entry.checksum.split(":")[1]) == {"s": 64, "m": 32}[entry.checksum[0]]
     with pytest.raises(ValueError, match="expected a data set among .*davis-2017.*, found davis-2018"):
         download("davis-2018", tmp_path)
+
+
+def test_a_dead_host_is_passed_over(server, tmp_path):
+    dead = Archive("data", ("http://127.0.0.1:9/data.zip", f"{server.url}/good/data.zip"), CHECKSUM, "0.3 MB")
+    check_folder(fetch_archive(dead, tmp_path))

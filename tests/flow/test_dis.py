@@ -157,3 +157,10 @@ def test_the_error_inside_of_instances_falls():
         mean_errors([get_flow(name)(pair.frames, 0, 1) for pair in pairs], pairs) for name in ("dis-tuned", "dis")
     )
     assert searched < 0.8 * tuned
+
+
+def test_of_too_many_blocks_the_most_wrong_is_one():
+    error = np.full((192, 320), dis.WRONG + 1, np.float32)
+    error[100, 200] = 250  # a centre: a multiple of four from the first one
+    chosen = dis._blocks(error)
+    assert len(chosen) == dis.BLOCKS and (100, 200) in chosen

@@ -60,3 +60,16 @@ def test_small_frames_get_flow_at_their_own_resolution(shape, finest):
 def test_dis_takes_frames_smaller_than_its_patches(shape):
     flow = DisFlow()(shifted(shape, 1, 0), 1, 0)
     assert flow.shape == (2, *shape) and flow.isfinite().all()
+
+
+def test_dis_gives_the_same_bits_again():
+    frames = shifted((64, 96), 2, 1)
+    dis = DisFlow()
+    first = dis(frames, 1, 0)
+    dis(frames, 0, 1)
+    assert torch.equal(dis(frames, 1, 0), first) and torch.equal(DisFlow()(frames, 1, 0), first)
+
+
+def test_an_unknown_preset_is_refused():
+    with pytest.raises(ValueError, match="'slow'.*medium"):
+        DisFlow("slow")

@@ -122,3 +122,9 @@ def test_an_untrained_network_is_the_same_each_time_and_leaves_torchs_random_num
     first, second = (FlowNet2Flow(untrained=True).network for _ in range(2))
     assert torch.equal(first.weight, second.weight) and not first.weight.requires_grad
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_frames_may_be_read_only_or_mirrored(estimator):
+    images = [image[:, ::-1] for image in frames((64, 64))]
+    images[0].flags.writeable = False
+    assert estimator(images, 0, 1).shape == (2, 64, 64)

@@ -130,3 +130,9 @@ def test_strangers_enter_the_queue_in_a_circle_and_the_oldest_go_first():
     assert loss.queue.tolist() == [[1, 0], [0, 1], [0, 0]]
     loss(rows[2:], torch.tensor([-1, -1, -1]))
     assert torch.equal(loss.queue, rows[[3, 4, 2]]) and int(loss.position) == 2
+
+
+def test_evaluation_leaves_table_and_queue_as_they_are():
+    loss = OIMLoss(identities=1, dimensions=2, queue=2).eval()
+    loss(torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([0, -1]))
+    assert not loss.table.any() and not loss.queue.any() and int(loss.position) == 0

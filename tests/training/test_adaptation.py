@@ -2,6 +2,7 @@
 
 import copy
 import time
+import warnings
 from dataclasses import replace
 
 import cv2
@@ -148,3 +149,16 @@ def test_a_loss_that_is_not_finite_stops_with_its_step():
     network.rgb.head.bias.data.fill_(torch.nan)
     with pytest.raises(FloatingPointError, match=r"adapting to .*: the gradient is nan at step 0"):
         adapt(network, mini_video("val", 0), SHORT, PropagationConfig())
+
+
+def test_without_a_limit_nothing_is_cut_short():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        adapt(lite_streams(), mini_video("val", 0), replace(SHORT, steps=1, seconds=None), PropagationConfig())
+
+
+def test_labels_that_are_not_instances_stay_background():
+    sequence = mini_video("val", 0)
+    only_one = replace(sequence, labels=(1,), annotations=None)
+    adapted = adapt(lite_streams(), only_one, replace(SHORT, steps=1), PropagationConfig())
+    assert all(np.isfinite(p.detach().numpy()).all() for p in adapted.parameters())

@@ -90,3 +90,11 @@ def test_arrays_in_any_order_and_kinds_of_scenes_come_back_as_they_were(counted,
         mini, footage = store.mini(1)[0], store.footage(1)[0]
         assert (mini.video, footage.video) == ("mini-train 0", "footage 0")
         assert all(np.array_equal(a, b) for a, b in zip(footage.frames, clip.frames, strict=True))
+
+
+def test_of_processes_that_train_together_one_keeps_the_clips_and_all_read_them(counted, tmp_path):
+    ClipStore(quiet=True, folder=tmp_path, keeps=False).mini(1)
+    assert not list(tmp_path.iterdir())
+    ClipStore(quiet=True, folder=tmp_path).mini(1)
+    ClipStore(quiet=True, folder=tmp_path, keeps=False).mini(1)
+    assert counted == [0, 0]

@@ -222,6 +222,34 @@ def test_regions_come_with_frames_of_one_size_and_show_the_instances_of_their_id
     assert seen == set(label)
 
 
+def test_a_guide_is_a_probability_map_and_nothing_stays_nothing():
+    rng = np.random.default_rng(1)
+    guides = [deform_mask(disk(), rng, hard=bool(i % 2)) for i in range(20)]
+    assert all(g.min() >= 0 and g.max() <= 1 + 1e-6 and g.dtype == np.float32 for g in guides)
+    assert not deform_mask(np.zeros((32, 32), np.float32), rng, hard=True).any()
+
+
+def test_a_mirrored_sample_moves_the_other_way():
+    made = PropagationBatches([moving((9, 0))], 64, replace(SMALL, use_box=False), seed=1)[0]["flow"][:, 0].mean((1, 2))
+    assert (made > 1).sum() > 10 and (made < -1).sum() > 10
+
+
+def test_n_reid_sees_an_instance_in_other_frames_too_under_its_own_name():
+    frame, labels = np.zeros((96, 128, 3), np.uint8), np.zeros((96, 128), np.uint8)
+    frame[30:60, 40:80], labels[30:60, 40:80] = (0, 255, 0), 1
+    green = Clip("green", (frame,) * 2, (labels,) * 2, ((),) * 2)
+    blank = Clip("blank", (np.full_like(frame, 128),) * 2, (np.zeros_like(labels),) * 2, ((),) * 2)
+    elsewhere = 0
+    for step in range(6):
+        crops, names = IdentityBatches([green, blank], 16, seed=0)[step]
+        for crop, name in zip(crops, names.tolist(), strict=True):
+            instance, other_clip = crop[1] > 2 * crop[0] + 0.2, crop[0] > 0.3  # green, and the grey of the other clip
+            if instance.float().mean() > 0.3 and other_clip.float().mean() > 0.03:
+                elsewhere += 1
+                assert name == 0
+    assert elsewhere > 2
+
+
 def test_recompositions_keep_every_instance_and_fill_the_place_it_left(clip):
     made = recompose(clip.frames[0], clip.labels[0], count=3, seed=0)
     assert len(made.frames) == 6 and all(set(np.unique(m)) == {0, 1, 2} for m in made.labels)

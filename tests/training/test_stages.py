@@ -192,6 +192,13 @@ def test_a_file_or_state_of_another_plan_or_chain_of_stages_is_not_this_one(stor
     assert not is_finished("lite-rgb", request(tmp_path, "lite-rgb"))
 
 
+def test_identification_is_trained_and_its_table_of_identities_stays_out_of_the_file(store, tmp_path):
+    made = run_stage("lite-identification", request(tmp_path, "lite-identification"), store=store)
+    assert made.steps == 2
+    loaded(tmp_path, "lite-identification", STAGES["lite-identification"].build())
+    assert set(torch.load(tmp_path / "lite-identification.state", weights_only=True)) >= {"step", "model", "seconds"}
+
+
 def test_a_repetition_with_the_same_seed_gives_the_same_file(store, tmp_path):
     for folder in ("a", "b"):
         run(store, tmp_path / folder, "lite-stills")

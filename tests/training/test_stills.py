@@ -120,3 +120,9 @@ def test_a_picture_of_another_size_than_its_masks_and_a_damaged_one_are_named(tm
     made.pictures[0].write_bytes(b"no picture")
     with pytest.raises(ValueError, match=r"a\.jpg: unreadable or truncated image"):
         made[0]
+
+
+def test_of_coco_the_first_split_with_pictures_is_taken(tmp_path):
+    train = make_coco(tmp_path, [instance(7, 400, square(0, 0, 20))])
+    (train.parent / "instances_other.json").write_text(train.read_text())
+    assert open_stills(tmp_path).name == "COCO train2017"

@@ -11,7 +11,8 @@ from vsreid_lite import __version__
 from vsreid_lite.commands import run as commands
 from vsreid_lite.commands import train as train_commands
 from vsreid_lite.config import PRESETS
-from vsreid_lite.datasets import DATASETS, DOWNLOADS
+from vsreid_lite.datasets import DATASETS
+from vsreid_lite.datasets.download import ARCHIVES
 from vsreid_lite.system.files import TRAINING_LOGS
 from vsreid_lite.training.stages import ALL, STAGES, list_stages
 
@@ -149,7 +150,7 @@ def _choose(commands_of: Subparsers) -> None:
 
 def _download(commands_of: Subparsers) -> None:
     parser = commands_of.add_parser("download", help="fetch a data set, with checksum and resume")
-    parser.add_argument("name", choices=DOWNLOADS)
+    parser.add_argument("name", choices=ARCHIVES)
     parser.add_argument("--output", type=_path, default=Path("data/downloads"))
     parser.set_defaults(command=commands.download_dataset)
 

@@ -2,8 +2,6 @@ from .benchmarks import open_benchmark
 from .mini import CHALLENGES, mini_scene, mini_video
 
 DATASETS: tuple[str, ...]
-ARCHIVES_OF: dict[int, tuple[str, ...]]
-DOWNLOADS: tuple[str, ...]
 
 __all__ = [
     "CHALLENGES",

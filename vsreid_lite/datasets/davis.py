@@ -15,12 +15,13 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
-from vsreid_lite.datasets import ARCHIVES_OF
+from vsreid_lite.datasets.download import DAVIS_2016, TEST_DEV, TRAINVAL
 from vsreid_lite.system.files import write_bytes, write_text
 from vsreid_lite.video.masks import Frame, Mask, read_labels, to_instances, write_mask
 from vsreid_lite.video.video import Video, annotation_files, read_frames
 
 FRAMES, MASKS = Path("JPEGImages", "480p"), Path("Annotations", "480p")
+ARCHIVES_OF = {2017: (TRAINVAL.name, TEST_DEV.name), 2016: (DAVIS_2016.name,)}
 JPEG_QUALITY = 92  # the mini test split takes 5 MB with it
 
 

@@ -140,14 +140,14 @@ _N_MP = "vsreid_lite.networks.mask_propagation"
 _DETECTOR = "vsreid_lite.networks.detector"
 _IDENTIFICATION = "vsreid_lite.networks.identification"
 _RUNNING = "vsreid_lite.training.running"
-_LITE_START = partial(
+_lite_start = partial(
     Published,
     "vsreid_lite.networks.efficientnet:imagenet_file",
     said="; at first EfficientNet-Lite0's ImageNet weights (ML Illustrated, Apache-2.0)",
 )
-_STREAMS = partial(Stage, architecture=f"{_N_MP}:lite_streams", trainer=f"{_RUNNING}:train_propagation", batch=8)
-_rgb = partial(_STREAMS, network="rgb", options={"use_flow": False})
-_two_streams = partial(_STREAMS, network="two streams")
+_streams = partial(Stage, architecture=f"{_N_MP}:lite_streams", trainer=f"{_RUNNING}:train_propagation", batch=8)
+_rgb = partial(_streams, network="rgb", options={"use_flow": False})
+_two_streams = partial(_streams, network="two streams")
 _detector = partial(
     Stage,
     network="detector",
@@ -165,7 +165,7 @@ _identification = partial(
 
 # Section 3.4. Every stream of every row of Table 1 has had 2,500 steps, of its own or of the stream it starts from; the
 # flow stream, which begins as the RGB stream after its first 1,500, has had 1,800 more.
-_FIRST: dict[str, Any] = {"plan": Plan(700, 4e-4), "mixture": STILLS, "published": _LITE_START("rgb.backbone")}
+_FIRST: dict[str, Any] = {"plan": Plan(700, 4e-4), "mixture": STILLS, "published": _lite_start("rgb.backbone")}
 _BRANCH: dict[str, Any] = {"plan": Plan(800, 4e-4)}
 _LAST: dict[str, Any] = {"plan": Plan(1000, 4e-4), "mixture": DRIFTED, "own_guides": 2}
 _REAL: dict[str, Any] = {"plan": Plan(400, 3e-4), "mini": 60, "footage": 60, "real": 150}
@@ -183,8 +183,8 @@ STAGES: dict[str, Stage] = {
     "lite-baseline-stills": _rgb(**_FIRST, use_box=False, minutes=4),
     "lite-baseline-rgb": _rgb(**_BRANCH, start="lite-baseline-stills", use_box=False, minutes=4),
     "lite-baseline": _rgb(**_LAST, start="lite-baseline-rgb", use_box=False, minutes=6),
-    "lite-detector": _detector(plan=Plan(800, 4e-4), published=_LITE_START("rcnn.backbone.backbone"), minutes=5),
-    "lite-identification": _identification(plan=Plan(2000, 4e-4), published=_LITE_START("backbone"), minutes=15),
+    "lite-detector": _detector(plan=Plan(800, 4e-4), published=_lite_start("rcnn.backbone.backbone"), minutes=5),
+    "lite-identification": _identification(plan=Plan(2000, 4e-4), published=_lite_start("backbone"), minutes=15),
     "lite-davis-propagation": _two_streams(**_REAL_N_MP, start="lite-propagation", minutes=10),
     "lite-davis-box": _rgb(**_REAL_N_MP, start="lite-box", minutes=4),
     "lite-davis-baseline": _rgb(**_REAL_N_MP, start="lite-baseline", use_box=False, minutes=3),
