@@ -59,7 +59,8 @@ def test_a_notebook_runs_on_real_video_and_gives_the_numbers_of_the_table(name, 
     parameters = {"dataset": "davis-2016", "root": str(davis_root), **case["parameters"]}
     executed = run_notebook(FOLDER / f"{name}.ipynb", tmp_path, parameters, HANGS)
     assert errors(executed) == []
-    assert differences(recorded(executed), case["numbers"]) == []
+    of_the_video = {name: x for name, x in recorded(executed).items() if name in case["numbers"]}  # not of all of DAVIS
+    assert differences(of_the_video, case["numbers"]) == []
 
 
 def test_a_clip_of_ones_own_may_have_any_size_and_number_of_frames(tmp_path):
