@@ -53,6 +53,9 @@ def conda_requirements() -> dict[str, Requirement]:
     return {canonicalize_name(requirement.name): requirement for requirement in found}
 
 
+NOT_ON_THE_INDEX = {"davis2017"}  # environment.yml installs it from its repository
+
+
 def imported_modules(folder: str) -> set[str]:
     """The top-level modules that the code of a folder imports, but for Python's own and those of this repository."""
     trees = [ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / folder).rglob("*.py")]
@@ -71,7 +74,7 @@ def test_what_the_code_imports_is_declared(folder: str) -> None:
         for module in imported_modules(folder)
         if declared.isdisjoint(map(canonicalize_name, providers.get(module, [module])))
     }
-    assert not undeclared
+    assert undeclared <= NOT_ON_THE_INDEX
 
 
 @pytest.mark.parametrize("name", sorted(direct_requirements()))
