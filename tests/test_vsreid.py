@@ -109,6 +109,14 @@ def test_figure_3_only_frames_4_5_and_6_change(run_segment):
 
 
 @pytest.mark.parametrize("run_segment", [segment, segment_as_printed])
+def test_a_frame_between_two_starts_keeps_the_older_one_in_either_direction(run_segment):
+    sequence, networks = listed(10, {(5, 0): 0.9, (1, 0): 0.8, (9, 0): 0.7}, {i: [FAR] for i in (1, 5, 9)})
+    result = run_segment(sequence, CONFIG, networks, ZeroFlow())
+    assert [r.frame for r in result.retrievals][:2] == [5, 1]
+    assert result.rounds[1].start[:, 0].tolist() == [0, 1, 1, 5, 5, 5, 5, 5, 5, 5]
+
+
+@pytest.mark.parametrize("run_segment", [segment, segment_as_printed])
 @pytest.mark.parametrize(("score", "rounds"), [(0.0, 1), (-0.01, 0)])
 def test_line_17_ends_the_loop_below_0_and_not_at_0(run_segment, score, rounds):
     sequence, networks = listed(4, {(2, 0): score}, {2: [FAR]})
