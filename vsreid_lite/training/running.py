@@ -206,7 +206,6 @@ def train_propagation(training: Training) -> int:
 
     if stage.flow_only:
         assert network.flow is not None
-        network.rgb.requires_grad_(False)
         return training.run(network.flow, batches, loss)
     return training.run(network, batches, loss)
 
