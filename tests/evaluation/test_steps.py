@@ -46,6 +46,7 @@ def test_frames_that_are_left_out_or_do_not_show_the_instance_have_no_score():
     mask = square_mask()
     J = one_step_scores(video([mask, mask, EMPTY, mask, mask, mask]), ZeroFlow(), {}, CONFIG, every=2)[WARPED]
     assert np.isnan(J[0]).tolist() == [True, False, True, True, True, False]
+    assert np.isnan(one_step_scores(video([mask, EMPTY, mask]), ZeroFlow(), {}, CONFIG)[WARPED]).all()
 
 
 def test_a_video_without_truth_is_refused():
