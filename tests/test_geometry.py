@@ -213,7 +213,7 @@ def constant_flow(dx, dy, shape=SHAPE):
 
 
 def averaged_by_hand(P, flow, reverse):
-    """FIDELITY row 5, pixel by pixel."""
+    """docs/fidelity.md, row 5, pixel by pixel."""
     height, width = P.shape
     result = torch.zeros_like(P)
     back = warp(reverse, flow)

@@ -167,7 +167,7 @@ def test_frame_0_is_never_searched_even_where_nothing_starts_there():
     everywhere = Candidates(
         np.full((3, 1, 4), as_row(FAR)), np.array([0.9, 0.6, 0.7], np.float32)[:, None, None], nothing
     )
-    nowhere, unset = np.zeros((3, 1, 4), np.int64), np.full((3, 1), -1)  # FIDELITY row 16: nothing was propagated
+    nowhere, unset = np.zeros((3, 1, 4), np.int64), np.full((3, 1), -1)  # nothing was propagated
     assert everywhere.retrieve(nowhere, unset, ReidConfig(0.5, 0.3)).frame == 2
 
 

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 Shape = tuple[int, int]  # (H, W) in pixels
 Reach = tuple[float, float, float, float]  # smallest dx, largest dx, smallest dy, largest dy of a flow, in pixels
-DISAGREEMENT = 100.0  # pixels, of forward and backward flow in the release (FIDELITY row 5): practically never
+DISAGREEMENT = 100.0  # pixels, of forward and backward flow in the release (docs/fidelity.md, row 5): practically never
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Box:
     def enlarge(self, margin: float, shape: Shape, truncated: bool = False) -> Box:
         """Grown by `margin` of width and height on each side (section 3.1), clipped to the image `shape` (H, W).
 
-        The margin is rounded to pixels. truncated: the fractions of the corners are dropped instead (FIDELITY row 2).
+        The margin is rounded to pixels. truncated: drop the fractions of the corners instead (docs/fidelity.md, row 2).
         """
         dx, dy = margin * self.width, margin * self.height
         if not truncated:
@@ -73,7 +73,7 @@ class Box:
 
 
 def iou(a: Box, b: Box) -> float:
-    """Intersection over union of two boxes, in [0, 1]; identical boxes give 1 (FIDELITY row 24)."""
+    """Intersection over union of two boxes, in [0, 1]; identical boxes give 1 (docs/fidelity.md, row 24)."""
     width = min(a.x1, b.x1) - max(a.x0, b.x0)
     height = min(a.y1, b.y1) - max(a.y0, b.y0)
     intersection = max(width, 0) * max(height, 0)
@@ -81,7 +81,7 @@ def iou(a: Box, b: Box) -> float:
 
 
 def release_iou(a: Box, b: Box) -> float:
-    """What the release calls IoU, to look at only (FIDELITY row 24): identical 10 x 10 boxes give 1.21.
+    """What the release calls IoU, to look at only (docs/fidelity.md, row 24): identical 10 x 10 boxes give 1.21.
 
     It counts one row and column too many of the intersection, and divides by the smallest box around both, whose
     corner is misplaced by one where b begins before a.
@@ -124,7 +124,7 @@ def crop(image: Tensor, box: Box, size: int) -> Tensor:
 
 
 def resize_flow(flow: Tensor, size: int) -> Tensor:
-    """A cut-out flow (2, h, w) as a patch (2, size, size), displacements in pixels of the patch (FIDELITY row 6)."""
+    """A cut-out flow (2, h, w) as a patch (2, size, size), in pixels of the patch (docs/fidelity.md, row 6)."""
     height, width = flow.shape[-2:]
     scale = torch.tensor([size / width, size / height], dtype=flow.dtype, device=flow.device)
     return resize(flow, (size, size)) * scale[:, None, None]
@@ -158,7 +158,7 @@ def warp(P: Tensor, flow: Tensor) -> Tensor:
 
 
 def warp_averaged(P: Tensor, flow: Tensor, reverse: Tensor) -> Tensor:
-    """W as the release does it (FIDELITY row 5): P at the pixel nearest to x + (flow - reverse(x + flow)) / 2.
+    """W as the release does it (docs/fidelity.md, row 5): P at the pixel nearest to x + (flow - reverse(x + flow)) / 2.
 
     Zero where the two flows disagree by 100 pixels, and where one points beyond the last row and column of the source,
     or into them: those are always lost.
@@ -193,7 +193,7 @@ def flow_reach(flow: Tensor) -> Reach:
 class SparseMap:
     """A probability map kept as a box outside which it is zero, and its values (height, width) there. Exact.
 
-    `box` is None for the empty map. Memory grows with the area of the instance, not of the frame (DESIGN section 5).
+    `box` is None for the empty map. Memory grows with the area of the instance, not of the frame.
     """
 
     shape: Shape

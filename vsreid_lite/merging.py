@@ -34,7 +34,7 @@ def merge(maps: Sequence[SparseMap], labels: Sequence[int]) -> Mask:
 
 
 def merged_maps(maps: Sequence[SparseMap]) -> list[SparseMap]:
-    """P_k / Z of the K maps of a frame, float32: what the release guides N_mp with (FIDELITY row 4)."""
+    """P_k / Z of the K maps of a frame, float32: what the release guides N_mp with (docs/fidelity.md, row 4)."""
     union = _union(maps)
     if union is None:
         return list(maps)
@@ -47,7 +47,7 @@ def merged_maps(maps: Sequence[SparseMap]) -> list[SparseMap]:
 
 
 def label_maps(merged: Sequence[SparseMap]) -> list[SparseMap]:
-    """Of K merged maps, warped or not, the pixels of each instance's label: 1 there, 0 elsewhere (FIDELITY row 3).
+    """Of K merged maps, warped or not, the pixels of each label: 1 there, 0 elsewhere (docs/fidelity.md, row 3).
 
     The background has what the K maps leave of 1; ties go to it, then to the lowest label.
     """

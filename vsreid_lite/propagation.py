@@ -165,7 +165,7 @@ def patch_sizes(config: PropagationConfig) -> list[int]:
 
 
 def _patches(regions: Sequence[Region], size: int, unscaled_flow: bool) -> tuple[Tensor, Tensor, Tensor]:
-    """Images, flows and guides (B, C, S, S); the release leaves flow in pixels of the frame (FIDELITY row 6)."""
+    """Images, flows and guides (B, C, S, S); the release has flow in pixels of the frame (docs/fidelity.md, row 6)."""
     return (
         torch.stack([resize(region.image, (size, size)) for region in regions]),
         torch.stack([resize(r.flow, (size, size)) if unscaled_flow else resize_flow(r.flow, size) for r in regions]),

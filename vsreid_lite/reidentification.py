@@ -19,7 +19,7 @@ from vsreid_lite.networks import Detector, IdentificationNet
 from vsreid_lite.video.masks import Frame
 
 Boxes = NDArray[np.int64]  # (N, K, 4): x0, y0, x1, y1 of each frame and instance; zeros where there is none
-Starts = NDArray[np.int64]  # (N, K): c_{i,k}, the checkpoints; negative where nothing was propagated (FIDELITY row 16)
+Starts = NDArray[np.int64]  # (N, K): the checkpoints c_{i,k}; negative where nothing was propagated (row 16)
 RECOGNISED = 0.5  # IoU of a candidate with an instance of the first frame, ours
 
 
@@ -98,12 +98,12 @@ def reidentify(
     scores = cosine_similarity(identification.embed(frame, X), template[None])[:, 0]  # lines 3-4
     j = int(scores.argmax())  # line 5
     b = Box.from_probability(P)  # line 6
-    if release.only_absent and b is not None:  # FIDELITY row 13
+    if release.only_absent and b is not None:  # docs/fidelity.md, row 13
         return None
     overlap = 0.0 if b is None else iou(X[j], b)
     rho_reid, rho_occ = config.thresholds
     accepted = scores[j] > rho_reid and overlap < rho_occ  # line 7
-    if accepted and config.improvement is not None and b is not None:  # FIDELITY row 13
+    if accepted and config.improvement is not None and b is not None:  # docs/fidelity.md, row 13
         shown = cosine_similarity(identification.embed(frame, [b]), template[None])[0, 0]
         accepted = float(scores[j]) > float(shown) + config.improvement
     return Retrieval(X[j], float(scores[j]), i, k) if accepted else None  # line 8; line 10: "fail or unnecessary"
@@ -209,7 +209,7 @@ class Candidates:
                 yield Retrieval(_box(self.boxes[i, k]), score, i, k)
 
     def of(self, instances: Sequence[bool]) -> Candidates:
-        """The candidates of some of the K instances; the others have none (FIDELITY row 21)."""
+        """The candidates of some of the K instances; the others have none (docs/fidelity.md, row 21)."""
         return replace(self, similarity=np.where(instances, self.similarity, np.float32(-np.inf)))
 
 

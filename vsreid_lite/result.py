@@ -46,7 +46,7 @@ class Result:
     start: the last checkpoints c_{i,k}, (N, K). seconds: of "initial", "candidates", "rounds", "merge" and "total",
     and of "adaptation", loading the networks and adapting N_mp, a part of the total.
     snapshots: on request, the maps P[i][k] after the initial propagation and after each round.
-    records: on request, for each (frame, instance) the makings of its maps, the last of which is the one that stands.
+    records: on request, for each (frame, instance) how each of its maps was made; the last one counts.
     """
 
     name: str

@@ -55,7 +55,7 @@ def test_the_loss_is_cross_entropy_plus_one_minus_the_soft_jaccard_index(odds):
 
 
 def test_two_streams_are_trained_for_their_own_answers_and_for_their_average():
-    """The average of the probabilities is what is used (FIDELITY row 7)."""
+    """The average of the probabilities is what is used (docs/fidelity.md, row 7)."""
     network = TwoStreams(Constant(3.0), Constant(-1.0))
     probabilities = [sigmoid(3), sigmoid(-1), (sigmoid(3) + sigmoid(-1)) / 2]
     expected = sum(by_hand(p) for p in probabilities) / 3

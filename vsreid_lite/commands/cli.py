@@ -49,7 +49,7 @@ def _print_any_name() -> None:
 
 
 def explain(error: BaseException) -> tuple[int, str] | None:
-    """The exit code and the one line that the user is told, empty where nobody listens; None for a bug of ours."""
+    """The exit code and the line to print, empty where stdout is closed; None for an error of the package itself."""
     if any(isinstance(one, KeyboardInterrupt) for one in _chain(error)):
         return INTERRUPTED, "interrupted; finished parts are kept, nothing half-written is left"
     if isinstance(error, BrokenPipeError):  # `vsreid … | head`

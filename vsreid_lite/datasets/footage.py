@@ -1,6 +1,6 @@
 """Generated scenes that look more like footage than mini's: sharp photo surfaces, no drawn outlines, larger frames.
 
-For training only. What a network learns on mini alone does not hold on real video: there every instance has one surface
+For training only. What a network learns on mini alone does not carry over to real video: every instance has one surface
 and a dark rim, so the network cuts off whatever is coloured otherwise (a rider, a dog's white legs), and a patch is a
 small crop enlarged. Here an instance wears several surfaces, some of the background, and limbs are long and thin.
 """

@@ -84,7 +84,7 @@ def ladder(base: Config, chosen: Collection[int] = ()) -> list[Row]:
 
 
 def adapted(rows: list[Row]) -> list[Row]:
-    """The rows of the paper's ladder, each with its own N_mp adapted to every first frame (FIDELITY row 26)."""
+    """The rows of the paper's ladder, with N_mp adapted to every first frame (row 26 of docs/fidelity.md)."""
     return [
         replace(row, config=_adapting(row.config), note=_notes(row.note, _improving(row.config)))
         for row in rows[:PRINTED]

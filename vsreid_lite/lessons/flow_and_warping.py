@@ -129,7 +129,7 @@ def _network(name: str, load: Callable[..., FlowEstimator], untrained: bool) -> 
     try:
         network = load()
     except (OSError, ValueError) as error:
-        if not untrained or isinstance(error, ValueError):  # a damaged file is told of, never passed over
+        if not untrained or isinstance(error, ValueError):  # a damaged file is always reported
             return Contender(name, None, missing=str(error))
         network = load(untrained=True)
         return Contender(f"{name}, untrained", lambda pair: network, untrained=True)

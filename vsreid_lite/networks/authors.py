@@ -1,4 +1,4 @@
-"""N_mp as the authors released it (2018): the MP2S network, so that its checkpoint loads (FIDELITY rows 7 to 11)."""
+"""N_mp as the authors released it (2018): the MP2S network, for its checkpoint (rows 7 to 11 of docs/fidelity.md)."""
 
 from __future__ import annotations
 

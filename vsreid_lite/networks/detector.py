@@ -113,7 +113,7 @@ class PaperDetector(nn.Module):
         load_tensors(self.rcnn, {_today(name): value for name, value in read_checkpoint(path).items()}, path)
 
     def of_class(self, label: int) -> PaperDetector:
-        """A detector of one class of COCO, `PERSON` for example, that shares this one's weights (FIDELITY row 21)."""
+        """A detector of one class of COCO, such as `PERSON`, with the same weights (docs/fidelity.md, row 21)."""
         detector = copy.copy(self)
         detector.label = label
         return detector

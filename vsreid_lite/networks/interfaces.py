@@ -44,7 +44,7 @@ class IdentificationNet(Protocol):
 
 @dataclass(frozen=True)
 class Search:
-    """N_det and N_reid of one search for missing instances (FIDELITY row 21).
+    """N_det and N_reid of one search for missing instances (docs/fidelity.md, row 21).
 
     Attributes:
         detector: N_det.

@@ -102,7 +102,9 @@ def _load_lite(config: Config, files: WeightFiles, device: torch.device) -> Netw
     if not config.reid:
         return Networks(propagation)
     if config.release.persons_first:
-        raise ValueError("preset lite: its detector knows no persons, so `persons_first` must be off (FIDELITY row 21)")
+        raise ValueError(
+            "preset lite: its detector knows no persons, so `persons_first` must be off (docs/fidelity.md, row 21)"
+        )
     detector = load(LiteDetector(config.matching.proposals), "detector", files.detector)
     return Networks(propagation, detector, load(LiteIdentification(), "identification", files.identification))
 

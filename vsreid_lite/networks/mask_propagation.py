@@ -58,7 +58,7 @@ def _resize(x: Tensor, like: Tensor) -> Tensor:
 class ResNetStream(nn.Module):
     """One stream: normalised RGB or flow, and the guide, to logits; stride 8, 449 becomes 57 x 57.
 
-    The paper leaves the guide's way in open. Ours (FIDELITY row 8): a 3 x 3 convolution of its own, stride 2, no bias,
+    The paper leaves the guide's way in open. Ours (docs/fidelity.md, row 8): a 3 x 3 convolution, stride 2, no bias,
     added to the output of the 7 x 7 one. It starts at zero, so that the stream starts as the ResNet of its weights.
     """
 
@@ -130,7 +130,7 @@ class TwoStreams(nn.Module):
 
 
 def fuse(logits: list[Tensor], fusion: str) -> Tensor:
-    """The logits (B, 2, S, S) of each stream to the instance's probabilities (B, S, S), float32 (FIDELITY row 7)."""
+    """The logits (B, 2, S, S) of each stream to probabilities (B, S, S), float32 (docs/fidelity.md, row 7)."""
     margins = torch.stack([stream[:, 1] - stream[:, 0] for stream in logits]).float()
     if fusion == "logits":
         return torch.sigmoid(margins.sum(0))

@@ -164,7 +164,7 @@ def load_video(
         FileNotFoundError, ValueError: with the file, what was expected and what was found.
     """
     source = Path(source)
-    mask = read_first_mask(first_mask, year=year)  # a mask that is wrong is told before the video is read
+    mask = read_first_mask(first_mask, year=year)  # a bad mask is reported before the video is read
     frames, names = read_frames(source, first_mask)
     check_size(first_mask, mask.labels, frames[0].shape)
     truth = None if annotations is None else _read_annotations(Path(annotations), names, mask, year)
