@@ -9,9 +9,12 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE, TESTS, NOTEBOOKS = ROOT / "vsreid_lite", ROOT / "tests", ROOT / "notebooks"
 
-FILES = 105  # of Python in the package
-LINES = 15_000  # in them
-TEST_LINES = 13_500
+GOALS = {"files of the package": 105, "lines of the package": 15_000, "lines of the tests": 13_500}
+LIMITS = {
+    "files of the package": 117,
+    "lines of the package": 19_100,
+    "lines of the tests": 17_600,
+}  # lower, never raise
 FUNCTION_LINES = 40  # from `def` to the last line
 NOTEBOOK_MODULES = 8  # of ours, imported by one notebook
 
@@ -22,22 +25,26 @@ def lines_in(paths):
     return sum(len(path.read_text(encoding="utf-8").splitlines()) for path in paths)
 
 
-@pytest.mark.xfail(strict=True, reason="148 files")
-def test_the_package_has_few_files():
-    assert len(SOURCES) <= FILES
+def sizes():
+    test_lines = lines_in(TESTS.rglob("*.py"))
+    return {
+        "files of the package": len(SOURCES),
+        "lines of the package": lines_in(SOURCES),
+        "lines of the tests": test_lines,
+    }
 
 
-@pytest.mark.xfail(strict=True, reason="18,225 lines")
-def test_the_package_is_short():
-    assert lines_in(SOURCES) <= LINES
+@pytest.mark.parametrize("what", GOALS)
+def test_nothing_grows(what):
+    assert sizes()[what] <= LIMITS[what]
 
 
-@pytest.mark.xfail(strict=True, reason="18,225 lines")
-def test_the_tests_are_short():
-    assert lines_in(TESTS.rglob("*.py")) <= TEST_LINES
+@pytest.mark.xfail(strict=True, reason="not reached so far: see LIMITS")
+@pytest.mark.parametrize("what", GOALS)
+def test_the_goals_are_reached(what):
+    assert sizes()[what] <= GOALS[what]
 
 
-@pytest.mark.xfail(strict=True, reason="training/adaptation.py:adapt")
 def test_no_function_is_long():
     trees = {path.relative_to(ROOT): ast.walk(ast.parse(path.read_text(encoding="utf-8"))) for path in SOURCES}
     functions = [(path, one) for path, nodes in trees.items() for one in nodes if isinstance(one, ast.FunctionDef)]

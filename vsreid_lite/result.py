@@ -20,8 +20,12 @@ Maps = list[list[SparseMap]]  # P[i][k]
 class Round:
     """One turn of Algorithm 3's loop: retrieve, recover, propagate both ways.
 
-    updated: the frames where the round wrote the map of its instance, ascending; one interval around the retrieval's.
-    start: the checkpoints c_{i,k} after the round, (N, K). seconds: what the round took.
+    Attributes:
+        retrieval: what was found.
+        updated: the frames where the round wrote the map of its instance, ascending; one interval around the
+            retrieval's.
+        start: the checkpoints c_{i,k} after the round, (N, K).
+        seconds: what the round took.
     """
 
     retrieval: Retrieval
@@ -32,7 +36,12 @@ class Round:
 
 @dataclass(frozen=True)
 class Record:
-    """How one map came about. round: 0 for the initial propagation, r for `rounds[r - 1]`."""
+    """How one map came about.
+
+    Attributes:
+        round: 0 for the initial propagation, r for `rounds[r - 1]`.
+        propagation: the map with its guided map, box and patch.
+    """
 
     round: int
     propagation: Propagation
@@ -40,13 +49,18 @@ class Record:
 
 @dataclass(eq=False)
 class Result:
-    """The masks of a sequence, and how they came about.
+    """The masks of a video, and how they came about.
 
-    labels: instance k has label `labels[k]` in the masks. masks: N label masks (H, W), uint8. rounds: in order.
-    start: the last checkpoints c_{i,k}, (N, K). seconds: of "initial", "candidates", "rounds", "merge" and "total",
-    and of "adaptation", loading the networks and adapting N_mp, a part of the total.
-    snapshots: on request, the maps P[i][k] after the initial propagation and after each round.
-    records: on request, for each (frame, instance) how each of its maps was made; the last one counts.
+    Attributes:
+        name: that of the video.
+        labels: instance k has label `labels[k]` in the masks.
+        masks: N label masks (H, W), uint8.
+        rounds: in order.
+        start: the last checkpoints c_{i,k}, (N, K).
+        seconds: of "initial", "candidates", "rounds", "merge" and "total", and of "adaptation", which is loading the
+            networks and adapting N_mp, a part of the total.
+        snapshots: on request, the maps P[i][k] after the initial propagation and after each round.
+        records: on request, for each (frame, instance) how each of its maps was made; the last one counts.
     """
 
     name: str

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from tqdm.auto import tqdm
 
 from vsreid_lite.config import Config
@@ -16,6 +17,7 @@ from vsreid_lite.geometry import warp
 from vsreid_lite.networks import PropagationNetwork
 from vsreid_lite.networks.loading import choose_device
 from vsreid_lite.propagation import propagate_mask
+from vsreid_lite.video.masks import Frame
 from vsreid_lite.video.video import Video
 
 WARPED = "warped map"
@@ -58,9 +60,15 @@ def one_step_scores(
             before, after = truth[j - 1] == label, truth[j] == label
             if before.any() and after.any():
                 P = torch.from_numpy(before).float().to(device)
-                maps = {WARPED: warp(P, f)}
-                for name, network in networks.items():
-                    maps[name] = propagate_mask(frames[j], f, P, network, config.propagation, config.release)
-                for name, guess in maps.items():
+                for name, guess in _answers(frames[j], f, P, networks, config).items():
                     scores[name][k, j] = region(after, guess.cpu().numpy() > 0.5)
     return scores
+
+
+def _answers(
+    frame: Frame, flow: Tensor, P: Tensor, networks: Mapping[str, PropagationNetwork], config: Config
+) -> dict[str, Tensor]:
+    """The warped map (H, W), and what each network makes of it."""
+    rules = config.propagation, config.release
+    answers = {name: propagate_mask(frame, flow, P, network, *rules) for name, network in networks.items()}
+    return {WARPED: warp(P, flow), **answers}

@@ -181,8 +181,7 @@ def ablation_browser(
     """
     known = {sequence.name: sequence for sequence in sequences}
     rows, first = _common_rows(known, masks), sequences[0]
-    if scores is None:
-        scores = {name: {row: score_frames(known[name], m) for row, m in masks[name].items()} for name in known}
+    scores = _measured(known, masks) if scores is None else scores
     sequence, frame = choice("sequence", list(known), first.name), slider("frame", 0, first.N - 1, 0)
     row_a, row_b = choice("row", rows, rows[0]), choice("beside row", rows, rows[-1])
     instance = choice("instance", _instances(first), EVERY)
@@ -205,6 +204,10 @@ def ablation_browser(
     jump = button("where they differ most", "go to the frame where J and F of the two rows differ most", go)
     box = PictureBox(draw, controls, [jump], {"sequence": another_sequence})
     return box
+
+
+def _measured(videos: Mapping[str, Video], masks: Mapping[str, RowMasks]) -> dict[str, dict[str, FrameScores]]:
+    return {name: {row: score_frames(video, m) for row, m in masks[name].items()} for name, video in videos.items()}
 
 
 def _check_pairs(sequence: Video) -> None:
