@@ -172,8 +172,7 @@ def ablation_browser(
 
     Args:
         sequences: the videos.
-        masks: those of each sequence by its name, and of each row by its; the same rows for all, in the order of the
-            table.
+        masks: of each sequence by name, and of each row by name; the same rows for all, in the order of the table.
         scores: in the same order, as `score_frames` gives them; measured here, which takes a while, where not given.
 
     Raises:
