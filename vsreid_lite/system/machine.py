@@ -26,6 +26,7 @@ NEEDED = {  # what pyproject.toml asks for, and the module that shows that it wo
     "ipython": "",
     "ipywidgets": "ipywidgets",
     "jupyterlab": "",
+    "ipykernel": "ipykernel",
     "papermill": "",
     "nbval": "",
 }
