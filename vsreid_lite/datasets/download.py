@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-from tqdm.auto import tqdm
-
 from vsreid_lite.system.downloads import fetch, file_hash
 from vsreid_lite.system.files import ADVICE, writable_folder
 
@@ -96,6 +94,8 @@ def unpack(file: Path, folder: Path) -> None:
         OSError: The disk refuses.
         ValueError: The file is damaged, or members would lie outside `folder`.
     """
+    from tqdm.auto import tqdm  # the names above are read where nothing is installed
+
     temporary = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(temporary, ignore_errors=True)
     try:

@@ -18,8 +18,6 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
-from tqdm.auto import tqdm
-
 from vsreid_lite.system.files import ADVICE, writable_folder
 
 CHUNK = 1 << 18  # bytes read at a time
@@ -110,6 +108,8 @@ def _verify(part: Path, file: Path) -> None:
 
 def _fetch_rest(source: str, part: Path) -> bool:
     """One connection, from where `part` ends. Whether the file is complete afterwards."""
+    from tqdm.auto import tqdm  # the command line reads this module where nothing is installed
+
     start = _size(part)
     with _open(source, start) as response:
         if response.status == 416:  # nothing lies after `start`: all is there, or `part` is of another file
