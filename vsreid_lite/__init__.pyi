@@ -6,7 +6,7 @@ from .merging import merge
 from .networks.loading import load_networks, with_stored_settings
 from .propagation import propagate_mask
 from .video.video import Video, load_video
-from .vsreid import segment
+from .vsreid import prepare, segment
 
 __all__ = [
     "AUTHORS",
@@ -20,6 +20,7 @@ __all__ = [
     "load_video",
     "merge",
     "open_benchmark",
+    "prepare",
     "propagate_mask",
     "segment",
     "with_stored_settings",

@@ -1,4 +1,4 @@
-"""Every constant of the method, once, with the place in the paper it comes from; the presets; the ablation ladder."""
+"""Every constant of the method, once, with the place in the paper it comes from; and the presets."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class Config:
     identification_weights: str | None = None  # path of an N_reid file instead of that of `weights`
     flow: str = "dis"
     reid: bool = True  # Table 1, row 4: Algorithm 3 line 10 onwards
-    adapt: bool = False  # a sixth row of Table 1, ours; row 26
+    adapt: bool = False  # online adaptation, an additional sixth row of our Table 1; row 26
     device: str = "auto"
     seed: int = 0
     propagation: PropagationConfig = field(default_factory=PropagationConfig)

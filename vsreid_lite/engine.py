@@ -2,8 +2,8 @@
 
 1. Flow depends on the frames alone: each neighbouring pair is computed once per direction, on demand (`CachedFlow`).
 2. Candidates and their embeddings depend on the frames alone: N_det and N_reid run once per frame. Only Box(P_{i,k})
-   changes between rounds, so a retrieval is arithmetic without a network (`Candidates`); only with
-   `ReidConfig.improvement` N_reid sees what the best candidates would replace.
+   changes between rounds, so a retrieval is arithmetic without a network (`Candidates`). With
+   `ReidConfig.improvement`, N_reid also embeds the boxes of the maps that the best candidates would replace.
 3. Instances do not meet before the merge: K instances of the first propagation go through N_mp as one batch, and so do
    the forward and the backward sweep of a recovery, which start from the same map and never read each other's.
 4. The frames nearer to a new starting point than to every older one form one interval around it, as the cell of a
@@ -51,21 +51,21 @@ class Engine:
 
     def __init__(
         self,
-        sequence: Video,
+        video: Video,
         networks: Networks,
         config: Config,
         flow: FlowEstimator | None,
         record: bool | Collection[tuple[int, int]],
         progress: bool,
     ) -> None:
-        self.frames, self.networks, self.config = list(sequence.frames), networks, config
-        self.N, self.K, self.shape = sequence.N, sequence.K, sequence.shape
+        self.frames, self.networks, self.config = list(video.frames), networks, config
+        self.N, self.K, self.shape = video.N, video.K, video.shape
         self.wanted, self.progress = record, progress
         self.device = choose_device(config.device)
-        estimator = get_flow(config.flow, sequence.frame_names, self.device) if flow is None else flow
+        estimator = get_flow(config.flow, video.frame_names, self.device) if flow is None else flow
         self.flow = CachedFlow(estimator, self.frames, device=self.device)
-        first = sequence.first_probabilities().to(self.device)
-        self.templates = [template_box(P, label) for P, label in zip(first, sequence.labels, strict=True)]
+        first = video.first_probabilities().to(self.device)
+        self.templates = [template_box(P, label) for P, label in zip(first, video.labels, strict=True)]
         self.P: Maps = [[SparseMap.empty(self.shape, self.device)] * self.K for _ in range(self.N)]
         self.P[0] = [SparseMap.from_dense(P) for P in first]
         self.start = np.zeros((self.N, self.K), np.int64)

@@ -34,7 +34,8 @@ class View:
     """One map before it is predicted: Algorithm 1 up to the cut with the box.
 
     Attributes:
-        guided: P_{i->j,k}, the guided probability map; in a recovery P_{1,k}, whose box is the guide.
+        guided: P_{i->j,k}, the guided probability map; in a recovery the first frame's map of the
+            instance, whose part inside the template's box is the guide.
         box: what N_mp sees of frame j; None where the guided map has no pixel above 0.5.
         region: frame, flow and guide inside the box; None without a box.
     """

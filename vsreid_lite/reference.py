@@ -39,7 +39,7 @@ from vsreid_lite.video.video import Video
 
 @torch.inference_mode()
 def segment_as_printed(
-    sequence: Video,
+    video: Video,
     config: Config,
     networks: Networks,
     flow: FlowEstimator,
@@ -49,14 +49,14 @@ def segment_as_printed(
     """Algorithm 3 on the CPU. As `vsreid.segment`, and much slower. Keeps its maps.
 
     Args:
-        sequence: the frames (N, H, W, 3) and the first mask (H, W).
+        video: the frames (N, H, W, 3) and the first mask (H, W).
         config: of `ReleaseRules`, those that the top of this module names.
         networks: N_mp, and N_det and N_reid or neither.
         flow: F.
         repair_r1: without it the loop may never end.
         max_rounds: stop the loop after so many rounds.
     """
-    run = _Run(sequence, networks, config, flow)
+    run = _Run(video, networks, config, flow)
     began = time.perf_counter()
     run.initialise()  # lines 2-9
     snapshots = [run.maps()]
@@ -70,21 +70,19 @@ def segment_as_printed(
         updated = run.propagate(retrieval)  # lines 23-30
         rounds.append(Round(retrieval, updated, run.c.copy(), time.perf_counter() - start_of_round))
         snapshots.append(run.maps())
-    masks = [merge_as_printed(P_i, sequence.labels) for P_i in run.P]  # line 31 and section 3.3
-    return Result(
-        sequence.name, sequence.labels, masks, rounds, run.c, {"total": time.perf_counter() - began}, snapshots
-    )
+    masks = [merge_as_printed(P_i, video.labels) for P_i in run.P]  # line 31 and section 3.3
+    return Result(video.name, video.labels, masks, rounds, run.c, {"total": time.perf_counter() - began}, snapshots)
 
 
 class _Run:
     """The variables of Algorithm 3: P[i, k], c[i, k] and t[k]."""
 
-    def __init__(self, sequence: Video, networks: Networks, config: Config, flow: FlowEstimator) -> None:
-        self.I, self.labels = list(sequence.frames), sequence.labels
+    def __init__(self, video: Video, networks: Networks, config: Config, flow: FlowEstimator) -> None:
+        self.I, self.labels = list(video.frames), video.labels
         self.networks, self.config, self.F = networks, config, flow
-        self.N, self.K, self.shape = sequence.N, sequence.K, sequence.shape  # lines 2-3
+        self.N, self.K, self.shape = video.N, video.K, video.shape  # lines 2-3
         self.P = torch.zeros(self.N, self.K, *self.shape)
-        self.P[0] = sequence.first_probabilities()
+        self.P[0] = video.first_probabilities()
         self.c: Starts = np.zeros((self.N, self.K), np.int64)  # line 9
         self.t: list[Tensor] = []
 

@@ -37,13 +37,17 @@ def segment(
     Args:
         video: the frames (N, H, W, 3) and the first mask (H, W).
         config: networks, weights and rules. Without a detector or an identification network, or with `config.reid`
-            off, the first propagation is all.
-        networks: networks of one's own, used with `config` as it is. By default those of `prepare`, which also takes
-            the settings stored with the weights, and adapts N_mp if `config.adapt` says so.
+            off, only the initial propagation runs.
+        networks: networks of one's own, used with `config` as it is; `config.adapt` has no effect then. By default
+            those of `prepare`, which also takes the settings stored with the weights, and adapts N_mp if
+            `config.adapt` says so.
         flow: the flow estimator F, by default that of `config.flow`.
         keep_maps: keep the probability maps after every round.
         record: keep the guided map, box and patch of every map, or of the given (frame, instance) pairs.
         progress: show bars on stderr.
+
+    Returns:
+        The masks of all frames, the rounds, the checkpoints and the times.
 
     Raises:
         ValueError: the flow does not fit the frames.
@@ -52,7 +56,8 @@ def segment(
     started = time.perf_counter()
     adapting = networks is None and config.adapt and video.N > 1
     if networks is None:
-        flow = flow or get_flow(config.flow, video.frame_names, choose_device(config.device))  # refused before adapting
+        # A flow that is not there is refused before a minute of adaptation.
+        flow = flow or get_flow(config.flow, video.frame_names, choose_device(config.device))
         networks, config = prepare(video, config, progress)
     prepared = time.perf_counter() - started if adapting else 0.0
     result = _run(video, config, networks, flow, keep_maps, record, progress)
@@ -108,5 +113,5 @@ def _run(
                     snapshots.append(engine.snapshot())
         with engine.timed("merge"):
             masks = [merge(maps, video.labels) for maps in engine.P]
-    engine.seconds["rounds"] -= engine.seconds["candidates"]  # which are made on the way
+    engine.seconds["rounds"] -= engine.seconds["candidates"]  # made inside the loop, reported by themselves
     return Result(video.name, video.labels, masks, rounds, engine.start, engine.seconds, snapshots, engine.records)

@@ -31,10 +31,13 @@ def test_the_official_program_is_installed_as_environment_yml_does():
     assert requirement in (ROOT / "environment.yml").read_text(encoding="utf-8")
 
 
-def test_an_old_package_is_missing(monkeypatch):
-    monkeypatch.setattr(machine, "_bounds", lambda: {"numpy": "99.1"})
+@pytest.mark.parametrize(
+    ("requirement", "said"), [("numpy>=99.1", "99.1 or newer"), ("numpy<1,>=0.5", "a version below 1")]
+)
+def test_an_old_package_and_one_that_is_too_new_are_missing(monkeypatch, requirement, said):
+    monkeypatch.setattr(machine.metadata, "requires", lambda name: [requirement])
     finding = machine.package("numpy")
-    assert not finding.ok and "expected 99.1 or newer, found " in finding.text and "make setup" in finding.text
+    assert not finding.ok and f"expected {said}, found " in finding.text and "make setup" in finding.text
 
 
 def test_a_package_that_breaks_on_import_is_missing(monkeypatch):

@@ -3,6 +3,7 @@
 import math
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -122,6 +123,16 @@ def test_a_first_loss_that_is_not_finite_says_that_there_is_no_state(tmp_path):
 class Trap:
     def __reduce__(self):
         return exec, ("raise SystemExit('executed')",)
+
+
+@pytest.mark.parametrize("part", ["optimiser", "schedule"])
+def test_a_state_whose_parts_do_not_fit_is_refused_in_one_line(tmp_path, part):
+    model = network()
+    train(model, Steps(), loss_of(model), replace(PLAN, steps=2), tmp_path / "a.state")
+    kept = torch.load(tmp_path / "a.state", weights_only=True)
+    torch.save({**kept, part: {}}, tmp_path / "a.state")
+    with pytest.raises(ValueError, match=rf"a\.state: not the state .* \(its {part} does not fit\); delete it"):
+        train(model, Steps(), loss_of(model), PLAN, tmp_path / "a.state")
 
 
 @pytest.mark.parametrize("content", [{"step": Trap()}, {"step": 3}, [1, 2], {"step": 3, "model": {}}])

@@ -104,7 +104,7 @@ class Verdicts:
 
 @torch.inference_mode()
 def find_matches(
-    sequence: Video,
+    video: Video,
     networks: Networks,
     maps: Maps,
     config: ReidConfig,
@@ -115,7 +115,7 @@ def find_matches(
     """Run N_det and N_reid once on every frame but the first.
 
     Args:
-        sequence: the video; with annotations, retrievals can be judged.
+        video: the video; with annotations, retrievals can be judged.
         networks: with N_det and N_reid.
         maps: P[i][k], which retrievals are to mend.
         config: the rules of retrieval. `judge` takes other thresholds.
@@ -126,11 +126,11 @@ def find_matches(
     Raises:
         ValueError: the networks lack N_det or N_reid.
     """
-    frames, (detector, identification) = list(sequence.frames), _reid_networks(networks)
-    first = zip(sequence.first_probabilities(), sequence.labels, strict=True)
+    frames, (detector, identification) = list(video.frames), _reid_networks(networks)
+    first = zip(video.first_probabilities(), video.labels, strict=True)
     templates = [template_box(P, label) for P, label in first]
     t = embed_templates(frames[0], templates, identification)
-    with tqdm(total=sequence.N - 1, desc="candidates", disable=not progress, leave=False) as bar:
+    with tqdm(total=video.N - 1, desc="candidates", disable=not progress, leave=False) as bar:
         found = embed_candidates(frames, detector, identification, config, bar.update)
     rows = [t[:0] if embedded is None else embedded for _, embedded in found]
     *points, template_points = main_directions([*rows, t])
@@ -139,7 +139,7 @@ def find_matches(
     current = _current_boxes(maps, release)
     start = np.zeros(current.shape[:2], np.int64) if start is None else start
     seen = [X for X, _ in found], scores, points, templates, template_points, best
-    return Matches(sequence, *seen, current, start, config, release, *_true_boxes(sequence))
+    return Matches(video, *seen, current, start, config, release, *_true_boxes(video))
 
 
 def _reid_networks(networks: Networks) -> tuple[Detector, IdentificationNet]:
@@ -196,11 +196,11 @@ def _share(of: Cells, among: Cells) -> float | None:
     return float(of[among].mean()) if among.any() else None
 
 
-def _true_boxes(sequence: Video) -> tuple[Boxes, NDArray[np.bool_]]:
-    truth = np.zeros((sequence.N, sequence.K, 4), np.int64)
-    annotations = sequence.annotations or [None] * sequence.N
+def _true_boxes(video: Video) -> tuple[Boxes, NDArray[np.bool_]]:
+    truth = np.zeros((video.N, video.K, 4), np.int64)
+    annotations = video.annotations or [None] * video.N
     for i, mask in enumerate(annotations):
-        for k, label in enumerate(sequence.labels):
+        for k, label in enumerate(video.labels):
             if mask is not None:
                 truth[i, k] = as_row(Box.from_probability(torch.from_numpy((mask == label).astype(np.float32))))
     return truth, np.array([mask is not None for mask in annotations])

@@ -346,16 +346,16 @@ def score_instance(truth: BinaryMasks, predicted: BinaryMasks) -> tuple[Values, 
     return J, F
 
 
-def score_frames(sequence: Video, masks: Sequence[Labels]) -> FrameScores:
+def score_frames(video: Video, masks: Sequence[Labels]) -> FrameScores:
     """The scores of N masks (H, W) of a sequence with annotations. Raises ValueError for one without."""
-    truth = sequence.truth
-    if len(truth) < sequence.N or len(masks) != sequence.N:
+    truth = video.truth
+    if len(truth) < video.N or len(masks) != video.N:
         raise ValueError(
-            f"sequence {sequence.name}: expected {sequence.N} true and as many found masks, "
+            f"sequence {video.name}: expected {video.N} true and as many found masks, "
             f"found {len(truth)} and {len(masks)}"
         )
     both = np.array(truth), np.array(masks)
-    scores = [score_instance(both[0] == label, both[1] == label) for label in sequence.labels]
+    scores = [score_instance(both[0] == label, both[1] == label) for label in video.labels]
     return FrameScores(np.array([J for J, _ in scores]), np.array([F for _, F in scores]))
 
 

@@ -47,14 +47,14 @@ class Rehearsal(Engine):
 
     def __init__(
         self,
-        sequence: Video,
+        video: Video,
         networks: Networks,
         config: Config,
         candidates: Candidates | None = None,
         flow: FlowEstimator | None = None,
     ) -> None:
-        super().__init__(sequence, networks, config, flow, False, False)
-        self.sequence = sequence
+        super().__init__(video, networks, config, flow, False, False)
+        self.sequence = video
         with torch.inference_mode():
             self.initialise()
             self.candidates = next(self._searches()) if candidates is None else candidates
@@ -90,7 +90,7 @@ class Rehearsal(Engine):
 
 
 def rehearse(
-    sequence: Video,
+    video: Video,
     networks: Networks,
     config: Config,
     thresholds: Iterable[tuple[float, float]],
@@ -100,7 +100,7 @@ def rehearse(
     thresholds, candidates, scores = list(thresholds), None, {}
     for scales in scale_sets:
         scaled = replace(config, propagation=replace(config.propagation, scales=scales))
-        rehearsal = Rehearsal(sequence, networks, scaled, candidates)
+        rehearsal = Rehearsal(video, networks, scaled, candidates)
         candidates = rehearsal.candidates
         for rho_reid, rho_occ in sorted(thresholds):
             matching = replace(config.matching, rho_reid=rho_reid, rho_occ=rho_occ)

@@ -25,7 +25,7 @@ WARPED = "warped map"
 
 @torch.inference_mode()
 def one_step_scores(
-    sequence: Video,
+    video: Video,
     flow: FlowEstimator,
     networks: Mapping[str, PropagationNetwork],
     config: Config,
@@ -35,7 +35,7 @@ def one_step_scores(
     """J of each instance in each frame, predicted from its true mask in the frame before.
 
     Args:
-        sequence: the video, of N frames and K instances.
+        video: the video, of N frames and K instances.
         flow: F.
         networks: N_mp by name.
         config: of the step.
@@ -49,14 +49,14 @@ def one_step_scores(
     Raises:
         ValueError: a frame has no annotation.
     """
-    truth = sequence.truth
-    if len(truth) < sequence.N:
-        raise ValueError(f"sequence {sequence.name}: expected {sequence.N} true masks, found {len(truth)}")
-    device, frames = choose_device(config.device), list(sequence.frames)
-    scores = {name: np.full((sequence.K, sequence.N), np.nan) for name in (WARPED, *networks)}
-    for j in tqdm(range(1, sequence.N, every), desc="steps", disable=not progress, leave=False):
+    truth = video.truth
+    if len(truth) < video.N:
+        raise ValueError(f"sequence {video.name}: expected {video.N} true masks, found {len(truth)}")
+    device, frames = choose_device(config.device), list(video.frames)
+    scores = {name: np.full((video.K, video.N), np.nan) for name in (WARPED, *networks)}
+    for j in tqdm(range(1, video.N, every), desc="steps", disable=not progress, leave=False):
         f = flow(frames, target=j, source=j - 1).to(device)
-        for k, label in enumerate(sequence.labels):
+        for k, label in enumerate(video.labels):
             before, after = truth[j - 1] == label, truth[j] == label
             if before.any() and after.any():
                 P = torch.from_numpy(before).float().to(device)

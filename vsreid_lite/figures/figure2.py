@@ -21,13 +21,13 @@ ABOVE, BELOW, LAST = 0.2, 0.08, 0.22  # a row's room for numbers, and below its 
 INPUT, PROPAGATION, REID = "#E2F0D9", "#FBE5D6", "#DEEBF7"
 
 
-def plot_figure2(sequence: Video, result: Result, columns: Sequence[int], rounds: Sequence[int]) -> Figure:
+def plot_figure2(video: Video, result: Result, columns: Sequence[int], rounds: Sequence[int]) -> Figure:
     """The rounds with these numbers, from 1, as the paper's Figure 2 shows its first two.
 
     Masks below a round are those after it and all rounds before it.
 
     Args:
-        sequence: the video.
+        video: the video.
         result: its run, with maps.
         columns: the frames shown, ascending, from 0.
         rounds: their numbers, from 1.
@@ -37,8 +37,8 @@ def plot_figure2(sequence: Video, result: Result, columns: Sequence[int], rounds
     """
     if not rounds or not set(rounds) <= set(range(1, len(result.rounds) + 1)):
         asked = listed(rounds) or "none"
-        raise ValueError(f"{sequence.name}: expected some of its {counted(len(result.rounds), 'round')}, found {asked}")
-    page = _Page(sequence, columns, 2 + 2 * len(rounds), _in_words(sequence, result, columns, rounds))
+        raise ValueError(f"{video.name}: expected some of its {counted(len(result.rounds), 'round')}, found {asked}")
+    page = _Page(video, columns, 2 + 2 * len(rounds), _in_words(video, result, columns, rounds))
     page.band(0, 1, INPUT, "", "Input\nFrames")
     page.show_input()
     page.band(1, 1, PROPAGATION, "Mask\nPropagation", "Initiali-\nzation")
@@ -67,10 +67,10 @@ def telling_rounds(result: Result, count: int) -> list[int]:
 class _Page:
     """Rows of pictures, one above the other; row 0 is the input."""
 
-    def __init__(self, sequence: Video, columns: Sequence[int], rows: int, alternative: str) -> None:
-        self.sequence, self.columns = sequence, list(columns)
+    def __init__(self, video: Video, columns: Sequence[int], rows: int, alternative: str) -> None:
+        self.sequence, self.columns = video, list(columns)
         self.wide = (WIDTH - 2 * SIDE - GAP * (len(columns) + 1)) / len(columns)
-        self.tall = self.wide * sequence.shape[0] / sequence.shape[1]
+        self.tall = self.wide * video.shape[0] / video.shape[1]
         self.row = self.tall + ABOVE + BELOW
         self.height = rows * self.row + LAST
         self.figure = new_figure(WIDTH, self.height, alternative)
@@ -166,7 +166,7 @@ def _masks(result: Result, number: int, columns: Sequence[int]) -> list[Mask]:
     return [result.mask_after(number, i) for i in columns[1:]]
 
 
-def _in_words(sequence: Video, result: Result, columns: Sequence[int], rounds: Sequence[int]) -> str:
+def _in_words(video: Video, result: Result, columns: Sequence[int], rounds: Sequence[int]) -> str:
     found = []
     for number in rounds:
         this = result.rounds[number - 1]
@@ -175,6 +175,6 @@ def _in_words(sequence: Video, result: Result, columns: Sequence[int], rounds: S
         found.append(f"round {number} retrieves {where} and writes frames {first} to {last}")
     shown = {1: "one", 2: "two"}.get(len(rounds), len(rounds))
     return (
-        f"Figure 2, the pipeline of VS-ReID on {sequence.name}, frames {listed(columns)}: the input, the masks of the "
+        f"Figure 2, the pipeline of VS-ReID on {video.name}, frames {listed(columns)}: the input, the masks of the "
         f"initial propagation, and those after {shown} of {counted(len(result.rounds), 'round')}; {'; '.join(found)}."
     )

@@ -32,9 +32,9 @@ class Example:
     before: list[Mask]
 
     @classmethod
-    def of(cls, sequence: Video, result: Result) -> Example:
+    def of(cls, video: Video, result: Result) -> Example:
         """From a run that kept its maps. Raises ValueError for one that did not."""
-        return cls(sequence, result, [result.mask_after(0, i) for i in range(sequence.N)])
+        return cls(video, result, [result.mask_after(0, i) for i in range(video.N)])
 
     @property
     def after(self) -> list[Mask]:

@@ -54,16 +54,16 @@ class Seen:
         return int(np.count_nonzero(self.mask))
 
 
-def seen_instances(sequence: Video, every: int = 1) -> list[Seen]:
+def seen_instances(video: Video, every: int = 1) -> list[Seen]:
     """Each instance in each annotated frame that shows at least SMALLEST pixels of it, smallest first.
 
     Args:
-        sequence: the video.
+        video: the video.
         every: look at the frames 0, `every`, 2 · `every` and so on.
     """
-    annotations = enumerate(sequence.annotations or [])
+    annotations = enumerate(video.annotations or [])
     frames = [(i, labels) for i, labels in annotations if labels is not None and i % every == 0]
-    masks = [(i, label, labels == label) for i, labels in frames for label in sequence.labels]
+    masks = [(i, label, labels == label) for i, labels in frames for label in video.labels]
     found = [Seen(i, label, mask, _box(mask)) for i, label, mask in masks if np.count_nonzero(mask) >= SMALLEST]
     return sorted(found, key=lambda seen: seen.area)
 
@@ -83,22 +83,22 @@ def resizing_scores(instances: Sequence[Seen], cells: Sequence[int], boxed: bool
     return np.mean(scores, axis=1)
 
 
-def margin_costs(sequence: Video, flow: FlowEstimator, margins: Sequence[float]) -> NDArray[np.float64]:
+def margin_costs(video: Video, flow: FlowEstimator, margins: Sequence[float]) -> NDArray[np.float64]:
     """How often a box with a margin cuts off a part of its instance, and which share of the box the instance fills.
 
     The boxes are those of true masks that are warped from the frame before and enlarged by the margin. A box cuts
     something off where it leaves out a pixel of the true mask of its own frame.
 
     Args:
-        sequence: the video, with annotations.
+        video: the video, with annotations.
         flow: which warps the masks.
         margins: shares of the box's width and height, on each side.
 
     Returns:
         (len(margins), 2): the share of boxes that cut something off, and the mean share that is instance.
     """
-    cached = CachedFlow(flow, list(sequence.frames))
-    pairs = [(box, seen.mask) for seen in seen_instances(sequence) if (box := _guided_box(sequence, seen, cached))]
+    cached = CachedFlow(flow, list(video.frames))
+    pairs = [(box, seen.mask) for seen in seen_instances(video) if (box := _guided_box(video, seen, cached))]
     costs = np.zeros((len(margins), len(pairs), 2))
     for row, margin in zip(costs, margins, strict=True):
         for cost, (box, mask) in zip(row, pairs, strict=True):
@@ -121,9 +121,9 @@ def _resized(seen: Seen, n: int, boxed: bool) -> tuple[float, float]:
     return score_frame(seen.mask, (paste(patch, box, shape) > 0.5).numpy())
 
 
-def _guided_box(sequence: Video, seen: Seen, cached: CachedFlow) -> Box | None:
+def _guided_box(video: Video, seen: Seen, cached: CachedFlow) -> Box | None:
     """The box of the instance's mask of the frame before, warped; None where it has none there."""
-    before = None if sequence.annotations is None or not seen.frame else sequence.annotations[seen.frame - 1]
+    before = None if video.annotations is None or not seen.frame else video.annotations[seen.frame - 1]
     if before is None:
         return None
     P = torch.from_numpy((before == seen.label).astype(np.float32))

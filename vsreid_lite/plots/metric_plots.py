@@ -137,7 +137,7 @@ def plot_statistics(values: Values, title: str) -> Figure:
 
 
 def plot_rows(
-    sequence: Video,
+    video: Video,
     masks: Mapping[str, Sequence[Mask]],
     scores: Mapping[str, FrameScores],
     rows: tuple[str, str],
@@ -147,7 +147,7 @@ def plot_rows(
     """The truth and the masks of two rows in a frame, and below J and F of both rows over time.
 
     Args:
-        sequence: the video.
+        video: the video.
         masks: N of (H, W) for each row by name.
         scores: of each row.
         rows: the names of two.
@@ -155,15 +155,15 @@ def plot_rows(
         instance: k, or None for the mean of all.
     """
     chosen = {row: scores[row] for row in rows}
-    who = "all instances" if instance is None else f"instance {sequence.labels[instance]}"
+    who = "all instances" if instance is None else f"instance {video.labels[instance]}"
     figure, panels, charts = _rows_layout(
-        sequence, f"Sequence {sequence.name}, frame {frame}, {who}. {_rows_in_words(chosen, frame, instance)}"
+        video, f"Sequence {video.name}, frame {frame}, {who}. {_rows_in_words(chosen, frame, instance)}"
     )
-    truth = None if sequence.annotations is None else sequence.annotations[frame]
+    truth = None if video.annotations is None else video.annotations[frame]
     shown = [truth, *(masks[row][frame] for row in rows)]
-    names = [f"{sequence.name}, frame {frame}: the truth", f"{rows[0]} (dashed)", f"{rows[1]} (solid)"]
+    names = [f"{video.name}, frame {frame}: the truth", f"{rows[0]} (dashed)", f"{rows[1]} (solid)"]
     for axes, mask, name in zip(panels, shown, names, strict=True):
-        show_instances(axes, sequence.frames[frame], np.zeros_like(sequence.first_mask) if mask is None else mask)
+        show_instances(axes, video.frames[frame], np.zeros_like(video.first_mask) if mask is None else mask)
         entitle(axes, name)
     measures = zip(*(scores[row].of(instance) for row in rows), strict=True)
     for axes, measure, name in zip(charts, measures, ("J", "F"), strict=True):
@@ -173,9 +173,9 @@ def plot_rows(
     return figure
 
 
-def _rows_layout(sequence: Video, alternative: str) -> tuple[Figure, list[Axes], list[Axes]]:
+def _rows_layout(video: Video, alternative: str) -> tuple[Figure, list[Axes], list[Axes]]:
     """Three frames in a row, and two charts below."""
-    H, W = sequence.shape
+    H, W = video.shape
     width = (WIDTH - 0.2) / 3
     panel = width * H / W
     height = TITLE + panel + 2 * (TITLE + CHART) + 0.4

@@ -31,14 +31,14 @@ KEY = "number: the frame a map was propagated from; ▼ retrieved; arrows: the t
 LEGIBLE, ROOMY = 0.15, 0.4  # inches that two digits need; from which every cell has its number
 
 
-def plot_round(sequence: Video, result: Result, number: int, frame: int) -> Figure:
+def plot_round(video: Video, result: Result, number: int, frame: int) -> Figure:
     """The table c_{i,k} after round `number`, 0 for the initial propagation; below, what the round did.
 
     In the table a number is the frame that the maps of its cells were propagated from; the round's starting point is
     framed, its two sweeps are arrows.
 
     Args:
-        sequence: the video.
+        video: the video.
         result: its run, with maps.
         number: of the round, from 1.
         frame: the one whose masks are shown before and after the round.
@@ -50,24 +50,24 @@ def plot_round(sequence: Video, result: Result, number: int, frame: int) -> Figu
     this = result.rounds[number - 1] if number else None
     start = np.zeros_like(result.start) if this is None else this.start
     title = _title(result, number)
-    compared = _compared(sequence, this, before, after, frame)
+    compared = _compared(video, this, before, after, frame)
     alternative = f"{title}. {_table_in_words(start, result.labels)} {compared[2]}"
-    figure, table, panels = _layout(sequence, alternative)
+    figure, table, panels = _layout(video, alternative)
     _show_table(table, start, result.labels, title)
     table.axvline(frame, color=BLACK, linewidth=1, linestyle=":", path_effects=WHITE_EDGE)
     if this is not None:
         _show_sweeps(table, this)
-    _show_retrieval(panels[0], sequence, this, result.labels)
+    _show_retrieval(panels[0], video, this, result.labels)
     for axes, mask, words in zip(panels[1:], (before, after), compared, strict=False):
-        show_instances(axes, sequence.frames[frame], mask)
+        show_instances(axes, video.frames[frame], mask)
         entitle(axes, words)
     return figure
 
 
-def _layout(sequence: Video, alternative: str) -> tuple[Figure, Axes, list[Axes]]:
+def _layout(video: Video, alternative: str) -> tuple[Figure, Axes, list[Axes]]:
     """The table, above three frames in a row."""
-    H, W = sequence.shape
-    table, panel = ROW * sequence.K, (WIDTH - 0.2) / 3 * H / W
+    H, W = video.shape
+    table, panel = ROW * video.K, (WIDTH - 0.2) / 3 * H / W
     height = TITLE + table + 0.42 + TITLE + panel + 0.05
     figure = new_figure(WIDTH, height, alternative)
     above = figure.add_axes((0.09, 1 - (TITLE + table) / height, 0.9, table / height))
@@ -115,28 +115,28 @@ def _show_sweeps(axes: Axes, this: Round) -> None:
             axes.annotate("", (end, k + 0.34), (i, k + 0.34), arrowprops=style)
 
 
-def _show_retrieval(axes: Axes, sequence: Video, this: Round | None, labels: tuple[int, ...]) -> None:
+def _show_retrieval(axes: Axes, video: Video, this: Round | None, labels: tuple[int, ...]) -> None:
     if this is None:
-        axes.imshow(sequence.frames[0])
+        axes.imshow(video.frames[0])
         entitle(axes, "frame 0, where all start")
         return
     r = this.retrieval
-    axes.imshow(sequence.frames[r.frame])
+    axes.imshow(video.frames[r.frame])
     draw_box(axes, r.box, RETRIEVED, f"{r.score:.2f}")
     entitle(axes, f"frame {r.frame}: instance {labels[r.instance]} found again")
 
 
-def _compared(sequence: Video, this: Round | None, before: Mask, after: Mask, frame: int) -> tuple[str, str, str]:
+def _compared(video: Video, this: Round | None, before: Mask, after: Mask, frame: int) -> tuple[str, str, str]:
     """What stands above the masks before and after, and the two in a sentence."""
     if this is None:
         return f"frame {frame}", f"frame {frame}, initial propagation", f"Frame {frame} is shown."
     if np.array_equal(before, after):
         where = "the round wrote it" if frame in this.updated else "the round left it alone"
         return f"frame {frame} before", "after: unchanged", f"Frame {frame} is unchanged, {where}."
-    truth = None if sequence.annotations is None else sequence.annotations[frame]
+    truth = None if video.annotations is None else video.annotations[frame]
     if truth is None:
         return f"frame {frame} before", f"frame {frame} after", f"Frame {frame} has changed."
-    label = sequence.labels[this.retrieval.instance]
+    label = video.labels[this.retrieval.instance]
     J = [region(truth == label, mask == label) for mask in (before, after)]
     words = f"In frame {frame} the instance goes from J {J[0]:.2f} to {J[1]:.2f}."
     return f"frame {frame} before: J {J[0]:.2f}", f"after: J {J[1]:.2f}", words

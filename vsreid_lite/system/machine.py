@@ -81,7 +81,7 @@ def python() -> Finding:
 
 def package(name: str) -> Finding:
     """Whether a package is there, works, and is new enough."""
-    bound = _bounds().get(name, "")
+    bound, below = _bounds().get(name, ("", ""))
     try:  # a missing libGL raises ImportError, a pair of torch and torchvision that do not fit RuntimeError
         module = importlib.import_module(NEEDED[name]) if NEEDED[name] else None
     except Exception as error:
@@ -91,6 +91,8 @@ def package(name: str) -> Finding:
         return Finding(name, False, f"not installed; {INSTALL}")
     if release(version) < release(bound):
         return Finding(name, False, f"expected {bound} or newer, found {version}; {INSTALL}")
+    if below and release(version) >= release(below):
+        return Finding(name, False, f"expected a version below {below}, found {version}; {INSTALL}")
     return Finding(name, True, version)
 
 
@@ -100,14 +102,23 @@ def optional_package(name: str) -> Finding:
     return Finding(name, version is not None, version or OPTIONAL[name], needed=False)
 
 
-def _bounds() -> dict[str, str]:
-    """The lowest version of each package, from the metadata of this one; empty where it runs without installation."""
+def _bounds() -> dict[str, tuple[str, str]]:
+    """The lowest version of each package and the one that is too new, "" for none, from the metadata of this one.
+
+    Empty where it runs without installation.
+    """
     try:
         lines = metadata.requires("vsreid-lite") or []
     except metadata.PackageNotFoundError:
         return {}
-    found = (re.match(r"([\w.-]+)\s*>=\s*([\w.]+)", line) for line in lines)
-    return {match[1]: match[2] for match in found if match}
+    requirements = [(re.match(r"[\w.-]+", line), line.partition(";")[0]) for line in lines]
+    return {name[0]: (_after(">=", text), _after("<", text)) for name, text in requirements if name}
+
+
+def _after(sign: str, requirement: str) -> str:
+    """The version behind a sign in a requirement such as "ipykernel<7,>=6.29"; "" where there is none."""
+    match = re.search(rf"{sign}\s*(\d[\w.]*)", requirement)
+    return match[1] if match else ""
 
 
 def _version_of(name: str) -> str | None:

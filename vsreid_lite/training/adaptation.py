@@ -30,7 +30,7 @@ FLOW_EVERY = 3  # steps from one to the next of the flow stream: its motions are
 
 def adapt(
     network: TwoStreams,
-    sequence: Video,
+    video: Video,
     config: AdaptationConfig,
     propagation: PropagationConfig,
     seed: int = 0,
@@ -44,7 +44,7 @@ def adapt(
 
     Args:
         network: N_mp.
-        sequence: The video. Where its instances are too small to learn, a warning says so, and the copy is as it was.
+        video: The video. Where its instances are too small to learn, a warning says so, and the copy is as it was.
         config: Steps for each instance; with a warning fewer where its `seconds` for each are over first.
         propagation: Side and margin of the patches.
         seed: Of the recompositions and the guides.
@@ -54,49 +54,47 @@ def adapt(
         FloatingPointError: The loss or the gradient of a step is not finite.
     """
     adapted = copy.deepcopy(network).eval().to(memory_format=torch.channels_last)  # a fifth faster on a CPU
-    areas = sequence.first_probabilities().sum((1, 2))
+    areas = video.first_probabilities().sum((1, 2))
     if areas.max() < SMALLEST_TO_LEARN:
-        warnings.warn(f"{sequence.name}: {int(areas.max())} pixels are too small to adapt to", stacklevel=2)
+        warnings.warn(f"{video.name}: {int(areas.max())} pixels are too small to adapt to", stacklevel=2)
     else:
-        _learn(adapted, _batches(sequence, config, propagation, seed), sequence, config, progress)
+        _learn(adapted, _batches(video, config, propagation, seed), video, config, progress)
     return adapted
 
 
 def _learn(
-    network: TwoStreams, batches: PropagationBatches, sequence: Video, config: AdaptationConfig, progress: bool
+    network: TwoStreams, batches: PropagationBatches, video: Video, config: AdaptationConfig, progress: bool
 ) -> None:
     """Train the network in place, until its steps are done or its time is over."""
     steps, learning_rate = config.pace
-    steps *= sequence.K
+    steps *= video.K
     optimiser = torch.optim.AdamW(network.parameters(), learning_rate, weight_decay=0.0)
     rising = max(steps, 11)  # ten and fewer have no tenth to rise in
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, total_steps=rising, pct_start=0.1)
     image_only = TwoStreams(network.rgb)
-    deadline = math.inf if config.seconds is None else time.monotonic() + config.seconds * sequence.K
-    for step in tqdm(range(steps), desc=f"adapting to {sequence.name}", disable=not progress):
+    deadline = math.inf if config.seconds is None else time.monotonic() + config.seconds * video.K
+    for step in tqdm(range(steps), desc=f"adapting to {video.name}", disable=not progress):
         loss = joint_loss(network if step % FLOW_EVERY == 0 else image_only, batches[step])
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         length = nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         if not length.isfinite():  # as after a loss that is not
-            raise FloatingPointError(f"adapting to {sequence.name}: the gradient is {length.item()} at step {step}")
+            raise FloatingPointError(f"adapting to {video.name}: the gradient is {length.item()} at step {step}")
         optimiser.step()
         schedule.step()
         if step + 1 < steps and time.monotonic() > deadline:
             warnings.warn(
-                f"{sequence.name}: adapted with {step + 1} of {steps} steps, as {config.seconds:g} s for each instance "
+                f"{video.name}: adapted with {step + 1} of {steps} steps, as {config.seconds:g} s for each instance "
                 "were over; an idle or faster machine may find better masks",
                 stacklevel=3,
             )
             break
 
 
-def _batches(
-    sequence: Video, config: AdaptationConfig, propagation: PropagationConfig, seed: int
-) -> PropagationBatches:
+def _batches(video: Video, config: AdaptationConfig, propagation: PropagationConfig, seed: int) -> PropagationBatches:
     """Of the first frame, and three times as often of its recompositions."""
-    labels = np.where(np.isin(sequence.first_mask, sequence.labels), sequence.first_mask, 0).astype(np.uint8)
-    frame, labels = no_larger_than_needed(np.asarray(sequence.frames[0]), labels, propagation)
+    labels = np.where(np.isin(video.first_mask, video.labels), video.first_mask, 0).astype(np.uint8)
+    frame, labels = no_larger_than_needed(np.asarray(video.frames[0]), labels, propagation)
     original = Clip("first frame", (frame, frame), (labels, labels), ((), ()))
     moved = recompose(frame, labels, max(1, config.recompositions // 2), seed)
     mixture = Mixture(neighbour=0.2, recovery=0.1, hard=config.hard_guides, warped=0.5)

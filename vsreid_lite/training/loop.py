@@ -144,9 +144,10 @@ def _draw(batches: Dataset[Any], steps: range, processes: int) -> Iterator[Any]:
         prefetch_factor=2,
         generator=torch.Generator(),  # drawing leaves torch's own random numbers alone
     )
-    ahead = iter(loader)
+    ahead = None
     while True:
         try:
+            ahead = ahead or iter(loader)
             batch = next(ahead, None)
         except RuntimeError as error:  # drawing itself raises none: see `_Drawn`
             raise OSError(NO_ROOM) from error
@@ -250,11 +251,10 @@ class _Run:
         """Go on from the state file, if there is one. Raises ValueError for a file that is no state of this stage."""
         if self.path.exists():
             kept = self._read()
-            if why := self._foreign(kept):
+            if why := self._foreign(kept) or self._restore(kept):
                 raise ValueError(
                     f"{self.path}: not the state of an earlier run of this stage ({why}); delete it to start anew"
                 )
-            self._restore(kept)
         if self.processes.main:
             cut_log(self.path.with_suffix(".csv"), self.step)
 
@@ -277,14 +277,19 @@ class _Run:
         problems = misfits(self.model.state_dict(), kept["model"])
         return f"its tensors do not fit: {problems}" if problems else ""
 
-    def _restore(self, kept: dict[str, Any]) -> None:
+    def _restore(self, kept: dict[str, Any]) -> str:
+        """Go on from what a state file keeps; returns why that cannot be, "" where it can."""
         for name, part in self.parts.items():
-            part.load_state_dict(kept[name])
+            try:
+                part.load_state_dict(kept[name])
+            except (RuntimeError, LookupError, TypeError, ValueError):
+                return f"its {name} does not fit"
         self.step, self.earlier = int(kept["step"]), float(kept["seconds"])
         self.saved = self.earlier
         torch.set_rng_state(kept["random"][0])
         if self.processes.device.type == "cuda" and len(kept["random"]) > 1:
             torch.cuda.set_rng_state(kept["random"][1], self.processes.device)
+        return ""
 
 
 def append_to_log(path: Path, step: int, loss: float, seconds: float) -> None:

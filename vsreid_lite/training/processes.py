@@ -65,6 +65,7 @@ class Processes:
         """
         if self.accelerator is None:
             return loss
+        self.accelerator.free_memory()  # lets go of the stage before
         if self.device.type == "cuda":
             nn.SyncBatchNorm.convert_sync_batchnorm(model)
         prepared: Callable[[Any], Tensor] = self.accelerator.prepare(_Objective(model, loss))

@@ -31,12 +31,12 @@ RowMasks = Mapping[str, Sequence[Mask]]  # N masks (H, W) of each row, by its na
 
 
 def warped_maps(
-    sequence: Video, maps: Maps, flows: Mapping[str, FlowEstimator] | None = None, frame: int = 1
+    video: Video, maps: Maps, flows: Mapping[str, FlowEstimator] | None = None, frame: int = 1
 ) -> PictureBox:
     """`plot_warped_map` from each frame to the next, for every instance and several flows.
 
     Args:
-        sequence: the video.
+        video: the video.
         maps: P[i][k], such as `result.snapshots[0]`.
         flows: estimators by name; by default `dis`, and `dis-tuned`, which does not search.
         frame: j, at first.
@@ -44,28 +44,28 @@ def warped_maps(
     Raises:
         ValueError: the video has a single frame.
     """
-    _check_pairs(sequence)
+    _check_pairs(video)
     estimators = flows or {name: get_flow(name) for name in FLOWS}
-    frames = list(sequence.frames)
+    frames = list(video.frames)
     cached = {name: CachedFlow(F, frames) for name, F in estimators.items()}
 
     def draw(frame: int, instance: int, flow: str) -> Figure:
-        i, j, label = frame - 1, frame, sequence.labels[instance]
-        mask = None if sequence.annotations is None else sequence.annotations[j]
+        i, j, label = frame - 1, frame, video.labels[instance]
+        mask = None if video.annotations is None else video.annotations[j]
         P, f = maps[i][instance].dense().cpu().numpy(), cached[flow].flow(j, i).numpy()
         truth = None if mask is None else mask == label
         return plot_warped_map((frames[i], frames[j]), (i, j), f, P, truth, label, flow)
 
     controls = {
-        "frame": slider("frame", 1, sequence.N - 1, frame),
-        "instance": instances(sequence.labels),
+        "frame": slider("frame", 1, video.N - 1, frame),
+        "instance": instances(video.labels),
         "flow": choice("flow", list(cached), next(iter(cached))),
     }
     return PictureBox(draw, controls)
 
 
 def patches(
-    sequence: Video,
+    video: Video,
     maps: Maps,
     network: PropagationNetwork,
     flow: FlowEstimator | None = None,
@@ -75,7 +75,7 @@ def patches(
     """`plot_patches` from each frame to the next, for every instance and any enlargement of its box.
 
     Args:
-        sequence: the video.
+        video: the video.
         maps: P[i][k].
         network: N_mp, `TwoStreams` with or without flow stream.
         flow: DIS by default.
@@ -85,19 +85,19 @@ def patches(
     Raises:
         ValueError: the network is another, or the video has a single frame.
     """
-    _check_pairs(sequence)
+    _check_pairs(video)
     if not isinstance(network, TwoStreams):
         raise ValueError(f"patches: expected TwoStreams, the N_mp of the presets lite and paper, found {network!r:.40}")
-    streams, cached = network, CachedFlow(flow or get_flow("dis"), list(sequence.frames))
+    streams, cached = network, CachedFlow(flow or get_flow("dis"), list(video.frames))
 
     def draw(frame: int, instance: int, enlarge: float) -> Figure:
         P, f = maps[frame - 1][instance].dense().cpu(), cached.flow(frame, frame - 1)
-        found = trace_patches(sequence.frames[frame], f, P, streams, replace(config, enlarge=enlarge))
-        return plot_patches(sequence.frames[frame], found, frame, sequence.labels[instance])
+        found = trace_patches(video.frames[frame], f, P, streams, replace(config, enlarge=enlarge))
+        return plot_patches(video.frames[frame], found, frame, video.labels[instance])
 
     controls = {
-        "frame": slider("frame", 1, sequence.N - 1, frame),
-        "instance": instances(sequence.labels),
+        "frame": slider("frame", 1, video.N - 1, frame),
+        "instance": instances(video.labels),
         "enlarge": share("enlarge", config.enlarge, "of the box's width and height, on each side"),
     }
     return PictureBox(draw, controls)
@@ -130,22 +130,22 @@ def reid_matches(matches: Matches, thresholds: Thresholds, frame: int = 1) -> Pi
     return PictureBox(draw, controls)
 
 
-def checkpoint_explorer(sequence: Video, result: Result, toy: bool = True) -> PictureBox:
+def checkpoint_explorer(video: Video, result: Result, toy: bool = True) -> PictureBox:
     """`plot_round` for every round, with Play and steps; the frame follows the retrieval until it is moved.
 
     Args:
-        sequence: the video.
+        video: the video.
         result: of `segment(..., keep_maps=True)`.
         toy: offer the paper's Figure 3 too, with repair R1 and as printed.
 
     Raises:
         ValueError: the result kept no maps.
     """
-    runs = {sequence.name: (sequence, result)}
+    runs = {video.name: (video, result)}
     if toy:
         runs |= {"Figure 3, with repair R1": run_figure3(), "Figure 3, as printed": run_figure3(repair_r1=False)}
-    run = choice("run", list(runs), sequence.name)
-    number, frame = slider("round", 0, len(result.rounds), 0), slider("frame", 0, sequence.N - 1, 0)
+    run = choice("run", list(runs), video.name)
+    number, frame = slider("round", 0, len(result.rounds), 0), slider("frame", 0, video.N - 1, 0)
 
     def draw(run: str, number: int, frame: int) -> Figure:
         return plot_round(*runs[run], number, frame)
@@ -209,17 +209,17 @@ def _measured(videos: Mapping[str, Video], masks: Mapping[str, RowMasks]) -> dic
     return {name: {row: score_frames(video, m) for row, m in masks[name].items()} for name, video in videos.items()}
 
 
-def _check_pairs(sequence: Video) -> None:
-    if sequence.N < 2:
-        raise ValueError(f"sequence {sequence.name}: expected at least two frames to propagate between, found one")
+def _check_pairs(video: Video) -> None:
+    if video.N < 2:
+        raise ValueError(f"sequence {video.name}: expected at least two frames to propagate between, found one")
 
 
 def _chosen(instance: int) -> int | None:
     return None if instance == EVERY else instance
 
 
-def _instances(sequence: Video) -> dict[str, int]:
-    return {"all": EVERY, **{str(label): k for k, label in enumerate(sequence.labels)}}
+def _instances(video: Video) -> dict[str, int]:
+    return {"all": EVERY, **{str(label): k for k, label in enumerate(video.labels)}}
 
 
 def _common_rows(known: Mapping[str, Video], masks: Mapping[str, RowMasks]) -> list[str]:
