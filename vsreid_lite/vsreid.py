@@ -38,9 +38,7 @@ def segment(
         video: the frames (N, H, W, 3) and the first mask (H, W).
         config: networks, weights and rules. Without a detector or an identification network, or with `config.reid`
             off, only the initial propagation runs.
-        networks: networks of one's own, used with `config` as it is; `config.adapt` has no effect then. By default
-            those of `prepare`, which also takes the settings stored with the weights, and adapts N_mp if
-            `config.adapt` says so.
+        networks: networks of one's own, used with `config` as it is, without adaptation. By default those of `prepare`.
         flow: the flow estimator F, by default that of `config.flow`.
         keep_maps: keep the probability maps after every round.
         record: keep the guided map, box and patch of every map, or of the given (frame, instance) pairs.
@@ -56,7 +54,6 @@ def segment(
     started = time.perf_counter()
     adapting = networks is None and config.adapt and video.N > 1
     if networks is None:
-        # A flow that is not there is refused before a minute of adaptation.
         flow = flow or get_flow(config.flow, video.frame_names, choose_device(config.device))
         networks, config = prepare(video, config, progress)
     prepared = time.perf_counter() - started if adapting else 0.0
