@@ -96,8 +96,8 @@ def _run(
     record: bool | Collection[tuple[int, int]],
     progress: bool,
 ) -> Result:
-    engine_of = Engine if config.release == PRINTED else ReleaseEngine
-    engine = engine_of(video, networks, config, flow, record, progress)
+    engine_class = Engine if config.release == PRINTED else ReleaseEngine
+    engine = engine_class(video, networks, config, flow, record, progress)
     with engine.timed("total"):
         with engine.timed("initial"):
             engine.initialise()

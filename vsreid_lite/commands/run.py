@@ -27,11 +27,15 @@ if TYPE_CHECKING:
     Palette = NDArray[uint8]
 
 SPLIT_FOLDERS = ("2017", "2016", "480p")  # of ImageSets
-FROM_FILES = ("table1", "table2", "training")  # of results that are there; refused at once where they are missing
+FROM_FILES = (
+    "table1",
+    "table2",
+    "training",
+)  # from files of earlier runs, looked for before anything is drawn
 FIGURES = (*FROM_FILES, "figure1", "figure2", "figure3", "figure4", "figure5")
 
-# Each command imports what it needs: torch takes seconds. Ctrl-C waits for that, since libraries that are cut in two
-# while they load print tracebacks of their own.
+# Imports stand inside the commands, because torch takes seconds to load. `uninterrupted` holds Ctrl-C back until they
+# are done: a library that is interrupted while loading prints a traceback of its own.
 
 
 def segment_video(options: argparse.Namespace) -> None:

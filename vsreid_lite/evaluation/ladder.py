@@ -23,7 +23,7 @@ from vsreid_lite.system.downloads import hub_file, hub_weights
 
 SCALES = (0.75, 1.0, 1.25)  # of the patch, in the row "+ multi-scale testing", where the weights store none
 ADAPTATION = "+ online adaptation (ours)"
-PRINTED = 5  # rows; the sixth is ours
+PRINTED_ROWS = 5  # rows; the sixth is ours
 NOT_MEASURED = "not measured: "
 NOT_CHOSEN = f"{NOT_MEASURED}not chosen"
 ONE_NETWORK = f"{NOT_MEASURED}the release's N_mp has two streams that were trained together"
@@ -71,7 +71,7 @@ def ladder(base: Config, chosen: Collection[int] = ()) -> list[Row]:
     rows = [_waiting(row, files) for row in _rows(base, files)]
     unknown = sorted(set(chosen) - set(range(1, len(rows) + 1)))
     if unknown:
-        ours = "" if base.adapt else f"; {PRINTED + 1} is ours, with --adapt"
+        ours = "" if base.adapt else f"; {PRINTED_ROWS + 1} is ours, with --adapt"
         raise ValueError(f"row {unknown[0]}: expected numbers from 1 to {len(rows)}, as in Table 1{ours}")
     if chosen:
         rows = [r if i in chosen else replace(r, missing=NOT_CHOSEN) for i, r in enumerate(rows, 1)]
@@ -87,7 +87,7 @@ def adapted(rows: list[Row]) -> list[Row]:
     """The rows of the paper's ladder, with N_mp adapted to every first frame (row 26 of docs/fidelity.md)."""
     return [
         replace(row, config=_adapting(row.config), note=_notes(row.note, _improving(row.config)))
-        for row in rows[:PRINTED]
+        for row in rows[:PRINTED_ROWS]
     ]
 
 

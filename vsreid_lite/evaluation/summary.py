@@ -13,7 +13,7 @@ from scipy.stats import bootstrap, t
 
 from vsreid_lite import __version__
 from vsreid_lite.datasets.benchmarks import Benchmark
-from vsreid_lite.evaluation.ladder import PRINTED, Row, training_budget
+from vsreid_lite.evaluation.ladder import PRINTED_ROWS, Row, training_budget
 from vsreid_lite.evaluation.metrics import InstanceScores, Scores
 from vsreid_lite.evaluation.paper import arithmetic, entries, gain, table1
 from vsreid_lite.networks.weight_files import UNTRAINED
@@ -150,7 +150,7 @@ def _paper(row: Measured, before: Measured | None) -> dict[str, float | None] | 
 
 def _total(rows: list[Measured]) -> dict[str, object]:
     """What the paper's whole ladder gains, ours and the paper's; None where an end of it is not measured."""
-    first, last = rows[0], rows[PRINTED - 1]
+    first, last = rows[0], rows[PRINTED_ROWS - 1]
     names = {"from": first.row.name, "to": last.row.name, "paper": gain(table1(), first.row.name, last.row.name)}
     if first.scores is None or last.scores is None:
         return {**names, "gain": None, "interval": None}

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from vsreid_lite.config import check_flow_name
-from vsreid_lite.flow.dis import FAR, PRESETS, TUNED, DisFlow
+from vsreid_lite.flow.dis import DIS_PRESETS, FAR, TUNED, DisFlow
 from vsreid_lite.flow.known import ExactFlow, FloFolder, read_flo, write_flo
 from vsreid_lite.flow.learned import FLOWNET2_FILE, RAFT_SIZES, FlowNet2Flow, RaftFlow
 from vsreid_lite.geometry import Reach, flow_reach
@@ -32,7 +32,7 @@ __all__ = [
     "write_flo",
 ]
 
-DIS = {"dis": FAR, **{f"dis-{preset}": preset for preset in (TUNED, *PRESETS)}}
+DIS = {"dis": FAR, **{f"dis-{preset}": preset for preset in (TUNED, *DIS_PRESETS)}}
 RAFT = {"raft": "large", "raft-small": "small"}
 CACHE_BYTES = 384 * 2**20  # about 120 flows of 480 x 854
 

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from vsreid_lite.video.masks import Frame
 
-PRESETS = {
+DIS_PRESETS = {
     "ultrafast": cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST,
     "fast": cv2.DISOPTICAL_FLOW_PRESET_FAST,
     "medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM,
@@ -60,9 +60,9 @@ class DisFlow:
     """
 
     def __init__(self, preset: str = FAR) -> None:
-        if preset not in (FAR, TUNED, *PRESETS):
-            raise ValueError(f"DIS preset {preset!r}: expected one of {', '.join((FAR, TUNED, *PRESETS))}")
-        self._dis = cv2.DISOpticalFlow.create(PRESETS.get(preset, PRESETS["medium"]))
+        if preset not in (FAR, TUNED, *DIS_PRESETS):
+            raise ValueError(f"DIS preset {preset!r}: expected one of {', '.join((FAR, TUNED, *DIS_PRESETS))}")
+        self._dis = cv2.DISOpticalFlow.create(DIS_PRESETS.get(preset, DIS_PRESETS["medium"]))
         self._tuned, self._far = preset in (FAR, TUNED), preset == FAR
         if self._tuned:
             self._dis.setUseMeanNormalization(False)
