@@ -329,7 +329,7 @@ def test_a_folder_of_many_frames_and_a_cover_is_listed_at_once(tmp_path):
     started = time.process_time()
     with pytest.warns(UserWarning, match="left out cover.jpg"):
         assert len(frame_files(tmp_path)) == 3000
-    assert time.process_time() - started < 1
+    assert time.process_time() - started < 3  # 0.2 s on an idle machine
 
 
 @pytest.mark.parametrize("side", [20, 40])
