@@ -175,7 +175,8 @@ def _weights_problem(weights: str) -> str:
 
 def mini_problem(root: Path) -> str:
     """What the mini test split at `root` lacks and how to get it; empty where it is complete."""
-    advice = "it comes with the repository (`git checkout -- data/mini`), or `vsreid render mini --output DIR`"
+    again = "`git checkout -- data/mini`, or install the package again"
+    advice = f"it comes with the package ({again}), or `vsreid render mini --output DIR`"
     path = root / "ImageSets" / "2017" / "test.txt"
     names = path.read_text(encoding="utf-8").split() if path.is_file() else []
     if len(names) != SEQUENCES:
@@ -212,4 +213,5 @@ def weight_file(name: str, file: Path | None, needed: bool) -> Finding:
 
 
 def _again(name: str) -> str:
-    return f"get it again (`git checkout -- vsreid_lite/weights`), or make it: vsreid train {name}"
+    again = "`git checkout -- vsreid_lite/weights`, or install the package again"
+    return f"get it again ({again}), or make it: vsreid train {name}"
