@@ -125,7 +125,11 @@ def _train(commands_of: Subparsers) -> None:
         action="append",
         default=[],
         metavar="FOLDER",
-        help="stages ...-stills: also learn from PASCAL VOC or COCO; may be given twice",
+        help="PASCAL VOC or COCO: stages ...-stills may learn from them, too (may be given twice); stages lite-real-... "
+        "make collages of them",
+    )
+    parser.add_argument(
+        "--stamps", type=_path, metavar="FOLDER", help="stages lite-real-...: the stamps of Tux Paint, for collages"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.set_defaults(command=train_commands.train_stage)

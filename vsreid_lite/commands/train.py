@@ -25,13 +25,14 @@ if TYPE_CHECKING:
 def train_stage(options: argparse.Namespace) -> None:
     """`vsreid train`: one stage, resumed where an earlier run was stopped; or all, without those that are finished."""
     outputs, sequences = _checked_stages(options)
+    material = _material(options, outputs)
     with uninterrupted():
         from vsreid_lite.networks.loading import choose_device
         from vsreid_lite.training import running
         from vsreid_lite.training.clips import ClipStore
         from vsreid_lite.training.processes import assemble
 
-    requests = _requests(options, outputs, sequences)
+    requests = _requests(options, outputs, sequences, material)
     processes = assemble(str(choose_device(options.device)))
     for name in requests:
         _check_share(name, processes)  # refused now, and not after hours
@@ -67,7 +68,7 @@ def _checked_stages(options: argparse.Namespace) -> tuple[dict[str, Path], tuple
             raise ValueError(f"{output}: expected a file name that ends in .safetensors")
         if output.stem in STAGES and options.stage not in (output.stem, ALL):
             raise ValueError(f"{output}: is the name for the weights of another stage, not of {options.stage}")
-    if options.stills:
+    if options.stills and options.stage != ALL:
         check_stills(options.stage)
     for i, folder in enumerate(options.stills):
         if folder.resolve() in [other.resolve() for other in options.stills[:i]]:
@@ -90,20 +91,40 @@ def _check_share(name: str, processes: Processes) -> None:
         )
 
 
-def _requests(options: argparse.Namespace, outputs: dict[str, Path], sequences: tuple[str, ...]) -> dict[str, Request]:
+def _material(options: argparse.Namespace, outputs: dict[str, Path]) -> tuple[Path, Path] | None:
+    """The folders of stills and stamps that collages are made of; None where no stage learns from collages."""
+    learners = [name for name in outputs if STAGES[name].collages]
+    if not learners:
+        if options.stamps:
+            raise ValueError(f"{options.stage} does not learn from collages: --stamps goes with lite-real-...")
+        return None
+    if len(options.stills) != 1 or options.stamps is None:
+        raise ValueError(f"{learners[0]} learns from collages: give one folder each to --stills and --stamps")
+    return options.stills[0], options.stamps
+
+
+def _requests(
+    options: argparse.Namespace,
+    outputs: dict[str, Path],
+    sequences: tuple[str, ...],
+    material: tuple[Path, Path] | None,
+) -> dict[str, Request]:
     """The stages that were asked for, and what each may see."""
     from vsreid_lite.training.running import Request
     from vsreid_lite.training.stills import open_stills
 
-    stills = tuple(map(open_stills, options.stills))
+    opened = tuple(map(open_stills, options.stills))
     seen = f" --root DAVIS --sequences {shlex.quote(','.join(sequences))}"
     requests = {}
     for name, output in outputs.items():
         command = f"vsreid train {name} --seed {options.seed}"
-        command += "".join(f" --stills {shlex.quote(one.name)}" for one in stills)
+        command += "".join(f" --stills {shlex.quote(one.name)}" for one in opened if STAGES[name].takes_stills)
+        stills = () if STAGES[name].collages else opened
         requests[name] = Request(output, command, options.seed, options.minutes, stills=stills)
+        if STAGES[name].collages:
+            requests[name] = replace(requests[name], command=f"{command} --stamps STAMPS", material=material)
         if STAGES[name].real:
-            requests[name] = replace(requests[name], command=command + seen, root=options.root, sequences=sequences)
+            requests[name] = replace(requests[name], command=requests[name].command + seen, root=options.root, sequences=sequences)
     return requests
 
 

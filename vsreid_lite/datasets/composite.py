@@ -241,7 +241,7 @@ def cut_out(footage: Footage, size: float) -> CutOut:
     run = footage.whole()
     if not run:
         raise ValueError(f"sequence {footage.name}: expected frames that show its instance whole, found none")
-    tiles = [_tile(footage.frames[i], footage.coverage[i]) for i in run]
+    tiles = [tile(footage.frames[i], footage.coverage[i]) for i in run]
     scales = size / _trend(np.sqrt([alpha.sum() for _, alpha, _ in tiles]))
     colours = [_scaled(colour, scale) for (colour, _, _), scale in zip(tiles, scales, strict=True)]
     alphas = [_scaled(alpha, scale) for (_, alpha, _), scale in zip(tiles, scales, strict=True)]
@@ -259,7 +259,7 @@ def _is_whole(coverage: Mask) -> bool:
     return bool(coverage.max() > 127) and not border.any()
 
 
-def _tile(frame: Frame, coverage: Mask) -> tuple[Array, Array, tuple[int, int]]:
+def tile(frame: Frame, coverage: Mask) -> tuple[Array, Array, tuple[int, int]]:
     """Colours (h, w, 3) and alpha (h, w) around the instance, and the tile's corner x, y in the frame."""
     x, y, width, height = cv2.boundingRect(coverage)
     x0, y0 = max(x - MARGIN, 0), max(y - MARGIN, 0)

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
@@ -92,6 +92,13 @@ class ClipStore:
     def footage(self, count: int) -> list[Clip]:
         """Of the first `count` scenes in the style of footage."""
         return self._rendered("footage", footage_clip, count)
+
+    def collages(self, count: int, stills: Path, stamps: Path) -> list[Clip]:
+        """The first `count` collages of stills and stamps (`collage_clip`)."""
+        from vsreid_lite.training.collages import collage_clip
+
+        kind = f"collage-{fingerprint(sorted((*stills.rglob('*.png'), *stills.rglob('*.json'))))}"
+        return self._rendered(kind, partial(collage_clip, stills=stills, stamps=stamps), count)
 
     def real(self, root: Path, names: tuple[str, ...], each_of: int) -> list[Clip]:
         """`each_of` clips of every DAVIS 2016 sequence named."""

@@ -40,6 +40,7 @@ class Request:
         root: The DAVIS 2016 root of a stage with real video.
         sequences: The sequences of that stage.
         stills: Sets of stills for first stages of N_mp, which draw from each as often as from the scenes.
+        material: The folders of stills and stamps that collages are made of.
     """
 
     output: Path
@@ -49,6 +50,7 @@ class Request:
     root: Path | None = None
     sequences: tuple[str, ...] = ()
     stills: tuple[Stills, ...] = ()
+    material: tuple[Path, Path] | None = None
 
 
 def run_stage(name: str, request: Request, processes: Processes = ALONE, store: ClipStore | None = None) -> Provenance:
@@ -73,6 +75,8 @@ def run_stage(name: str, request: Request, processes: Processes = ALONE, store: 
     stage = STAGES[name]
     if stage.real and (request.root is None or not request.sequences):
         raise ValueError(f"{name} learns from real video: give --root and --sequences")
+    if stage.collages and request.material is None:
+        raise ValueError(f"{name} learns from collages: give --stills and --stamps")
     if request.stills:
         check_stills(name)
     torch.manual_seed(request.seed)
@@ -167,6 +171,8 @@ def _origin(stage: Stage, request: Request, start: Provenance | None) -> str:
 
 def _clips(stage: Stage, request: Request, store: ClipStore) -> list[Clip]:
     clips = store.mini(stage.mini) + store.footage(stage.footage)
+    if stage.collages and request.material is not None:
+        clips += store.collages(stage.collages, *request.material)
     if stage.real and request.root is not None:
         clips += store.real(request.root, request.sequences, max(1, stage.real // len(request.sequences)))
     return clips

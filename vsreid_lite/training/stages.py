@@ -95,6 +95,7 @@ class Stage:
         mini: Scenes of mini-train.
         footage: Scenes in the style of footage.
         real: Clips of real sequences.
+        collages: Of stills and stamps.
         mixture: Of the guides of N_mp.
         use_box: Whether N_mp sees patches, and not whole frames (Table 1, row 1).
         own_guides: Half of the guides go through the network so many times first.
@@ -114,6 +115,7 @@ class Stage:
     mini: int = 480
     footage: int = 360
     real: int = 0
+    collages: int = 0
     mixture: Mixture = VIDEO
     use_box: bool = True
     own_guides: int = 0
@@ -122,8 +124,8 @@ class Stage:
 
     @property
     def takes_stills(self) -> bool:
-        """Whether it may also learn from stills: the first stages of N_mp."""
-        return self.mixture == STILLS
+        """Whether it learns from stills: the first stages of N_mp may, and those with collages must."""
+        return self.mixture == STILLS or self.collages > 0
 
     def build(self) -> nn.Module:
         """The network, untrained."""
@@ -168,8 +170,9 @@ _identification = partial(
 _FIRST: dict[str, Any] = {"plan": Plan(700, 4e-4), "mixture": STILLS, "published": _lite_start("rgb.backbone")}
 _BRANCH: dict[str, Any] = {"plan": Plan(800, 4e-4)}
 _LAST: dict[str, Any] = {"plan": Plan(1000, 4e-4), "mixture": DRIFTED, "own_guides": 2}
-_REAL: dict[str, Any] = {"plan": Plan(400, 3e-4), "mini": 60, "footage": 60, "real": 150}
-_REAL_N_MP: dict[str, Any] = {**_REAL, "mixture": DRIFTED, "own_guides": 2}
+_COLLAGES: dict[str, Any] = {"plan": Plan(1200, 4e-4), "mini": 60, "footage": 120, "collages": 480}
+_REAL: dict[str, Any] = {"plan": Plan(400, 3e-4), "mini": 60, "footage": 60, "real": 300, "collages": 240}
+_GUIDES: dict[str, Any] = {"mixture": DRIFTED, "own_guides": 2}
 
 # Minutes on 2 cores of an AMD EPYC: of N_mp half of those in the logs of data/training, since two stages were trained
 # at a time, on a core each; of N_det and N_reid, whose logs are of a busy machine, by the time of a step while two
@@ -185,11 +188,14 @@ STAGES: dict[str, Stage] = {
     "lite-baseline": _rgb(**_LAST, start="lite-baseline-rgb", use_box=False, minutes=6),
     "lite-detector": _detector(plan=Plan(800, 4e-4), published=_lite_start("rcnn.backbone.backbone"), minutes=5),
     "lite-identification": _identification(plan=Plan(2000, 4e-4), published=_lite_start("backbone"), minutes=15),
-    "lite-davis-propagation": _two_streams(**_REAL_N_MP, start="lite-propagation", minutes=10),
-    "lite-davis-box": _rgb(**_REAL_N_MP, start="lite-box", minutes=4),
-    "lite-davis-baseline": _rgb(**_REAL_N_MP, start="lite-baseline", use_box=False, minutes=3),
-    "lite-davis-detector": _detector(**_REAL, start="lite-detector", minutes=3),
-    "lite-davis-identification": _identification(**_REAL, start="lite-identification", minutes=3),
+    "lite-real-collages": _two_streams(**_COLLAGES, **_GUIDES, start="lite-propagation", minutes=40),
+    "lite-real-propagation": _two_streams(**_REAL, **_GUIDES, start="lite-real-collages", minutes=13),
+    "lite-real-box-collages": _rgb(**_COLLAGES, **_GUIDES, start="lite-box", minutes=20),
+    "lite-real-box": _rgb(**_REAL, **_GUIDES, start="lite-real-box-collages", minutes=7),
+    "lite-real-baseline-collages": _rgb(**_COLLAGES, **_GUIDES, start="lite-baseline", use_box=False, minutes=20),
+    "lite-real-baseline": _rgb(**_REAL, **_GUIDES, start="lite-real-baseline-collages", use_box=False, minutes=7),
+    "lite-real-detector": _detector(**_REAL, start="lite-detector", minutes=3),
+    "lite-real-identification": _identification(**_REAL, start="lite-identification", minutes=3),
 }
 RENDERING_MINUTES = 5
 ALL = "all"  # every stage that has minutes, one after the other
