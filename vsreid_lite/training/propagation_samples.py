@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -170,6 +171,17 @@ class PropagationBatches(Dataset[Batch]):
         scale = np.array([size / flow.shape[1], size / flow.shape[0]], np.float32)
         image, flow, guide, truth = (_resize(p.astype(np.float32), size) for p in (image, flow, guide, truth))
         return Sample(image, flow * scale, guide, truth)
+
+
+class AnySize(Dataset[Batch]):
+    """Batch number `step` is that of one of several datasets, which is drawn from (seed, step) alone."""
+
+    def __init__(self, sizes: Sequence[PropagationBatches], seed: int) -> None:
+        self.sizes, self.seed = sizes, seed
+
+    def __getitem__(self, step: int) -> Batch:
+        rng = np.random.default_rng((12, self.seed, step))
+        return self.sizes[int(rng.integers(len(self.sizes)))][step]
 
 
 def cut_window(image: NDArray, window: tuple[float, float, float, float], side: int = WINDOW) -> Array:

@@ -23,7 +23,7 @@ from vsreid_lite.training.detection_samples import Detection, DetectionBatches, 
 from vsreid_lite.training.loop import train
 from vsreid_lite.training.losses import flow_loss, joint_loss
 from vsreid_lite.training.processes import ALONE, Processes, mixed_precision
-from vsreid_lite.training.propagation_samples import Batch, PropagationBatches
+from vsreid_lite.training.propagation_samples import AnySize, Batch, PropagationBatches
 from vsreid_lite.training.stages import STAGES, Stage, check_stills
 from vsreid_lite.training.stills import Mixed, Stills
 
@@ -202,10 +202,11 @@ def train_propagation(training: Training) -> int:
     """Train N_mp, or its flow stream alone; the steps done."""
     network, stage = training.network, training.stage
     assert isinstance(network, TwoStreams)
-    config = PropagationConfig(stage.patch, use_box=stage.use_box)
     stills = training.request.stills
     clips = Mixed(training.clips, *stills) if stills else training.clips
-    batches = PropagationBatches(clips, stage.batch, config, training.request.seed, stage.mixture)
+    seed = training.request.seed
+    sizes = [PropagationConfig(patch, use_box=stage.use_box) for patch in stage.patches]
+    batches = AnySize([PropagationBatches(clips, stage.batch, size, seed, stage.mixture) for size in sizes], seed)
 
     def loss(values: Batch) -> Tensor:
         return flow_loss(network, values) if stage.flow_only else joint_loss(network, values, stage.own_guides)

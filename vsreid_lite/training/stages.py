@@ -100,7 +100,7 @@ class Stage:
         use_box: Whether N_mp sees patches, and not whole frames (Table 1, row 1).
         own_guides: Half of the guides go through the network so many times first.
         flow_only: The flow stream learns, which begins as the RGB stream of `start`; that stays as it is.
-        patch: The side of what N_mp sees, in pixels.
+        patches: The sides of what N_mp sees, in pixels; each batch is of one of them.
     """
 
     network: str
@@ -120,7 +120,7 @@ class Stage:
     use_box: bool = True
     own_guides: int = 0
     flow_only: bool = False
-    patch: int = PropagationConfig().patch
+    patches: tuple[int, ...] = (PropagationConfig().patch,)
 
     @property
     def takes_stills(self) -> bool:
@@ -170,9 +170,9 @@ _identification = partial(
 _FIRST: dict[str, Any] = {"plan": Plan(700, 4e-4), "mixture": STILLS, "published": _lite_start("rgb.backbone")}
 _BRANCH: dict[str, Any] = {"plan": Plan(800, 4e-4)}
 _LAST: dict[str, Any] = {"plan": Plan(1000, 4e-4), "mixture": DRIFTED, "own_guides": 2}
-_COLLAGES: dict[str, Any] = {"plan": Plan(1200, 4e-4), "mini": 60, "footage": 120, "collages": 480}
+_COLLAGES: dict[str, Any] = {"plan": Plan(900, 4e-4), "mini": 60, "footage": 120, "collages": 480}
 _REAL: dict[str, Any] = {"plan": Plan(400, 3e-4), "mini": 60, "footage": 60, "real": 300, "collages": 240}
-_GUIDES: dict[str, Any] = {"mixture": DRIFTED, "own_guides": 2}
+_GUIDES: dict[str, Any] = {"mixture": DRIFTED, "own_guides": 2, "patches": (128, 160, 192)}
 
 # Minutes on 2 cores of an AMD EPYC: of N_mp half of those in the logs of data/training, since two stages were trained
 # at a time, on a core each; of N_det and N_reid, whose logs are of a busy machine, by the time of a step while two
@@ -210,7 +210,7 @@ def _at_the_papers_size(part: str, published: Published, **changes: Any) -> Stag
     stage = STAGES[f"lite-{part}"]
     origin = {"start": stage.start.replace("lite-", "paper-")} if stage.start else {"published": published}
     plan = replace(stage.plan, steps=10 * stage.plan.steps, learning_rate=FULL_SIZE_RATE)
-    size: dict[str, Any] = {"network": f"paper {stage.network}", "patch": PAPER.propagation.patch, "minutes": None}
+    size: dict[str, Any] = {"network": f"paper {stage.network}", "patches": (PAPER.propagation.patch,), "minutes": None}
     return replace(stage, plan=plan, **origin, **size, **changes)
 
 
