@@ -73,9 +73,11 @@ site: $(STAMP)
 
 # Real video, for the set lite-davis: DAVIS_ROOT, or the ten sequences beside the project.
 weights: DAVIS_ROOT ?= ../shared/data/davis2016
+weights: STILLS ?= ../shared/data/stills/coco-sample
+weights: STAMPS ?= /usr/share/tuxpaint/stamps
 weights: $(STAMP)
-	.venv/bin/vsreid train all --output runs/weights --root "$(DAVIS_ROOT)"
-	set -e; for set in lite lite-davis; do \
+	.venv/bin/vsreid train all --output runs/weights --root "$(DAVIS_ROOT)" --stills "$(STILLS)" --stamps "$(STAMPS)"
+	set -e; for set in lite lite-real; do \
 		.venv/bin/vsreid choose runs/weights/$$set-propagation.safetensors --adapt --in-place; \
 	done
 	@echo "To ship them: cp runs/weights/lite*-{baseline,box,propagation,detector,identification}.safetensors vsreid_lite/weights"

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from vsreid_lite.geometry import to_image
 from vsreid_lite.networks import efficientnet
 from vsreid_lite.networks.checkpoints import read_checkpoint
-from vsreid_lite.networks.efficientnet import EPSILON, Backbone, InvertedResidual, imagenet_file
+from vsreid_lite.networks.efficientnet import EPSILON, Backbone, Convolution, InvertedResidual, imagenet_file
 from vsreid_lite.networks.layers import normalise
 
 REST = (  # the blocks that are left out: inputs, outputs, kernel, stride
@@ -83,6 +83,21 @@ def test_without_dilation_it_goes_on_to_stride_16_with_the_same_values_there(bac
     assert whole.channels == (16, 24, 40, 112) and [x.shape[-1] for x in maps] == [48, 24, 12, 6]
     assert all(torch.equal(a, b) for a, b in zip(maps[:2], dilated[:2], strict=True))
     torch.testing.assert_close(maps[3], dilated[2][..., ::2, ::2], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kernel", [3, 5])
+@pytest.mark.parametrize("size", [(12, 16), (12, 15)])  # both sides divisible by the dilation, and not
+def test_a_dilated_convolution_and_its_gradients_are_those_of_torch(kernel, size):
+    torch.manual_seed(0)
+    ours = Convolution(6, 6, kernel, padding=2 * (kernel // 2), dilation=2, groups=6, bias=False)
+    torchs = nn.Conv2d(6, 6, kernel, padding=2 * (kernel // 2), dilation=2, groups=6, bias=False)
+    torchs.load_state_dict(ours.state_dict())
+    x, weights = torch.randn(2, 6, *size, requires_grad=True), torch.randn(2, 6, *size)
+    (found, *gradients), (expected, *correct) = (
+        (y := layer(x), *torch.autograd.grad((y * weights).sum(), [x, layer.weight])) for layer in (ours, torchs)
+    )
+    assert torch.allclose(found, expected, atol=1e-5)
+    assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(gradients, correct, strict=True))
 
 
 def test_fixed_layers_learn_neither_weights_nor_statistics_and_the_others_do():

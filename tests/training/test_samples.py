@@ -22,7 +22,7 @@ from vsreid_lite.training.detection_samples import (
     _background_box,
     instance_boxes,
 )
-from vsreid_lite.training.propagation_samples import PropagationBatches
+from vsreid_lite.training.propagation_samples import AnySize, PropagationBatches
 from vsreid_lite.training.recomposition import fill_holes, paste, recompose
 from vsreid_lite.training.stages import STILLS, VIDEO, Mixture
 from vsreid_lite.video.video import Video
@@ -103,6 +103,13 @@ def moving(flow):
     labels[20:44, 30:70] = 1
     constant = np.broadcast_to(np.array(flow, np.float16)[:, None, None], (2, 64, 96))
     return Clip("moving", (frame, frame), (labels, labels), ((), ()), (constant, constant))
+
+
+def test_batches_of_several_sizes_take_turns_at_random_and_depend_on_seed_and_step_alone(clip):
+    sizes = [PropagationBatches([clip], 2, PropagationConfig(patch=side), 0) for side in (32, 48)]
+    sides = [AnySize(sizes, 0)[step]["image"].shape[-1] for step in range(12)]
+    assert set(sides) == {32, 48} and sides == [AnySize(sizes, 0)[step]["image"].shape[-1] for step in range(12)]
+    assert sides != [AnySize(sizes, 1)[step]["image"].shape[-1] for step in range(12)]
 
 
 def test_flow_is_in_pixels_of_the_patch_whatever_was_cut(monkeypatch):

@@ -55,6 +55,10 @@ class TinyStore(ClipStore):
         self.asked.append(("footage", count))
         return [tiny_clip("footage 0")]
 
+    def collages(self, count, stills, stamps):
+        self.asked.append(("collages", count, stills, stamps))
+        return [tiny_clip("collage 0")]
+
     def real(self, root, names, each_of):
         self.asked.append(("real", names, each_of))
         return [tiny_clip(name) for name in names]
@@ -73,8 +77,8 @@ def table():
 def store(table, monkeypatch):
     """Narrow untrained networks and two steps a stage, whatever the table says of them."""
     for name, stage in table.items():
-        patch = 48 if name.startswith("paper") else stage.patch
-        table[name] = replace(stage, plan=Plan(2, 1e-2, warm_up=1), batch=4, patch=patch)
+        patches = (48,) if name.startswith("paper") else stage.patches
+        table[name] = replace(stage, plan=Plan(2, 1e-2, warm_up=1), batch=4, patches=patches)
     for network in (Backbone, ResNetStream, PaperDetector, PaperIdentification):
         monkeypatch.setattr(network, "load_published", lambda self: None)
     monkeypatch.setattr(mask_propagation, "lite_streams", narrow)
@@ -162,13 +166,16 @@ def test_the_flow_stage_leaves_the_rgb_stream_as_it_is_and_the_joint_stage_train
     assert [command.split()[2] for command in chain] == ["lite-stills", "lite-rgb", "lite-flow"]
 
 
-def test_a_stage_with_real_video_remembers_all_that_its_weights_have_seen(store, tmp_path):
-    run(store, tmp_path, "lite-detector")
-    seen = request(tmp_path, "lite-davis-detector", root=tmp_path, sequences=("dog", "cows"))
-    made = run_stage("lite-davis-detector", seen, store=store)
+def test_a_stage_with_real_video_and_collages_remembers_all_that_its_weights_have_seen(store, tmp_path):
+    name = "lite-real-identification"
+    run(store, tmp_path, "lite-identification")
+    material = tmp_path / "voc", tmp_path / "stamps"
+    seen = request(tmp_path, name, root=tmp_path, sequences=("dog", "cows"), material=material)
+    made = run_stage(name, seen, store=store)
+    stage = STAGES[name]
     assert made.sequences == ("cows", "dog") and "DAVIS 2016 (CC BY 4.0)" in made.data
-    each_of = STAGES["lite-davis-detector"].real // 2
-    assert store.asked[-1] == ("real", ("dog", "cows"), each_of)
+    assert f"{stage.collages} collages" in made.data and "tuxpaint-stamps-default" in made.data
+    assert store.asked[-2:] == [("collages", stage.collages, *material), ("real", ("dog", "cows"), stage.real // 2)]
 
 
 def test_a_file_or_state_of_another_plan_or_chain_of_stages_is_not_this_one(store, table, tmp_path):
@@ -214,8 +221,10 @@ def test_a_stage_that_cannot_start_says_why(store, tmp_path, monkeypatch):
         run(store, tmp_path, "lite-rgb")
     with pytest.raises(ValueError, match="unknown training stage 'lite': expected one of lite-stills, "):
         run(store, tmp_path, "lite")
-    with pytest.raises(ValueError, match="lite-davis-box learns from real video"):
-        run(store, tmp_path, "lite-davis-box")
+    with pytest.raises(ValueError, match="lite-real-box learns from real video"):
+        run(store, tmp_path, "lite-real-box")
+    with pytest.raises(ValueError, match="lite-real-detector learns from collages: give --stills and --stamps"):
+        run(store, tmp_path, "lite-real-detector")
     assert store.asked == [] and not list(tmp_path.iterdir())
 
 
@@ -270,7 +279,7 @@ def test_the_papers_stages_are_those_of_lite_at_the_papers_size_and_longer():
         ours, lite = STAGES[name], STAGES[name.replace("paper", "lite")]
         same = ("mixture", "use_box", "own_guides", "flow_only", "mini", "footage")
         assert all(getattr(ours, field) == getattr(lite, field) for field in same)
-        assert ours.patch == 449 and ours.plan.steps == 10 * lite.plan.steps and ours.network == f"paper {lite.network}"
+        assert ours.patches == (449,) and ours.plan.steps == 10 * lite.plan.steps and ours.network == f"paper {lite.network}"
         assert ours.start == (lite.start and lite.start.replace("lite", "paper"))
 
 

@@ -120,7 +120,8 @@ def collage(index: int, pool: list[CutOut], stills: Stills) -> Clip:
     """Clip `index` of given material: what is pasted, and the backgrounds."""
     rng = np.random.default_rng((11, index))
     frame, labels = _background(stills[int(rng.integers(len(stills)))], rng)
-    actors = [pool[i] for i in rng.choice(len(pool), int(rng.integers(1, CUT_OUTS + 1)), replace=False)]
+    count = min(int(rng.integers(1, CUT_OUTS + 1)), len(pool))
+    actors = [pool[i] for i in rng.choice(len(pool), count, replace=False)]
     if rng.random() < TWINS:
         actors.append(actors[0])
     actors = [actor.scaled(SHAPE[0] * np.exp(rng.uniform(*np.log(SIZES)))) for actor in actors]

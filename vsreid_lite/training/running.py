@@ -145,6 +145,8 @@ def _start(stage: Stage, request: Request) -> tuple[nn.Module, Provenance | None
 
 def _provenance(stage: Stage, request: Request, start: Provenance | None, steps: int) -> Provenance:
     data = f"{stage.mini} scenes of mini-train, {stage.footage} in the style of footage"
+    if stage.collages:
+        data += f", {stage.collages} collages of stills and of photographs of tuxpaint-stamps-default"
     data += " and DAVIS 2016 (CC BY 4.0)" if stage.real else ""
     data += _origin(stage, request, start)
     seen = set(request.sequences if stage.real else ()).union(start.sequences if start else ())
