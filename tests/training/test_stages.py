@@ -166,6 +166,18 @@ def test_the_flow_stage_leaves_the_rgb_stream_as_it_is_and_the_joint_stage_train
     assert [command.split()[2] for command in chain] == ["lite-stills", "lite-rgb", "lite-flow"]
 
 
+def test_a_stage_of_one_stream_goes_on_with_the_rgb_stream_of_two(store, tmp_path, monkeypatch):
+    run(store, tmp_path, "lite-stills", "lite-rgb", "lite-flow", "lite-propagation")
+    material = tmp_path / "voc", tmp_path / "stamps"
+    collages = request(tmp_path, "lite-real-collages", material=material)
+    run_stage("lite-real-collages", collages, store=store)
+    both = loaded(tmp_path, "lite-real-collages", narrow())
+    box = request(tmp_path, "lite-real-box", root=tmp_path, sequences=("dog",), material=material)
+    network, _ = running._start(STAGES["lite-real-box"], box)
+    assert network.flow is None
+    assert all(torch.equal(v, both.rgb.state_dict()[name]) for name, v in network.rgb.state_dict().items())
+
+
 def test_a_stage_with_real_video_and_collages_remembers_all_that_its_weights_have_seen(store, tmp_path):
     name = "lite-real-identification"
     run(store, tmp_path, "lite-identification")

@@ -134,12 +134,12 @@ def _start(stage: Stage, request: Request) -> tuple[nn.Module, Provenance | None
         network = stage.build()
         network.get_submodule(stage.published.part).load_published()  # type: ignore[operator]
         return network, None
-    file = _start_file(stage.start, request.output)
-    network = (STAGES[stage.start] if stage.flow_only else stage).build()
-    start = load_weights(file, network)
-    if stage.flow_only:
+    before = STAGES[stage.start]
+    network = before.build()
+    start = load_weights(_start_file(stage.start, request.output), network)
+    if stage.network != before.network:  # one stream more, or one less
         assert isinstance(network, TwoStreams)
-        network = TwoStreams(network.rgb, flow_stream_from(network.rgb))
+        network = TwoStreams(network.rgb, flow_stream_from(network.rgb) if stage.flow_only else None)
     return network, start
 
 

@@ -100,6 +100,7 @@ class Stage:
         use_box: Whether N_mp sees patches, and not whole frames (Table 1, row 1).
         own_guides: Half of the guides go through the network so many times first.
         flow_only: The flow stream learns, which begins as the RGB stream of `start`; that stays as it is.
+            A stage of one stream after one of two goes on with the RGB stream alone.
         patches: The sides of what N_mp sees, in pixels; each batch is of one of them.
     """
 
@@ -194,8 +195,7 @@ STAGES: dict[str, Stage] = {
     "lite-identification": _identification(plan=Plan(2000, 4e-4), published=_lite_start("backbone"), minutes=15),
     "lite-real-collages": _two_streams(**_STILLS_N_MP, start="lite-propagation", minutes=32),
     "lite-real-propagation": _two_streams(**_REAL_N_MP, start="lite-real-collages", minutes=11),
-    "lite-real-box-collages": _rgb(**_STILLS_N_MP, start="lite-box", minutes=16),
-    "lite-real-box": _rgb(**_REAL_N_MP, start="lite-real-box-collages", minutes=6),
+    "lite-real-box": _rgb(**_REAL_N_MP, start="lite-real-collages", minutes=6),
     "lite-real-baseline-collages": _rgb(**_STILLS_N_MP, start="lite-baseline", use_box=False, minutes=16),
     "lite-real-baseline": _rgb(**_REAL_N_MP, start="lite-real-baseline-collages", use_box=False, minutes=6),
     "lite-real-detector": _detector(plan=Plan(800, 3e-4), **_COLLAGES, start="lite-detector", minutes=15),
