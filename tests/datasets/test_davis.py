@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vsreid_lite.datasets import street_video
 from vsreid_lite.datasets.davis import davis_folders, list_sequences, load_davis, read_benchmark, write_benchmark
 from vsreid_lite.datasets.mini import mini_test
+from vsreid_lite.system.files import STREET
 from vsreid_lite.video.masks import PALETTE, write_mask
 from vsreid_lite.video.video import Video
 
@@ -190,3 +192,11 @@ def test_writing_again_replaces_but_never_mixes_two_renderings(tmp_path: Path):
 def test_a_missing_mini_split_says_how_to_get_it(tmp_path: Path):
     with pytest.raises(FileNotFoundError, match="vsreid render mini"):
         mini_test(tmp_path / "nowhere")
+
+
+def test_the_real_clip_is_small_and_shows_four_people_of_whom_one_has_left_at_the_end():
+    video = street_video()
+    assert (video.N, video.shape, video.labels) == (60, (320, 576), (1, 2, 3, 4))
+    people = {i: set(np.unique(mask)) - {0} for i, mask in enumerate(video.annotations) if mask is not None}
+    assert people == {0: {1, 2, 3, 4}, 30: {1, 2, 3, 4}, 50: {1, 2, 3, 4}, 59: {1, 2, 4}}
+    assert sum(path.stat().st_size for path in STREET.rglob("*") if path.is_file()) <= 1.5e6

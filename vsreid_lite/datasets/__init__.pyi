@@ -1,4 +1,5 @@
 from .benchmarks import open_benchmark
+from .davis import street_video
 from .mini import CHALLENGES, mini_scene, mini_video
 
 DATASETS: tuple[str, ...]
@@ -8,4 +9,5 @@ __all__ = [
     "mini_scene",
     "mini_video",
     "open_benchmark",
+    "street_video",
 ]

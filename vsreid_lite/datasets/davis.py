@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from vsreid_lite.datasets.download import DAVIS_2016, TEST_DEV, TRAINVAL
-from vsreid_lite.system.files import write_bytes, write_text
+from vsreid_lite.system.files import STREET, write_bytes, write_text
 from vsreid_lite.video.masks import Frame, Mask, read_labels, to_instances, write_mask
 from vsreid_lite.video.video import Video, annotation_files, read_frames
 
@@ -100,6 +100,14 @@ def load_davis(root: Path | str, year: int, name: str) -> Video:
     first = read_first(paths[0] or folder / MASKS / name / f"{names[0]}.png", year, shape)
     others = [None if path is None else to_instances(read_labels(path, shape), year) for path in paths[1:]]
     return Video(name, frames, first, annotations=[first, *others], frame_names=names)
+
+
+def street_video() -> Video:
+    """The real clip that ships with the package (`data/README.md`): four people in a street, 60 frames (320, 576, 3).
+
+    Frames 0, 30, 50 and 59 have true masks, the others None.
+    """
+    return load_davis(STREET, 2017, "street")
 
 
 def read_first(path: Path, year: int, shape: tuple[int, ...] | None = None) -> Mask:

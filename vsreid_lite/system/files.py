@@ -30,6 +30,7 @@ def shipped(name: str) -> Path:
 
 
 MINI = shipped("data") / "mini"  # the frozen test split
+STREET = shipped("data") / "street"  # a real clip of people
 PAPER_DATA = shipped("data") / "paper"  # the tables that the paper prints
 TRAINING_LOGS = shipped("data") / "training"  # of the shipped weights
 
