@@ -71,11 +71,11 @@ site reproduce figures: export OMP_NUM_THREADS := 1
 site: $(STAMP)
 	.venv/bin/python -m tools.site
 
-# Real video, for the set lite-davis: DAVIS_ROOT, or the ten sequences beside the project.
+# Real video, for the set lite-real: DAVIS_ROOT, or the ten sequences beside the project.
 weights: DAVIS_ROOT ?= ../shared/data/davis2016
 weights: $(STAMP)
 	.venv/bin/vsreid train all --output runs/weights --root "$(DAVIS_ROOT)"
-	set -e; for set in lite lite-davis; do \
+	set -e; for set in lite lite-real; do \
 		.venv/bin/vsreid choose runs/weights/$$set-propagation.safetensors --adapt --in-place; \
 	done
 	@echo "To ship them: cp runs/weights/lite*-{baseline,box,propagation,detector,identification}.safetensors vsreid_lite/weights"

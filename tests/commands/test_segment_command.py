@@ -305,7 +305,7 @@ def test_a_folder_without_the_flow_of_a_frame_names_the_file(clip, tmp_path, cap
 @pytest.mark.parametrize(
     ("options", "line"),
     [
-        (["--weights", "heavy"], "heavy: expected lite or lite-davis or a weight file"),
+        (["--weights", "heavy"], "heavy: expected lite or lite-real or a weight file"),
         (["--device", "gpu"], "device 'gpu': expected auto, cpu, cuda"),
         (["--flow", "sparrow"], "flow 'sparrow': expected one of dis"),
         (["--flow", "flownet2:{}/gone.pth"], "gone.pth"),

@@ -24,7 +24,7 @@ from vsreid_lite.evaluation.paper import table1
 from vsreid_lite.networks.checkpoints import save_weights
 from vsreid_lite.networks.weight_files import Provenance
 
-MADE = "vsreid train lite-davis-propagation --seed 0 --root DAVIS --sequences a,b"
+MADE = "vsreid train lite-real-propagation --seed 0 --root DAVIS --sequences a,b"
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_a_file_of_ones_own_serves_the_rows_of_two_streams(files, tmp_path):
     assert missing(rows) == [True, True, False, False, False]
     box = tmp_path / "seven-box.safetensors"
     assert rows[1].missing == (
-        f"not measured: no file {box}; make it: vsreid train lite-davis-box --seed 0 --root DAVIS --sequences a,b "
+        f"not measured: no file {box}; make it: vsreid train lite-real-box --seed 0 --root DAVIS --sequences a,b "
         f"--output {box}"
     )
     save(box, "rgb")
@@ -237,7 +237,7 @@ def test_random_weights_need_no_file(hub):
     (hub / "fasterrcnn_resnet50_fpn_coco-258fb6c6.pth").unlink()
     assert not any(missing(ladder(replace(PAPER, weights="random"))))
     assert missing(ladder(replace(AUTHORS, weights="random"))) == [True, True, False, False, False]
-    with pytest.raises(FileNotFoundError, match="random: expected lite or lite-davis or a weight file"):
+    with pytest.raises(FileNotFoundError, match="random: expected lite or lite-real or a weight file"):
         ladder(replace(LITE, weights="random"))
 
 

@@ -133,7 +133,7 @@ def _train(commands_of: Subparsers) -> None:
 
 def _choose(commands_of: Subparsers) -> None:
     parser = commands_of.add_parser("choose", help="choose thresholds and scales of weights on mini-val, store them")
-    parser.add_argument("weights", type=_name_or_path, help="lite, lite-davis, or an N_mp weight file")
+    parser.add_argument("weights", type=_name_or_path, help="lite, lite-real, or an N_mp weight file")
     place = parser.add_mutually_exclusive_group()
     place.add_argument("--output", type=_path, help="N_mp weight file to write, with the settings in its header")
     place.add_argument("--in-place", action="store_true", help="write into the N_mp file of the weights")
@@ -198,7 +198,7 @@ def _add_preset_options(parser: argparse.ArgumentParser, flows: str) -> None:
 
 def _add_network_options(parser: argparse.ArgumentParser, more: str = "") -> None:
     parser.add_argument(
-        "--weights", type=_name_or_path, default="lite", help=f"lite, lite-davis, or an N_mp weight file{more}"
+        "--weights", type=_name_or_path, default="lite", help=f"lite, lite-real, or an N_mp weight file{more}"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--seed", type=_seed, default=0)

@@ -20,7 +20,7 @@ SHIPPED = PACKAGE / "weights"
 LISTS = ("sequences", "start", "start_steps")  # tuples that JSON has made lists of
 UNTRAINED = "random"  # as `Config.weights`: the networks' sizes and speed, and nothing else
 AUTHORS_FILE = "MP2S.pth.tar"  # the release's name for its N_mp
-WEIGHT_SETS = ("lite", "lite-davis")
+WEIGHT_SETS = ("lite", "lite-real")
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class WeightFiles:
 
 
 def weight_files(weights: str) -> WeightFiles:
-    """The files of a shipped set ("lite", "lite-davis"), or an N_mp file NAME-propagation.safetensors of one's own.
+    """The files of a shipped set ("lite", "lite-real"), or an N_mp file NAME-propagation.safetensors of one's own.
 
     With one's own come the other files NAME-*.safetensors beside it; N_det and N_reid, where it has none, are lite's.
 
