@@ -83,7 +83,6 @@ def test_with_adaptation_everywhere_the_papers_rows_are_as_before_but_adapted(fi
     assert [row.name for row in every] == [row.name for row in table1()]
     assert [what(row) for row in every] == [(*what(row)[:4], True) for row in rows[:5]]
     assert every[4].config == rows[5].config  # measured once
-    assert {row.config.adaptation.seconds for row in every} == {None}  # a busy machine measures the same
     assert missing(every) == [False, True, False, False, False]
 
 
