@@ -109,6 +109,13 @@ def test_a_name_that_is_neither_a_set_nor_a_file_is_refused(tmp_path):
         weight_files(str(tmp_path))
 
 
+def test_a_set_that_is_no_more_names_the_one_in_its_place():
+    with pytest.raises(
+        FileNotFoundError, match="^lite-davis: these weights were replaced by lite-real; use that name$"
+    ):
+        weight_files("lite-davis")
+
+
 def test_what_any_of_the_three_files_has_seen_counts():
     assert weight_files("lite").sequences() == frozenset()
     assert weight_files("lite-real").sequences() == {"dog", "cows"}
