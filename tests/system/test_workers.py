@@ -53,12 +53,15 @@ def test_a_script_without_a_guard_is_told_to_have_one(tmp_path):
 
 
 def test_the_first_interrupt_sets_and_the_second_is_raised():
-    asked, before = threading.Event(), signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt), interrupt_sets(asked):
-        signal.raise_signal(signal.SIGINT)
-        assert asked.is_set()
-        signal.raise_signal(signal.SIGINT)
-    assert signal.getsignal(signal.SIGINT) is before
+    asked, before = threading.Event(), signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt), interrupt_sets(asked):
+            signal.raise_signal(signal.SIGINT)
+            assert asked.is_set()
+            signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_where_interrupts_are_ignored_they_stay_so():

@@ -77,6 +77,14 @@ class Slow(torch.nn.Module):
         return self.stream(*inputs)
 
 
+@pytest.fixture
+def terminal():
+    """Ctrl-C as in a terminal, also where the tests run in the background of a shell, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def interrupted(signals, progress=True):
     """A network adapted for twelve steps at most, with Ctrl-C in the second."""
     streams = lite_streams()
@@ -85,6 +93,7 @@ def interrupted(signals, progress=True):
     return adapt(network, one, quick, PropagationConfig(), progress=progress)
 
 
+@pytest.mark.usefixtures("terminal")
 def test_ctrl_c_ends_the_adaptation_and_keeps_what_it_has_learnt():
     with pytest.warns(UserWarning, match="adaptation stopped after 2 of 12 steps; going on with these"):
         adapted = interrupted(1)
@@ -93,6 +102,7 @@ def test_ctrl_c_ends_the_adaptation_and_keeps_what_it_has_learnt():
         signal.raise_signal(signal.SIGINT)
 
 
+@pytest.mark.usefixtures("terminal")
 @pytest.mark.parametrize(("signals", "progress"), [(2, True), (1, False)])
 def test_a_second_ctrl_c_and_one_where_nobody_watches_end_the_run(signals, progress):
     with pytest.raises(KeyboardInterrupt):
