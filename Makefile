@@ -71,7 +71,7 @@ site reproduce figures: export OMP_NUM_THREADS := 1
 site: $(STAMP)
 	.venv/bin/python -m tools.site
 
-# Real video, for the set lite-davis: DAVIS_ROOT, or the ten sequences beside the project.
+# Real video, for the set lite-real: DAVIS_ROOT, or the ten sequences beside the project.
 weights: DAVIS_ROOT ?= ../shared/data/davis2016
 weights: STILLS ?= ../shared/data/stills/coco-sample
 weights: STAMPS ?= /usr/share/tuxpaint/stamps

@@ -38,7 +38,7 @@ Carrier = tuple[str, PropagationNetwork | None, PropagationConfig]  # a flow, an
 def main() -> None:
     """Print one line for each flow and each network on each data set."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("weights", nargs="*", default=["lite", "lite-davis"])
+    parser.add_argument("weights", nargs="*", default=["lite", "lite-real"])
     parser.add_argument("--root", type=Path, default=Path(os.environ.get("DAVIS_ROOT", "../shared/data/davis2016")))
     options = parser.parse_args()
     carriers = {f"{flow} alone": (flow, None, PropagationConfig()) for flow in FLOWS} | dict(_networks(options.weights))

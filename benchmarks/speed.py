@@ -37,7 +37,7 @@ def main() -> None:
     config = with_stored_settings(replace(LITE, adapt=True))
     learner = load_networks(config).propagation  # its normalisation is not folded yet
     started = time.perf_counter()
-    adapt(learner, enlarged(CROWD, 1, 3), replace(config.adaptation, seconds=None), config.propagation)
+    adapt(learner, enlarged(CROWD, 1, 3), config.adaptation, config.propagation)
     seconds = time.perf_counter() - started
     print(f"online adaptation, {config.adaptation.steps} steps, 1 instance: {seconds:.1f} s (goal 30)")
     result = segment(enlarged(EXIT, 3, 100), LITE, networks)

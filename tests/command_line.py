@@ -19,7 +19,8 @@ from vsreid_lite.commands.cli import main
 from vsreid_lite.geometry import Box
 from vsreid_lite.networks import Networks
 from vsreid_lite.networks.checkpoints import save_weights
-from vsreid_lite.networks.weight_files import Provenance
+from vsreid_lite.networks.mask_propagation import TwoStreams
+from vsreid_lite.networks.weight_files import WEIGHT_SETS, Provenance
 from vsreid_lite.video.masks import write_mask
 from vsreid_lite.video.video import Video
 
@@ -27,8 +28,11 @@ SHAPE = (41, 63)  # odd on purpose
 FIRST, SECOND = Box(8, 8, 24, 24), Box(34, 12, 52, 30)
 
 
-class GuideAsAnswer(nn.Module):
+class GuideAsAnswer(TwoStreams):
     """An N_mp that returns its guide."""
+
+    def __init__(self):
+        nn.Module.__init__(self)
 
     def predict(self, image, flow, guide):
         return guide[:, 0]
@@ -40,12 +44,17 @@ def stub_networks(_config=None) -> Networks:
 
 
 def ship_stubs(monkeypatch, folder: Path, seen: tuple[str, ...] = ()) -> Path:
-    """Weight files that are none, but have a provenance, in place of the shipped ones; and `stub_networks` for them."""
+    """Weight files that are none, but have a provenance, in place of the shipped ones; and `stub_networks` for them.
+
+    Adaptation leaves the network as it is.
+    """
     for part in ("baseline", "box", "propagation", "detector", "identification"):
         provenance = Provenance(part, "none", "none", 0, 0, sequences=seen)
-        save_weights(folder / f"lite-{part}.safetensors", nn.Linear(1, 1), provenance)
+        for name in WEIGHT_SETS:
+            save_weights(folder / f"{name}-{part}.safetensors", nn.Linear(1, 1), provenance)
     monkeypatch.setattr("vsreid_lite.networks.weight_files.SHIPPED", folder)
     monkeypatch.setattr(vsreid, "load_networks", stub_networks)
+    monkeypatch.setattr(vsreid, "adapt", lambda network, *_: network)
     return folder
 
 

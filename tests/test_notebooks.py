@@ -8,7 +8,6 @@ import re
 from pathlib import Path
 
 import nbformat
-import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell
 
@@ -31,7 +30,7 @@ from tests.notebook_checks import (
 from vsreid_lite.datasets.davis import write_benchmark
 from vsreid_lite.lessons.notebooks import recorded
 from vsreid_lite.video.masks import write_mask
-from vsreid_lite.video.movies import write_overlay_video
+from vsreid_lite.video.movies import write_video
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 TABLE = json.loads((Path(__file__).parent / "golden" / "notebooks.json").read_text(encoding="utf-8"))
@@ -94,7 +93,7 @@ def own_clip(path, shape, count, labels, video=False):
     if not video:
         return {"clip": str(write_frames(path, count, shape)), "first_mask": str(mask)}
     film = path.with_suffix(".mp4")
-    write_overlay_video(film, [tiny_frame(i, shape) for i in range(count)], [np.zeros(shape, np.uint8)] * count)
+    write_video(film, [tiny_frame(i, shape) for i in range(count)])
     return {"clip": str(film), "first_mask": str(mask)}
 
 

@@ -28,7 +28,7 @@ def test_json_holds_rounds_retrievals_checkpoints_and_times(result):
     }
     assert round["updated"] == [3, 4, 5] and round["seconds"] > 0
     assert data["checkpoints"] == [[0], [0], [0], [5], [5], [5]]
-    assert set(data["seconds"]) == {"adaptation", "initial", "candidates", "rounds", "merge", "total"}
+    assert set(data["seconds"]) == {"loading", "adaptation", "initial", "candidates", "rounds", "merge", "total"}
     parts = sum(seconds for name, seconds in data["seconds"].items() if name != "total")
     assert 0 < parts <= data["seconds"]["total"]
 

@@ -86,7 +86,6 @@ class AdaptationConfig:
     learning_rate: float | None = None
     recompositions: int = 40
     hard_guides: float = 0.5  # share of the guides corrupted hard
-    seconds: float | None = 60.0  # for each instance, then it stops and says so; None: no limit. 2 cores need about 20
     improvement: float | None = 0.2  # `ReidConfig.improvement` where that is None; None: no such rule
 
     @property

@@ -57,8 +57,8 @@ class Result:
         masks: N label masks (H, W), uint8.
         rounds: in order.
         start: the last checkpoints c_{i,k}, (N, K).
-        seconds: of "initial", "candidates", "rounds", "merge" and "total", and of "adaptation", which is loading the
-            networks and adapting N_mp, a part of the total.
+        seconds: of the parts, "loading" the networks, "adaptation", the "initial" propagation, "candidates", "rounds"
+            and "merge", and of them all, the "total".
         snapshots: on request, the maps P[i][k] after the initial propagation and after each round.
         records: on request, for each (frame, instance) how each of its maps was made; the last one counts.
     """

@@ -42,7 +42,7 @@ def segment(
         flow: the flow estimator F, by default that of `config.flow`.
         keep_maps: keep the probability maps after every round.
         record: keep the guided map, box and patch of every map, or of the given (frame, instance) pairs.
-        progress: show bars on stderr.
+        progress: show bars on stderr; Ctrl-C then ends the adaptation alone, as `adapt` says.
 
     Returns:
         The masks of all frames, the rounds, the checkpoints and the times.
@@ -51,15 +51,16 @@ def segment(
         ValueError: the flow does not fit the frames.
         FileNotFoundError: a weight file or a flow file is missing.
     """
-    started = time.perf_counter()
-    adapting = networks is None and config.adapt and video.N > 1
+    started = loaded = ready = time.perf_counter()
     if networks is None:
         flow = flow or get_flow(config.flow, video.frame_names, choose_device(config.device))
-        networks, config = prepare(video, config, progress)
-    prepared = time.perf_counter() - started if adapting else 0.0
+        networks, config = _loaded(video, config)
+        loaded = time.perf_counter()
+        networks, config = _adapted(video, networks, config, progress)
+        ready = time.perf_counter()
     result = _run(video, config, networks, flow, keep_maps, record, progress)
-    result.seconds["adaptation"] = prepared
-    result.seconds["total"] += prepared
+    result.seconds |= {"loading": loaded - started, "adaptation": ready - loaded if config.adapt else 0.0}
+    result.seconds["total"] += ready - started
     return result
 
 
@@ -72,9 +73,16 @@ def prepare(video: Video, config: Config, progress: bool = False) -> tuple[Netwo
     Returns:
         The networks, and `config` with their settings (`with_stored_settings`).
     """
+    return _adapted(video, *_loaded(video, config), progress)
+
+
+def _loaded(video: Video, config: Config) -> tuple[Networks, Config]:
     if config.adapt and video.N == 1:  # its mask is given: nothing is predicted
         config = replace(config, adapt=False)
-    networks, config = load_networks(config), with_stored_settings(config)
+    return load_networks(config), with_stored_settings(config)
+
+
+def _adapted(video: Video, networks: Networks, config: Config, progress: bool) -> tuple[Networks, Config]:
     if not config.adapt:
         return networks, config
     assert isinstance(networks.propagation, TwoStreams)

@@ -16,7 +16,8 @@ import pytest
 from tests.command_line import half_written, snapshot, tiny_mask, tiny_sequence, write_frames, write_video_folder
 from vsreid_lite import __version__
 from vsreid_lite.commands import run as commands
-from vsreid_lite.commands.cli import _print_warning, explain, main
+from vsreid_lite.commands.cli import _print_warning, main
+from vsreid_lite.commands.errors import explain
 from vsreid_lite.commands.parser import build_parser
 from vsreid_lite.datasets.davis import write_benchmark
 from vsreid_lite.video.masks import write_mask
@@ -37,7 +38,8 @@ def test_version_and_missing_command(capsys):
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["segment", "in", "--output", "out"],
+        ["segment", "in", "--first-mask", "m.png"],
+        ["segment", "in", "--output", "out", "--adapt-steps", "0"],
         ["segment", "in", "--first-mask", "m.png", "--output", "out", "--preset", "huge"],
         ["ablation", "--dataset", "coco"],
         ["ablation", "--workers", "0"],
@@ -71,7 +73,7 @@ def test_a_refused_number_says_what_is_expected(capsys):
 
 
 @pytest.mark.parametrize("text", ["", " ", "https://example.org/a.mp4", "s3://bucket/a", "~nobody-of-this-name/a"])
-@pytest.mark.parametrize("option", ["--first-mask", "--output", "--video", "--json", "--detector", "--weights"])
+@pytest.mark.parametrize("option", ["--first-mask", "--output", "--overlay", "--json", "--detector", "--weights"])
 def test_what_is_no_path_is_refused_with_its_option(text, option, capsys):
     given = {"--first-mask": "m.png", "--output": "out", option: text}
     with pytest.raises(SystemExit) as refused:
@@ -112,6 +114,10 @@ REFUSED = [  # each before anything is computed; {} holds a clip, its first mask
     "segment {}/clip --first-mask {}/first.png --output {}/out --flow sparrow",
     "segment {}/clip --first-mask {}/first.png --output {}/out --preset paper",
     "segment {}/twice --first-mask {}/first.png --output {}/out",
+    "segment {}/clip --output {}/out",
+    "segment {} --output {}/out",
+    "segment {}/clip --first-mask {}/first.png --output {}/out --no-adapt --adapt-steps 9",
+    "segment {}/clip --first-mask {}/first.png --output {}/out --weights lite-davis",
     "evaluate {}/truth {}/truth",
     "evaluate {}/truth {}/predicted --json {}/truth/clip/00001.png",
     "evaluate {}/truth {}/predicted --split gone",

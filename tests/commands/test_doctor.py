@@ -111,8 +111,8 @@ def test_weight_files_that_are_missing_or_damaged_are_said_with_how_to_get_them(
     assert not absent.ok and absent.needed and absent.text.startswith("no file; get it again (`git checkout")
     assert not found["networks"].ok and "\n" not in found["networks"].text
     assert (
-        not found["weights lite-davis-detector"].needed
-        and "has seen 10 real" in found["weights lite-davis-detector"].text
+        not found["weights lite-real-detector"].needed
+        and "has seen 10 real" in found["weights lite-real-detector"].text
     )
 
 

@@ -29,6 +29,7 @@ SIDECARS = ("Thumbs.db", "00000.xml", "00001.jpg.json", "00002.jpg~", ".DS_Store
 EVAL = "evaluate truth predicted "
 TABLE = "ablation --dataset davis-2017 --root davis --rows 2 --workers 1 --device cpu --output out "
 FIGURE, COMPOSE = "figures --only table1 --results table1.png --output .", "render composite "
+SEVERAL = "segment v --output o "
 BITS = "expected an 8-bit indexed or grey mask"
 UTF8 = "expected a list of sequences in UTF-8"
 
@@ -130,6 +131,11 @@ def text(path, content=""):
     return lambda: Path(path).write_bytes(content.encode() if isinstance(content, str) else content)
 
 
+def several(*names):
+    """A folder v of videos, each with its mask."""
+    return lambda: [(shutil.copytree("clip", f"v/{name}"), shutil.copy("first.png", f"v/{name}.png")) for name in names]
+
+
 def seg(more="", clip="clip", mask="first.png", out="out"):
     return f"segment {clip} --first-mask {mask} --output {out} {more}"
 
@@ -179,11 +185,42 @@ REFUSED = {  # with one line, and nothing is written
     "over a folder": (folder("out/00001.png"), seg(), "00001.png: expected a file to write, found a folder"),
     "over links in a circle": (link("a", "a"), seg("--json a"), "a: Symlink loop"),
     "over a pipe": (lambda: os.mkfifo("p"), seg("--json p"), "p: expected a file to write, found a device"),
-    "over weights": (nothing, seg("--json weights/lite-box.safetensors"), "lite-box.safetensors: the output is the"),
+    "over weights": (
+        nothing,
+        seg("--json weights/lite-real-box.safetensors"),
+        "lite-real-box.safetensors: the output is",
+    ),
     "masks into nothing": (nothing, seg(out="/dev/null"), "cannot write into the folder /dev/null"),
-    "masks below the overlay": (nothing, seg("--video o.mp4", out="o.mp4/m"), "o.mp4: is to be a file"),
-    "overlay below the record": (nothing, seg("--json a.mp4 --video a.mp4/b.mp4"), "a.mp4: is to be a file"),
-    "one file by two ways": (link("l", "."), seg("--json a.mp4 --video l/a.mp4"), "two outputs would be this one file"),
+    "masks below the overlay": (nothing, seg("--overlay o.mp4", out="o.mp4/m"), "o.mp4: is to be a file"),
+    "overlay below the record": (nothing, seg("--json a.mp4 --overlay a.mp4/b.mp4"), "a.mp4: is to be a file"),
+    "one file by two ways": (
+        link("l", "."),
+        seg("--json a.mp4 --overlay l/a.mp4"),
+        "two outputs would be this one file",
+    ),
+    "video by its old name": (nothing, seg("--video o.mp4"), "unrecognized arguments: --video o.mp4"),
+    "weights by their old name": (nothing, seg("--weights lite-davis"), "lite-davis: these weights were replaced by"),
+    "steps of no adaptation": (nothing, seg("--no-adapt --adapt-steps 9"), "--adapt-steps: nothing is adapted"),
+    "over a cut-out": (folder("c/1/00001.png"), seg("--cutouts c"), "c/1/00001.png: expected a file to write, found a"),
+    "cut-outs below a mask": (nothing, seg("--cutouts out/00001.png"), "00001.png: is to be a file, and another"),
+    # folders of videos
+    "no mask for one": (nothing, "segment clip --output o", "clip: expected --first-mask with the mask of its first"),
+    "no video in it": (folder("v"), "segment v --output o", "v: expected --first-mask with the mask"),
+    "video without mask": (
+        both(several("a"), folder("v/b")),
+        SEVERAL,
+        "a mask beside each video, found none named as b",
+    ),
+    "mask without video": (
+        both(several("a"), indexed("v/b.png", TWO)),
+        SEVERAL,
+        "each mask, found none named as b.png",
+    ),
+    "one name for two": (both(several("a"), text("v/a.mp4")), SEVERAL, "v: a and a.mp4 would have one mask; rename"),
+    "results over the videos": (several("a"), "segment v --output v", "v: the output is the input v"),
+    "results over frames": (several("a", "b"), "segment v --output v/b", "v/b: the output is the input v/b"),
+    "overlay of all": (several("a"), SEVERAL + "--overlay /o.mp4", "--overlay /o.mp4: expected a name inside each"),
+    "record above": (several("a"), SEVERAL + "--json ../r.json", "--json ../r.json: expected a name inside each"),
     # devices
     "GPU that is not there": (nothing, seg("--device cuda:99"), "device 'cuda:99': expected a CUDA GPU, found"),
     "several GPUs": (nothing, seg("--device cuda:0,1"), "device 'cuda:0,1': expected auto, cpu, cuda or cuda:N"),

@@ -292,7 +292,7 @@ def test_choose_writes_a_copy_and_leaves_the_weights(selected, tmp_path, monkeyp
     ("options", "line"),
     [
         (["lite"], "lite-propagation.safetensors: give --output, a file to write with the settings, or --in-place"),
-        (["heavy", "--in-place"], "heavy: expected lite or lite-davis or a weight file"),
+        (["heavy", "--in-place"], "heavy: expected lite or lite-real or a weight file"),
         (["lite", "--output", "/proc/a.safetensors"], "cannot write into the folder /proc"),
         (["lite", "--in-place", "--table", "/proc/a.csv"], "cannot write into the folder /proc"),
     ],

@@ -24,7 +24,7 @@ from vsreid_lite.evaluation.paper import table1
 from vsreid_lite.networks.checkpoints import save_weights
 from vsreid_lite.networks.weight_files import Provenance
 
-MADE = "vsreid train lite-davis-propagation --seed 0 --root DAVIS --sequences a,b"
+MADE = "vsreid train lite-real-propagation --seed 0 --root DAVIS --sequences a,b"
 
 
 @pytest.fixture
@@ -83,7 +83,6 @@ def test_with_adaptation_everywhere_the_papers_rows_are_as_before_but_adapted(fi
     assert [row.name for row in every] == [row.name for row in table1()]
     assert [what(row) for row in every] == [(*what(row)[:4], True) for row in rows[:5]]
     assert every[4].config == rows[5].config  # measured once
-    assert {row.config.adaptation.seconds for row in every} == {None}  # a busy machine measures the same
     assert missing(every) == [False, True, False, False, False]
 
 
@@ -111,7 +110,7 @@ def test_a_file_of_ones_own_serves_the_rows_of_two_streams(files, tmp_path):
     assert missing(rows) == [True, True, False, False, False]
     box = tmp_path / "seven-box.safetensors"
     assert rows[1].missing == (
-        f"not measured: no file {box}; make it: vsreid train lite-davis-box --seed 0 --root DAVIS --sequences a,b "
+        f"not measured: no file {box}; make it: vsreid train lite-real-box --seed 0 --root DAVIS --sequences a,b "
         f"--output {box}"
     )
     save(box, "rgb")
@@ -237,7 +236,7 @@ def test_random_weights_need_no_file(hub):
     (hub / "fasterrcnn_resnet50_fpn_coco-258fb6c6.pth").unlink()
     assert not any(missing(ladder(replace(PAPER, weights="random"))))
     assert missing(ladder(replace(AUTHORS, weights="random"))) == [True, True, False, False, False]
-    with pytest.raises(FileNotFoundError, match="random: expected lite or lite-davis or a weight file"):
+    with pytest.raises(FileNotFoundError, match="random: expected lite or lite-real or a weight file"):
         ladder(replace(LITE, weights="random"))
 
 

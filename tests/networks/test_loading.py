@@ -31,10 +31,10 @@ PARTS = {
 
 @pytest.fixture(scope="module")
 def untrained(tmp_path_factory):
-    """A folder with untrained weights of both sets; lite-davis has "seen" two sequences."""
+    """A folder with untrained weights of both sets; lite-real has "seen" two sequences."""
     folder = tmp_path_factory.mktemp("weights")
     torch.manual_seed(0)
-    for name, seen in (("lite", ()), ("lite-davis", ("dog", "cows"))):
+    for name, seen in (("lite", ()), ("lite-real", ("dog", "cows"))):
         for part, network in PARTS.items():
             saw = seen if part == "detector" else ()
             save_weights(
@@ -51,7 +51,7 @@ def shipped(untrained, monkeypatch):
 
 def test_a_set_has_five_files_of_its_own(shipped):
     assert weight_files("lite").all == tuple(shipped / f"lite-{part}.safetensors" for part in PARTS)
-    assert weight_files("lite-davis").detector == shipped / "lite-davis-detector.safetensors"
+    assert weight_files("lite-real").detector == shipped / "lite-real-detector.safetensors"
 
 
 def test_an_own_file_replaces_n_mp_beside_the_other_two_of_lite(shipped, tmp_path):
@@ -84,7 +84,7 @@ def test_files_of_one_s_own_for_n_det_and_n_reid_take_the_place_of_those_of_the_
 def test_a_file_of_others_has_no_header_and_has_seen_nothing_that_is_known(shipped, tmp_path):
     for part in ("propagation", "box"):
         torch.save({}, tmp_path / f"my-{part}.pth")
-    (tmp_path / "my-identification.pth").write_bytes((shipped / "lite-davis-detector.safetensors").read_bytes())
+    (tmp_path / "my-identification.pth").write_bytes((shipped / "lite-real-detector.safetensors").read_bytes())
     files = network_files(replace(PAPER, weights=str(tmp_path / "my-propagation.pth")))
     assert (files.box, files.baseline) == (tmp_path / "my-box.pth", None)
     assert files.sequences() == {"dog", "cows"}
@@ -103,15 +103,22 @@ def test_each_row_of_table_1_has_weights_of_its_own(shipped, use_box, use_flow, 
 
 
 def test_a_name_that_is_neither_a_set_nor_a_file_is_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match="heavy: expected lite or lite-davis or a weight file, found neither"):
+    with pytest.raises(FileNotFoundError, match="heavy: expected lite or lite-real or a weight file, found neither"):
         weight_files("heavy")
     with pytest.raises(FileNotFoundError, match="found neither"):
         weight_files(str(tmp_path))
 
 
+def test_a_set_that_is_no_more_names_the_one_in_its_place():
+    with pytest.raises(
+        FileNotFoundError, match="^lite-davis: these weights were replaced by lite-real; use that name$"
+    ):
+        weight_files("lite-davis")
+
+
 def test_what_any_of_the_three_files_has_seen_counts():
     assert weight_files("lite").sequences() == frozenset()
-    assert weight_files("lite-davis").sequences() == {"dog", "cows"}
+    assert weight_files("lite-real").sequences() == {"dog", "cows"}
 
 
 def test_networks_come_ready_to_run_and_without_reid_n_mp_alone():

@@ -38,7 +38,7 @@ def output(network, kind):
 
 def test_the_sets_are_complete_and_all_weights_together_are_small():
     parts = ("baseline", "box", "propagation", "detector", "identification")
-    assert {file.stem for file in FILES} == {f"{name}-{part}" for name in ("lite", "lite-davis") for part in parts}
+    assert {file.stem for file in FILES} == {f"{name}-{part}" for name in ("lite", "lite-real") for part in parts}
     assert sum(file.stat().st_size for file in FILES) <= 40_000_000
 
 
@@ -48,5 +48,5 @@ def test_a_weight_file_says_what_it_learnt_from_and_gives_its_pinned_output(file
     network = STAGES[file.stem].build().eval()
     load_weights(file, network)
     assert is_finished(file.stem, Request(file, provenance.command)) and provenance.command.split()[2] == file.stem
-    assert len(provenance.sequences) == (DAVIS_SEQUENCES if file.stem.startswith("lite-davis") else 0)
+    assert len(provenance.sequences) == (DAVIS_SEQUENCES if file.stem.startswith("lite-real") else 0)
     assert output(network, provenance.network).tolist() == pytest.approx(PINNED[file.stem], abs=2e-3)

@@ -1,5 +1,6 @@
 import math
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -8,7 +9,7 @@ import pytest
 
 from vsreid_lite.system import workers
 from vsreid_lite.system.machine import available_cores
-from vsreid_lite.system.workers import default_workers, in_processes
+from vsreid_lite.system.workers import default_workers, in_processes, interrupt_sets
 
 
 def test_one_worker_is_this_process_and_keeps_the_order():
@@ -49,3 +50,26 @@ def test_a_script_without_a_guard_is_told_to_have_one(tmp_path):
     run = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=300)
     last = run.stderr.strip().splitlines()[-1]
     assert run.returncode == 1 and 'below `if __name__ == "__main__":`' in last and "memory" not in last
+
+
+def test_the_first_interrupt_sets_and_the_second_is_raised():
+    asked, before = threading.Event(), signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt), interrupt_sets(asked):
+            signal.raise_signal(signal.SIGINT)
+            assert asked.is_set()
+            signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_where_interrupts_are_ignored_they_stay_so():
+    """As in the background of a shell that has no jobs: Ctrl-C is for another."""
+    asked, before = threading.Event(), signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with interrupt_sets(asked):
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert not asked.is_set()

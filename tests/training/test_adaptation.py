@@ -1,8 +1,8 @@
 """Online adaptation learns the first frame and leaves the network it started from alone."""
 
 import copy
-import time
-import warnings
+import re
+import signal
 from dataclasses import replace
 
 import cv2
@@ -21,7 +21,7 @@ from vsreid_lite.training.recomposition import recompose
 from vsreid_lite.video.video import Video
 from vsreid_lite.vsreid import prepare
 
-SHORT = AdaptationConfig(steps=25, batch=4, recompositions=8, seconds=60)
+SHORT = AdaptationConfig(steps=25, batch=4, recompositions=8)
 
 
 def first_frame_overlap(network, sequence, k=0):
@@ -63,13 +63,62 @@ def test_beside_an_adapted_network_a_retrieval_must_improve_on_the_map(given, ow
     assert prepare(mini_video("val", 0), replace(config, adapt=False))[1].matching.improvement == given
 
 
-def test_adaptation_keeps_to_its_time():
-    sequence = mini_video("val", 0)
-    hurried = replace(SHORT, steps=10_000, seconds=0.5)
-    started = time.monotonic()
-    with pytest.warns(UserWarning, match=r"adapted with \d+ of \d+ steps"):
-        adapt(lite_streams(), sequence, hurried, PropagationConfig())
-    assert time.monotonic() - started < 0.5 * sequence.K + 15  # the last step and the recompositions come on top
+class Slow(torch.nn.Module):
+    """A stream that gets a signal, or several, in its second step."""
+
+    def __init__(self, stream, signals):
+        super().__init__()
+        self.stream, self.signals, self.asked = stream, signals, 0
+
+    def forward(self, *inputs):
+        self.asked += 1
+        for _ in range(self.signals if self.asked == 2 else 0):
+            signal.raise_signal(signal.SIGINT)
+        return self.stream(*inputs)
+
+
+@pytest.fixture
+def terminal():
+    """Ctrl-C as in a terminal, also where the tests run in the background of a shell, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def interrupted(signals, progress=True):
+    """A network adapted for twelve steps at most, with Ctrl-C in the second."""
+    streams = lite_streams()
+    one = replace(mini_video("val", 0), labels=(1,), annotations=None)
+    network, quick = TwoStreams(Slow(streams.rgb, signals), streams.flow), replace(SHORT, steps=12, batch=1)
+    return adapt(network, one, quick, PropagationConfig(), progress=progress)
+
+
+@pytest.mark.usefixtures("terminal")
+def test_ctrl_c_ends_the_adaptation_and_keeps_what_it_has_learnt():
+    with pytest.warns(UserWarning, match="adaptation stopped after 2 of 12 steps; going on with these"):
+        adapted = interrupted(1)
+    assert adapted.rgb.asked == 2
+    with pytest.raises(KeyboardInterrupt):  # as ever again
+        signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.usefixtures("terminal")
+@pytest.mark.parametrize(("signals", "progress"), [(2, True), (1, False)])
+def test_a_second_ctrl_c_and_one_where_nobody_watches_end_the_run(signals, progress):
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(signals, progress)
+
+
+def test_the_expected_time_is_said_once_after_the_first_steps(capsys):
+    one = replace(mini_video("val", 0), labels=(1,), annotations=None)
+    quick = replace(SHORT, steps=6, batch=1, recompositions=2)
+    adapt(lite_streams(), one, quick, PropagationConfig())
+    assert capsys.readouterr().err == ""
+    adapt(lite_streams(), one, quick, PropagationConfig(), progress=True)
+    said = re.findall(
+        r"adapting to \S+: 6 steps, about (\d+) s; Ctrl-C goes on with the steps done by then", capsys.readouterr().err
+    )
+    assert len(said) == 1
 
 
 class Counted(torch.nn.Module):
@@ -149,12 +198,6 @@ def test_a_loss_that_is_not_finite_stops_with_its_step():
     network.rgb.head.bias.data.fill_(torch.nan)
     with pytest.raises(FloatingPointError, match=r"adapting to .*: the gradient is nan at step 0"):
         adapt(network, mini_video("val", 0), SHORT, PropagationConfig())
-
-
-def test_without_a_limit_nothing_is_cut_short():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        adapt(lite_streams(), mini_video("val", 0), replace(SHORT, steps=1, seconds=None), PropagationConfig())
 
 
 def test_labels_that_are_not_instances_stay_background():

@@ -10,7 +10,6 @@ from PIL import Image, ImageFilter
 from vsreid_lite.video.masks import (
     PALETTE,
     open_image,
-    overlay,
     read_first_mask,
     read_labels,
     read_mask,
@@ -154,20 +153,6 @@ def test_a_truncated_mask_is_refused(tmp_path, keep):
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(ValueError, match=r"mask\.png: unreadable or truncated image"):
         read_mask(path)
-
-
-def test_the_overlay_tints_the_instances_and_nothing_else():
-    frame = np.full((60, 80, 3), 100, np.uint8)
-    tinted = overlay(frame, disk())
-    assert (tinted[disk() == 0] == 100).all()
-    assert (tinted[disk() == 1] == [114, 50, 50]).all()
-
-
-def test_the_overlay_has_the_colours_it_is_given_and_those_of_davis_beyond_them():
-    frame = np.zeros((60, 80, 3), np.uint8)
-    blue = np.array([[0, 0, 0], [0, 0, 255]], np.uint8)
-    assert (overlay(frame, disk(), 1.0, blue)[disk() == 1] == [0, 0, 255]).all()
-    assert (overlay(frame, disk() * 2, 1.0, blue)[disk() == 1] == PALETTE[2]).all()
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "RGB", "RGBA", "LA"])

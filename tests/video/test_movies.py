@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from vsreid_lite.video.movies import first_frame, frame_rate, read_video, write_overlay_video
+from vsreid_lite.video.movies import first_frame, frame_rate, read_video, write_video
 
 av = pytest.importorskip("av", reason="PyAV is not installed: no video files")
 
@@ -149,9 +149,8 @@ def test_a_single_picture_gives_way_to_a_moving_one(tmp_path):
 
 @pytest.mark.parametrize(("shape", "even"), [((48, 64), (48, 64)), ((47, 63), (48, 64)), ((1, 1), (2, 2))])
 @pytest.mark.parametrize("N", [1, 2, 5])
-def test_an_overlay_video_holds_every_frame_at_an_even_size(tmp_path, shape, even, N):
-    masks = [np.zeros(shape, np.uint8)] * N
-    write_overlay_video(tmp_path / "out.mp4", pictures(N, shape), masks, fps=12.5)
+def test_a_written_video_holds_every_frame_at_an_even_size(tmp_path, shape, even, N):
+    write_video(tmp_path / "out.mp4", pictures(N, shape), fps=12.5)
     found = read_video(tmp_path / "out.mp4")
     assert len(found) == N and found[0].shape == (*even, 3)
     assert frame_rate(tmp_path / "out.mp4") == pytest.approx(12.5)
@@ -376,17 +375,13 @@ def test_sound_alone_and_a_folder_are_no_video(tmp_path):
 
 
 def test_errors_leave_no_half_written_video(tmp_path):
-    frames, masks = pictures(3), [np.zeros((48, 64), np.uint8)] * 3
+    frames = pictures(3)
     with pytest.raises(ValueError, match=r"out\.avi: expected a file name that ends in \.mp4"):
-        write_overlay_video(tmp_path / "out.avi", frames, masks)
+        write_video(tmp_path / "out.avi", frames)
     with pytest.raises(ValueError, match="positive number of frames per second, found 0"):
-        write_overlay_video(tmp_path / "out.mp4", frames, masks, fps=0)
-    with pytest.raises(ValueError):
-        write_overlay_video(tmp_path / "out.mp4", frames, masks[:2])
-    with pytest.raises(ValueError, match="expected a mask of 64 x 48 pixels"):
-        write_overlay_video(tmp_path / "out.mp4", frames, [np.zeros((4, 4), np.uint8)] * 3)
+        write_video(tmp_path / "out.mp4", frames, fps=0)
     with pytest.raises(ValueError, match="at least one frame"):
-        write_overlay_video(tmp_path / "out.mp4", [], [])
+        write_video(tmp_path / "out.mp4", [])
     assert not list(tmp_path.iterdir())
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from vsreid_lite.video.frame_folders import frame_files
 from vsreid_lite.video.masks import write_mask
-from vsreid_lite.video.movies import write_overlay_video
+from vsreid_lite.video.movies import write_video
 from vsreid_lite.video.video import Video, load_frames, load_video
 
 SHAPE = (9, 13)
@@ -295,7 +295,7 @@ class TestLoadVideo:
 
     def test_a_video_and_a_grey_mask(self, tmp_path):
         pytest.importorskip("av")
-        write_overlay_video(tmp_path / "dog.mp4", [frame(shape=(8, 12))] * 3, [mask(shape=(8, 12))] * 3)
+        write_video(tmp_path / "dog.mp4", [frame(shape=(8, 12))] * 3)
         Image.fromarray(mask(255, shape=(8, 12))).save(tmp_path / "mask.png")
         sequence = load_video(tmp_path / "dog.mp4", tmp_path / "mask.png")
         assert (sequence.name, sequence.N, sequence.labels) == ("dog", 3, (1,))

@@ -31,13 +31,29 @@ Subparsers = argparse._SubParsersAction  # the only name argparse has for it
 
 
 def _segment(commands_of: Subparsers) -> None:
-    parser = commands_of.add_parser("segment", help="segment a video from the mask of its first frame")
-    parser.add_argument("input", type=_path, help="a folder of frames, or a video file")
-    parser.add_argument("--first-mask", type=_path, required=True, help="PNG: labels 1, 2, ..., or 0 and 255")
+    parser = commands_of.add_parser(
+        "segment",
+        help="segment a video from the mask of its first frame, or a folder of videos",
+        description="Segment a video from the mask of its first frame, by default with the weights lite-real. Without "
+        "--first-mask, INPUT is a folder of videos: NAME.mp4 or a folder NAME of frames, with the mask NAME.png beside "
+        "it. The results of each go into OUTPUT/NAME, where the other paths lie too; what is finished is skipped.",
+    )
+    parser.add_argument("input", type=_path, help="a folder of frames, a video file, or a folder of videos")
+    parser.add_argument("--first-mask", type=_path, help="PNG: labels 1, 2, ..., or 0 and 255; of a single video")
     parser.add_argument("--output", type=_path, required=True, help="folder for the masks, as indexed PNGs")
-    parser.add_argument("--video", type=_path, help="also write an overlay video in the colours of the masks, .mp4")
+    parser.add_argument("--overlay", type=_path, help="also write a video with the instances drawn over it, .mp4")
+    parser.add_argument("--cutouts", type=_path, help="also write each instance alone, a folder of RGBA PNGs for each")
+    parser.add_argument("--coco", type=_path, help="also write the masks as run lengths in COCO's JSON")
     parser.add_argument("--json", type=_path, help="also write rounds, retrievals, checkpoints and times")
-    parser.add_argument("--adapt", action="store_true", help="fine-tune N_mp on the first frame: for real video")
+    parser.add_argument(
+        "--adapt",
+        action=argparse.BooleanOptionalAction,
+        help="fine-tune N_mp on the first frame (default: yes for the preset lite); --no-adapt is much faster, and "
+        "less accurate on real video",
+    )
+    parser.add_argument(
+        "--adapt-steps", type=_at_least_one, metavar="N", help="for each instance (default: stored with the weights)"
+    )
     _add_year(parser)
     _add_preset_options(parser, "dis, dis-tuned, dis-medium, raft, flownet2:FILE, ..., or a folder")
     parser.set_defaults(command=commands.segment_video)
@@ -79,8 +95,7 @@ def _ablation(commands_of: Subparsers) -> None:
         nargs="?",
         choices=("best", "all"),
         const="best",
-        help="fine-tune N_mp on each first frame, without a time limit: best, in a sixth row; all, every row too, in a "
-        "second table",
+        help="fine-tune N_mp on each first frame: best, in a sixth row; all, every row too, in a second table",
     )
     _add_preset_options(parser, "dis, dis-tuned, dis-medium, raft, flownet2:FILE, ...")
     parser.set_defaults(command=commands.measure_ablation)
@@ -137,7 +152,7 @@ def _train(commands_of: Subparsers) -> None:
 
 def _choose(commands_of: Subparsers) -> None:
     parser = commands_of.add_parser("choose", help="choose thresholds and scales of weights on mini-val, store them")
-    parser.add_argument("weights", type=_name_or_path, help="lite, lite-davis, or an N_mp weight file")
+    parser.add_argument("weights", type=_name_or_path, help="lite, lite-real, or an N_mp weight file")
     place = parser.add_mutually_exclusive_group()
     place.add_argument("--output", type=_path, help="N_mp weight file to write, with the settings in its header")
     place.add_argument("--in-place", action="store_true", help="write into the N_mp file of the weights")
@@ -202,7 +217,7 @@ def _add_preset_options(parser: argparse.ArgumentParser, flows: str) -> None:
 
 def _add_network_options(parser: argparse.ArgumentParser, more: str = "") -> None:
     parser.add_argument(
-        "--weights", type=_name_or_path, default="lite", help=f"lite, lite-davis, or an N_mp weight file{more}"
+        "--weights", type=_name_or_path, default="lite", help=f"lite, lite-real, or an N_mp weight file{more}"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--seed", type=_seed, default=0)

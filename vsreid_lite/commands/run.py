@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import time
 import warnings
 from collections.abc import Collection, Iterable
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, product
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from vsreid_lite.config import PRESETS, Config, check_flow_name
+from vsreid_lite.commands.batch import segment_folder
+from vsreid_lite.config import LITE, PRESETS, Config, check_flow_name
 from vsreid_lite.system.files import shipped, writable_folder, write_bytes, write_json, write_text
 from vsreid_lite.system.wording import counted
 from vsreid_lite.system.workers import uninterrupted
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from vsreid_lite.datasets.benchmarks import Benchmark
     from vsreid_lite.evaluation.metrics import Scores, Statistics
+    from vsreid_lite.result import Result
     from vsreid_lite.video.video import Video
 
     Palette = NDArray[uint8]
@@ -33,32 +36,71 @@ FROM_FILES = (
     "training",
 )  # from files of earlier runs, looked for before anything is drawn
 FIGURES = (*FROM_FILES, "figure1", "figure2", "figure3", "figure4", "figure5")
+PARTS = {  # of `Result.seconds`, as the closing line of `vsreid segment` names them
+    "adaptation": "adaptation",
+    "propagation": "initial",
+    "candidates": "candidates",
+    "rounds": "rounds",
+    "merging": "merge",
+}
 
 # Imports stand inside the commands, because torch takes seconds to load. `uninterrupted` holds Ctrl-C back until they
 # are done: a library that is interrupted while loading prints a traceback of its own.
 
 
 def segment_video(options: argparse.Namespace) -> None:
-    """`vsreid segment`: masks of a folder of frames or a video, from the mask of the first frame."""
-    config = _checked_config(options)
-    video, palette, fps = _checked_video(options, config)
+    """`vsreid segment`: masks of a folder of frames or a video, from the mask of the first frame; or of many videos."""
+    if options.first_mask is not None:
+        _segment_one(options)
+        return
+    config = _checked_config(_real_video_config(options))
+    segment_folder(options, config, _read_files(config), _segment_one)
+
+
+def _segment_one(options: argparse.Namespace) -> None:
+    """Segment one video, write what is asked for, and say how long each part took."""
+    started = time.perf_counter()
+    config = _checked_config(_real_video_config(options))
+    given = _checked_video(options, config)
+    video = given.video
     size = f"{video.shape[1]} x {video.shape[0]}"
-    print(f"{video.name}: {counted(video.N, 'frame')}, {counted(video.K, 'instance')}, {size}")
+    print(f"{video.name}: {counted(video.N, 'frame')}, {counted(video.K, 'instance')}, {size}", flush=True)
+    read = time.perf_counter()
     with uninterrupted():
-        from vsreid_lite.video.movies import write_overlay_video
-        from vsreid_lite.video.outputs import write_masks
         from vsreid_lite.vsreid import segment
 
     result = segment(video, config, progress=True)
-    write_masks(options.output, video.frame_names, result.masks, palette)
-    if options.video:
-        write_overlay_video(options.video, video.frames, result.masks, fps, palette)
+    segmented = time.perf_counter()
+    _write_segmentation(options, given, result)
+    parts = {"reading": read - started, **_parts(result, segmented - read), "writing": time.perf_counter() - segmented}
+    seconds, rounds = sum(parts.values()), counted(len(result.rounds), "round")
+    listed = ", ".join(f"{name} {part:.1f}" for name, part in parts.items() if part)
+    print(f"{rounds}, {seconds:.1f} s ({listed}), {video.N / seconds:.1f} frames/s: {options.output}")
+
+
+def _parts(result: Result, seconds: float) -> dict[str, float]:
+    """What the parts of a segmentation took that took so many seconds in all; what is left is loading."""
+    done = {name: result.seconds[key] for name, key in PARTS.items()}
+    return {"loading": seconds - sum(done.values()), **done}
+
+
+def _write_segmentation(options: argparse.Namespace, given: Given, result: Result) -> None:
+    """The masks, and what else is asked for."""
+    from vsreid_lite.video.outputs import write_coco, write_cutouts, write_masks
+
+    video = given.video
+    write_masks(options.output, video.frame_names, result.masks, given.palette)
+    if options.overlay:
+        with uninterrupted():
+            from vsreid_lite.plots.overlay_video import write_overlay_video
+
+        write_overlay_video(options.overlay, video.frames, result, given.fps)
+    if options.cutouts:
+        write_cutouts(options.cutouts, video.frame_names, video.frames, result.masks, video.labels)
+    if options.coco:
+        write_coco(options.coco, given.files, result.masks, video.labels)
     if options.json:
         write_json(options.json, result.to_json())
-    seconds, adapting = result.seconds["total"], result.seconds["adaptation"]
-    parts = f" (adaptation {adapting:.1f} s)" if adapting else ""
-    rounds = counted(len(result.rounds), "round")
-    print(f"{rounds}, {seconds:.1f} s{parts}, {video.N / seconds:.1f} frames/s: {options.output}")
 
 
 def evaluate_folders(options: argparse.Namespace) -> None:
@@ -105,7 +147,7 @@ def _measure_line(name: str, measure: Statistics) -> str:
 
 def measure_ablation(options: argparse.Namespace) -> None:
     """`vsreid ablation`: the rows of Table 1 on a benchmark beside the paper's; printed, and written in four forms."""
-    config = _checked_config(options)
+    config = _checked_config(_preset_config(options))
     output = options.output or Path("runs") / _run_name(options, config)
     files = [output / name for name in ("results.json", "table1.md", "table1.csv", "table1.png")]
     benchmark = _checked_benchmark(options, config, output, files)
@@ -273,51 +315,81 @@ def _preset_config(options: argparse.Namespace) -> Config:
     )
 
 
-def _checked_config(options: argparse.Namespace) -> Config:
-    """`_preset_config`, whose device, flow and weights are there: a moment's work, before torch is loaded."""
+def _real_video_config(options: argparse.Namespace) -> Config:
+    """The configuration of `vsreid segment`: the preset lite has the weights for real video and adapts, unless said."""
+    config = _preset_config(options)
+    if config.preset != LITE.preset:
+        adapt, weights = bool(options.adapt), config.weights
+    else:
+        adapt, weights = options.adapt is not False, options.weights or "lite-real"
+    if options.adapt_steps and not adapt:
+        raise ValueError("--adapt-steps: nothing is adapted; leave out --no-adapt, or give --adapt to another preset")
+    adaptation = replace(config.adaptation, steps=options.adapt_steps)
+    return replace(config, weights=weights, adapt=adapt, adaptation=adaptation)
+
+
+def _checked_config(config: Config) -> Config:
+    """`config`, whose device, flow and weights are there: a moment's work, before torch is loaded."""
     with uninterrupted():
         from vsreid_lite.networks.weight_files import check_weights
         from vsreid_lite.system.machine import check_device
 
-    config = _preset_config(options)
     check_device(config.device)
     check_flow_name(config.flow)
     check_weights(config)
     return config
 
 
-def _checked_video(options: argparse.Namespace, config: Config) -> tuple[Video, Palette | None, float]:
-    """The video of `vsreid segment`, the colours of its masks and its frames per second; outputs are checked before."""
+class Given(NamedTuple):
+    """What `vsreid segment` is given: the video, the colours of its masks, its rate, the file name of each frame."""
+
+    video: Video
+    palette: Palette | None
+    fps: float
+    files: list[str]
+
+
+def _checked_video(options: argparse.Namespace, config: Config) -> Given:
+    """The video of `vsreid segment`; its outputs are checked before."""
     with uninterrupted():
+        from numpy import unique
+
         from vsreid_lite.video.frame_folders import frame_files
         from vsreid_lite.video.masks import check_size, read_first_mask
         from vsreid_lite.video.movies import first_frame, frame_rate
-        from vsreid_lite.video.outputs import check_video
+        from vsreid_lite.video.outputs import check_coco, check_video
         from vsreid_lite.video.video import load_video, read_frame
 
-    if options.video:
-        check_video(options.video)
+    if options.overlay:
+        check_video(options.overlay)
+    if options.coco:
+        check_coco(options.coco)
     first = read_first_mask(options.first_mask, year=options.year)
     frames = [] if options.input.is_file() else frame_files(options.input, options.first_mask)
     inputs = [options.input, options.first_mask, *frames, *_read_files(config)]
-    _check_segment_outputs(options, [path.stem for path in frames], inputs)
+    labels = [int(label) for label in unique(first.labels) if label]
+    _check_segment_outputs(options, [path.stem for path in frames], labels, inputs)
     start = read_frame(frames[0]) if frames else first_frame(options.input)
     check_size(options.first_mask, first.labels, start.shape)
     fps = frame_rate(options.input)
     video = load_video(options.input, options.first_mask, year=options.year)
     if not frames:
-        _check_segment_outputs(options, video.frame_names, inputs)
+        _check_segment_outputs(options, video.frame_names, labels, inputs)
     _warn_of_other_masks(options.output, video.frame_names)
-    return video, first.palette, fps
+    return Given(video, first.palette, fps, [path.name for path in frames] or [f"{n}.png" for n in video.frame_names])
 
 
-def _check_segment_outputs(options: argparse.Namespace, names: Iterable[str], inputs: Iterable[Path]) -> None:
-    """That masks of frames of these names, and what else is to be written, can be written and spare the inputs."""
+def _check_segment_outputs(
+    options: argparse.Namespace, names: Iterable[str], labels: Iterable[int], inputs: Iterable[Path]
+) -> None:
+    """That masks and cut-outs of these frames, and what else is asked for, can be written and spare the inputs."""
     from vsreid_lite.video.outputs import check_outputs
 
     masks = [options.output / f"{name}.png" for name in names]
-    files = [file for file in (options.video, options.json) if file is not None]
-    check_outputs([*files, *masks], options.output, inputs)
+    files = [file for file in (options.overlay, options.json, options.coco) if file is not None]
+    cutouts = product([options.cutouts] if options.cutouts else [], labels, masks)
+    each = [folder / str(label) / mask.name for folder, label, mask in cutouts]
+    check_outputs([*files, *masks, *each], options.output, inputs)
 
 
 def _warn_of_other_masks(folder: Path, names: Iterable[str]) -> None:

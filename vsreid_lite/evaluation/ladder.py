@@ -86,14 +86,9 @@ def ladder(base: Config, chosen: Collection[int] = ()) -> list[Row]:
 def adapted(rows: list[Row]) -> list[Row]:
     """The rows of the paper's ladder, with N_mp adapted to every first frame (row 26 of docs/fidelity.md)."""
     return [
-        replace(row, config=_adapting(row.config), note=_notes(row.note, _improving(row.config)))
+        replace(row, config=replace(row.config, adapt=True), note=_notes(row.note, _improving(row.config)))
         for row in rows[:PRINTED_ROWS]
     ]
-
-
-def _adapting(config: Config) -> Config:
-    """However long it takes, so that a busy machine measures the same."""
-    return replace(config, adapt=True, adaptation=replace(config.adaptation, seconds=None))
 
 
 def _improving(config: Config) -> str:
@@ -120,7 +115,9 @@ def _rows(base: Config, files: WeightFiles) -> list[Row]:
         Row(reid, retrieving),
         Row(multi_scale, best, note=mirrored),
     ]
-    ours = Row(ADAPTATION, _adapting(best), note=_notes("not in the paper's table", mirrored, _improving(best)))
+    ours = Row(
+        ADAPTATION, replace(best, adapt=True), note=_notes("not in the paper's table", mirrored, _improving(best))
+    )
     return [*rows, ours] if base.adapt else rows
 
 

@@ -142,10 +142,9 @@ def _rehearsed(
 
 def _adapted(config: Config, indices: range, workers: int, chosen: Settings) -> list[Trial]:
     config = with_propagation(replace(config, reid=False, adapt=True), scales=(1.0,))
-    whole = replace(config.adaptation, seconds=None)  # a busy machine chooses the same
     kinds = [{"steps": steps, "learning_rate": rate} for steps in STEPS for rate in LEARNING_RATES]
     jobs = [
-        (replace(config, adaptation=replace(whole, **kind)), index)  # type: ignore[arg-type]
+        (replace(config, adaptation=replace(config.adaptation, **kind)), index)  # type: ignore[arg-type]
         for kind in kinds
         for index in indices
     ]

@@ -20,7 +20,8 @@ SHIPPED = PACKAGE / "weights"
 LISTS = ("sequences", "start", "start_steps")  # tuples that JSON has made lists of
 UNTRAINED = "random"  # as `Config.weights`: the networks' sizes and speed, and nothing else
 AUTHORS_FILE = "MP2S.pth.tar"  # the release's name for its N_mp
-WEIGHT_SETS = ("lite", "lite-davis")
+WEIGHT_SETS = ("lite", "lite-real")
+REPLACED = {"lite-davis": "lite-real"}  # sets that shipped before, and what to use now
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class WeightFiles:
 
 
 def weight_files(weights: str) -> WeightFiles:
-    """The files of a shipped set ("lite", "lite-davis"), or an N_mp file NAME-propagation.safetensors of one's own.
+    """The files of a shipped set ("lite", "lite-real"), or an N_mp file NAME-propagation.safetensors of one's own.
 
     With one's own come the other files NAME-*.safetensors beside it; N_det and N_reid, where it has none, are lite's.
 
@@ -83,6 +84,8 @@ def weight_files(weights: str) -> WeightFiles:
         return _beside(SHIPPED / f"{weights}-propagation.safetensors")
     own = Path(weights)
     if not own.is_file():
+        if weights in REPLACED:
+            raise FileNotFoundError(f"{weights}: these weights were replaced by {REPLACED[weights]}; use that name")
         raise FileNotFoundError(f"{weights}: expected {' or '.join(WEIGHT_SETS)} or a weight file, found neither")
     files = _beside(own)
     lite = {part: SHIPPED / f"lite-{part}.safetensors" for part in ("detector", "identification")}

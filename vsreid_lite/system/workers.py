@@ -1,4 +1,4 @@
-"""Several processes that end with the run however it ends; Ctrl-C held back for a moment; SIGTERM taken as Ctrl-C."""
+"""Several processes that end with the run however it ends; Ctrl-C held back or taken as a wish; SIGTERM as Ctrl-C."""
 
 from __future__ import annotations
 
@@ -113,6 +113,28 @@ def uninterrupted() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def interrupt_sets(event: threading.Event) -> Iterator[None]:
+    """The first Ctrl-C in the body sets an event and raises nothing; a second one raises KeyboardInterrupt as ever.
+
+    No difference in other threads than the main one, and where Ctrl-C is ignored, as in a shell's background.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+
+    def first(*_: object) -> None:
+        signal.signal(signal.SIGINT, before)
+        event.set()
+
+    signal.signal(signal.SIGINT, first)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
-import math
+import sys
 import time
 import warnings
+from contextlib import nullcontext
+from threading import Event
 
 import cv2
 import numpy as np
@@ -15,6 +17,7 @@ from tqdm.auto import tqdm
 
 from vsreid_lite.config import AdaptationConfig, PropagationConfig
 from vsreid_lite.networks.mask_propagation import TwoStreams
+from vsreid_lite.system.workers import interrupt_sets
 from vsreid_lite.training.clips import Clip, mask_box
 from vsreid_lite.training.losses import joint_loss
 from vsreid_lite.training.propagation_samples import PropagationBatches
@@ -45,10 +48,11 @@ def adapt(
     Args:
         network: N_mp.
         video: The video. Where its instances are too small to learn, a warning says so, and the copy is as it was.
-        config: Steps for each instance; with a warning fewer where its `seconds` for each are over first.
+        config: Steps for each instance.
         propagation: Side and margin of the patches.
         seed: Of the recompositions and the guides.
-        progress: Show a bar.
+        progress: Show a bar and the expected time. The first Ctrl-C then ends the adaptation alone, with a warning:
+            the copy has learnt from the steps done by then.
 
     Raises:
         FloatingPointError: The loss or the gradient of a step is not finite.
@@ -65,30 +69,37 @@ def adapt(
 def _learn(
     network: TwoStreams, batches: PropagationBatches, video: Video, config: AdaptationConfig, progress: bool
 ) -> None:
-    """Train the network in place, until its steps are done or its time is over."""
+    """Train the network in place, until its steps are done or, where progress is shown, Ctrl-C ends them."""
     steps, learning_rate = config.pace
     steps *= video.K
     optimiser = torch.optim.AdamW(network.parameters(), learning_rate, weight_decay=0.0)
     rising = max(steps, 11)  # ten and fewer have no tenth to rise in
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, total_steps=rising, pct_start=0.1)
-    image_only = TwoStreams(network.rgb)
-    deadline = math.inf if config.seconds is None else time.monotonic() + config.seconds * video.K
-    for step in tqdm(range(steps), desc=f"adapting to {video.name}", disable=not progress):
-        loss = joint_loss(network if step % FLOW_EVERY == 0 else image_only, batches[step])
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        length = nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        if not length.isfinite():  # as after a loss that is not
-            raise FloatingPointError(f"adapting to {video.name}: the gradient is {length.item()} at step {step}")
-        optimiser.step()
-        schedule.step()
-        if step + 1 < steps and time.monotonic() > deadline:
-            warnings.warn(
-                f"{video.name}: adapted with {step + 1} of {steps} steps, as {config.seconds:g} s for each instance "
-                "were over; an idle or faster machine may find better masks",
-                stacklevel=3,
-            )
-            break
+    image_only, stopped = TwoStreams(network.rgb), Event()
+    bar = tqdm(range(steps), desc=f"adapting to {video.name}", disable=not progress)
+    with interrupt_sets(stopped) if progress else nullcontext():
+        for step in bar:
+            loss = joint_loss(network if step % FLOW_EVERY == 0 else image_only, batches[step])
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            length = nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+            if not length.isfinite():  # as after a loss that is not
+                raise FloatingPointError(f"adapting to {video.name}: the gradient is {length.item()} at step {step}")
+            optimiser.step()
+            schedule.step()
+            if step == 0:
+                began = time.perf_counter()  # the first step takes longer
+            elif step == FLOW_EVERY and progress:
+                _say_expected(steps * (time.perf_counter() - began) / FLOW_EVERY, steps, video)
+            if stopped.is_set() and step + 1 < steps:
+                done = f"{step + 1} of {steps} steps"
+                warnings.warn(f"{video.name}: adaptation stopped after {done}; going on with these", stacklevel=3)
+                break
+
+
+def _say_expected(seconds: float, steps: int, video: Video) -> None:
+    text = f"adapting to {video.name}: {steps} steps, about {seconds:.0f} s; Ctrl-C goes on with the steps done by then"
+    tqdm.write(text, file=sys.stderr)
 
 
 def _batches(video: Video, config: AdaptationConfig, propagation: PropagationConfig, seed: int) -> PropagationBatches:

@@ -1,6 +1,6 @@
 from .frame_folders import frame_files
 from .masks import read_mask, single_instance, without_void, write_mask
-from .movies import read_video, write_overlay_video
+from .movies import read_video, write_video
 from .video import load_frames
 
 __all__ = [
@@ -11,5 +11,5 @@ __all__ = [
     "single_instance",
     "without_void",
     "write_mask",
-    "write_overlay_video",
+    "write_video",
 ]

@@ -1,4 +1,4 @@
-"""Which files of a folder are the frames of a video, and in what order; torch is not needed for it."""
+"""Which files of a folder are the frames of a video, and in what order; which are videos with their masks. No torch."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ UNREAD = (
     ".cr2",
     ".nef",
 )
+MOVIES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".mts", ".wmv", ".3gp", ".gif")
 DECIDED = 2  # the series has at least this many times as many files as lie beside it; else the folder is refused
 
 
@@ -127,6 +128,41 @@ def masks_by_frame(folder: Path) -> dict[str, Path]:
         twice = next(path for path in files if found[path.stem] != path)
         raise ValueError(f"{twice}: expected one mask for a frame, found {found[twice.stem].name} beside it")
     return found
+
+
+def videos_with_masks(folder: Path, output: Path) -> list[tuple[Path, Path]]:
+    """The videos of a folder, each with the mask of its first frame: NAME.mp4 or a folder NAME of frames, and NAME.png.
+
+    Args:
+        folder: of the videos and the masks.
+        output: a folder that is no video, should it lie in this one.
+
+    Returns:
+        Pairs of a video and its mask, in natural order of the videos.
+
+    Raises:
+        ValueError: there is no video, one has no mask, a mask has no video, or two videos have one name.
+    """
+    masks = masks_by_frame(folder) if folder.is_dir() else {}
+    entries = visible_files(folder) if folder.is_dir() else []
+    videos = [path for path in entries if path.is_dir() or path.suffix.lower() in MOVIES]
+    names = {path: path.name if path.is_dir() else path.stem for path in videos}
+    inside = output.resolve()
+    videos = [path for path in videos if names[path] in masks or not inside.is_relative_to(path.resolve())]
+    if not videos:
+        raise ValueError(
+            f"{folder}: expected --first-mask with the mask of its first frame, or a folder of videos, each with its "
+            "mask beside it (NAME.mp4 or a folder NAME of frames, and NAME.png)"
+        )
+    by_name: dict[str, Path] = {}
+    for path in videos:
+        if (other := by_name.setdefault(names[path], path)) is not path:
+            raise ValueError(f"{folder}: {other.name} and {path.name} would have one mask; rename one of them")
+    if alone := [path for path in videos if names[path] not in masks]:
+        raise ValueError(f"{folder}: expected a mask beside each video, found none named as {_listed(alone)}")
+    if alone := [path for name, path in masks.items() if name not in by_name]:
+        raise ValueError(f"{folder}: expected a video beside each mask, found none named as {_listed(alone)}")
+    return [(path, masks[names[path]]) for path in videos]
 
 
 def _refuse_same_frames(folder: Path, files: list[Path]) -> None:

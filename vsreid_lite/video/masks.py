@@ -208,25 +208,6 @@ def write_mask(path: Path | str, labels: Mask, palette: NDArray[np.uint8] | None
         image.save(temporary, format="PNG")
 
 
-def overlay(frame: Frame, labels: Mask, opacity: float = 0.5, palette: NDArray[np.uint8] | None = None) -> Frame:
-    """The frame with each instance tinted in its colour.
-
-    Args:
-        frame: (H, W, 3), uint8, RGB.
-        labels: (H, W).
-        opacity: of the tint, in [0, 1].
-        palette: (n, 3), uint8, the colour of each label; labels beyond it, or all without one, have that of DAVIS.
-
-    Returns:
-        (H, W, 3), uint8.
-    """
-    colours = PALETTE.copy()
-    if palette is not None:
-        colours[: len(palette)] = palette
-    tinted = np.rint(frame * (1 - opacity) + colours[labels] * opacity).astype(np.uint8)
-    return np.where(labels[..., None] > 0, tinted, frame)
-
-
 def _labels(image: Image.Image, path: Path, shape: tuple[int, ...] | None) -> Mask:
     if image.format != "PNG":
         raise ValueError(f"{path}: expected a PNG mask, found {image.format}, which may not keep labels; {HOW_TO_SAVE}")

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsreid_lite.system.files import atomic_path
-from vsreid_lite.video.masks import Frame, Mask, overlay, size_text
+from vsreid_lite.video.masks import Frame, size_text
 
 DAVIS_RATE = 24.0  # frames per second
 NO_FRAME = "expected a video, found no frame that can be decoded"
@@ -68,27 +68,19 @@ def frame_rate(path: Path | str) -> float:
         return float(stream.average_rate or DAVIS_RATE)
 
 
-def write_overlay_video(
-    path: Path | str,
-    frames: Iterable[Frame],
-    masks: Iterable[Mask],
-    fps: float = DAVIS_RATE,
-    palette: NDArray[np.uint8] | None = None,
-) -> None:
-    """Write the frames with their instances tinted as an mp4 (H.264, or MPEG-4 where that is missing), atomically.
+def write_video(path: Path | str, frames: Iterable[Frame], fps: float = DAVIS_RATE) -> None:
+    """Write frames as an mp4 (H.264, or MPEG-4 where that is missing), atomically.
 
     Odd sizes grow by one repeated row or column, which the format needs.
 
     Args:
         path: ends in .mp4.
         frames: (H, W, 3) each, uint8, RGB.
-        masks: as many, labels (H, W).
         fps: frames per second.
-        palette: (n, 3), uint8, as for `overlay`.
 
     Raises:
         OSError: the file cannot be written.
-        ValueError: frames and masks do not fit together, or PyAV is missing.
+        ValueError: there is no frame, or PyAV is missing.
     """
     av = _pyav(path)
     if Path(path).suffix.lower() != ".mp4":
@@ -98,16 +90,9 @@ def write_overlay_video(
     with atomic_path(path) as temporary:
         try:
             with av.open(str(temporary), "w", format="mp4") as container:
-                tinted = (_tinted(*pair, palette) for pair in zip(frames, masks, strict=True))
-                _encode(av, container, tinted, fps)
+                _encode(av, container, map(_even, frames), fps)
         except av.error.FFmpegError as error:
             raise OSError(error.errno, error.strerror) from error
-
-
-def _tinted(frame: Frame, mask: Mask, palette: NDArray[np.uint8] | None) -> Frame:
-    if mask.shape != frame.shape[:2]:
-        raise ValueError(f"expected a mask of {size_text(frame.shape)}, found {size_text(mask.shape)}")
-    return _even(overlay(frame, mask, palette=palette))
 
 
 def _encode(av: ModuleType, container: Any, images: Iterable[Frame], fps: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from vsreid_lite.system.files import atomic_path, cannot_write_into, write_trial
+from vsreid_lite.system.files import atomic_path, cannot_write_into, write_json, write_trial
 from vsreid_lite.system.workers import uninterrupted
 from vsreid_lite.video.frame_folders import KINDS
-from vsreid_lite.video.masks import Mask, write_mask
+from vsreid_lite.video.masks import Frame, Mask, write_mask
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -120,6 +121,14 @@ def check_video(path: Path) -> None:
         raise ValueError(f"{path}: videos need PyAV, which is not installed (python -m pip install av)")
 
 
+def check_coco(path: Path) -> None:
+    """Check that COCO's run lengths can be written. Raises ValueError where pycocotools is not installed."""
+    if find_spec("pycocotools") is None:
+        raise ValueError(
+            f"{path}: COCO's run lengths need pycocotools, which is not installed (python -m pip install pycocotools)"
+        )
+
+
 def write_masks(
     folder: Path, names: Sequence[str], masks: Sequence[Mask], palette: NDArray[np.uint8] | None = None
 ) -> None:
@@ -134,13 +143,80 @@ def write_masks(
     Raises:
         OSError: as `atomic_path`.
     """
+    with _all_or_none(folder) as temporary:
+        for name, mask in zip(names, masks, strict=True):
+            write_mask(temporary / f"{name}.png", mask, palette)
+
+
+def write_cutouts(
+    folder: Path, names: Sequence[str], frames: Iterable[Frame], masks: Sequence[Mask], labels: Sequence[int]
+) -> None:
+    """Write each instance alone, in its place on a transparent ground: `folder`/LABEL/NAME.png, all or none.
+
+    Args:
+        folder: made if it is missing.
+        names: of the frames.
+        frames: (H, W, 3), uint8, RGB, as many.
+        masks: labels (H, W), as many.
+        labels: of the instances.
+
+    Raises:
+        OSError: as `atomic_path`.
+    """
+    with _all_or_none(folder) as temporary:
+        for name, frame, mask in zip(names, frames, masks, strict=True):
+            for label in labels:
+                inside = (mask == label).astype(np.uint8)[..., None]
+                with atomic_path(temporary / str(label) / f"{name}.png") as path:
+                    Image.fromarray(np.dstack([frame * inside, 255 * inside])).save(path, format="PNG")
+
+
+@contextmanager
+def _all_or_none(folder: Path) -> Iterator[Path]:
+    """A temporary folder: the PNGs that the body writes below it move below `folder` when it ends without error."""
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder, prefix=".", suffix=".part") as temporary:
-        for name, mask in zip(names, masks, strict=True):
-            write_mask(Path(temporary, f"{name}.png"), mask, palette)
+        yield Path(temporary)
         with uninterrupted():
-            for name in names:
-                os.replace(Path(temporary, f"{name}.png"), folder / f"{name}.png")
+            for path in Path(temporary).rglob("*.png"):
+                target = folder / path.relative_to(temporary)
+                target.parent.mkdir(exist_ok=True)
+                os.replace(path, target)
+
+
+def write_coco(path: Path, files: Sequence[str], masks: Sequence[Mask], labels: Sequence[int]) -> None:
+    """Write the masks as COCO's JSON, atomically: an image for each frame, in it each instance as run lengths.
+
+    `track_id` is the label of an instance in all frames; all are of one category.
+
+    Args:
+        path: of the file.
+        files: the file name of each frame.
+        masks: labels (H, W), as many.
+        labels: of the instances.
+
+    Raises:
+        OSError: as `atomic_path`.
+    """
+    images: list[dict[str, object]] = []
+    annotations: list[dict[str, object]] = []
+    for i, (name, mask) in enumerate(zip(files, masks, strict=True)):
+        size = {"height": mask.shape[0], "width": mask.shape[1]}
+        images.append({"id": i + 1, "file_name": name, **size, "frame_id": i})
+        for label in labels:
+            if (inside := mask == label).any():
+                found = {"id": len(annotations) + 1, "image_id": i + 1, "category_id": 1, "track_id": label}
+                annotations.append({**found, **_run_lengths(inside), "iscrowd": 0})
+    categories = [{"id": 1, "name": "instance"}]
+    write_json(path, {"images": images, "annotations": annotations, "categories": categories})
+
+
+def _run_lengths(inside: NDArray[np.bool_]) -> dict[str, object]:
+    from pycocotools import mask as coco
+
+    coded = coco.encode(np.asfortranarray(inside, np.uint8))
+    segmentation = {"size": coded["size"], "counts": coded["counts"].decode("ascii")}
+    return {"segmentation": segmentation, "area": int(coco.area(coded)), "bbox": coco.toBbox(coded).tolist()}
 
 
 def write_figure(path: Path, figure: Figure) -> None:

@@ -1,0 +1,125 @@
+"""A folder of videos: each has its result, finished ones stay, and a bad one ends no other."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from tests.command_line import ship_stubs, snapshot, tiny_frame, tiny_mask, truncate, write_frames
+from vsreid_lite import vsreid
+from vsreid_lite.commands.cli import main
+from vsreid_lite.video.frame_folders import videos_with_masks
+from vsreid_lite.video.masks import read_mask, write_mask
+from vsreid_lite.video.movies import write_video
+
+
+@pytest.fixture
+def videos(tmp_path, monkeypatch):
+    """A film and two folders of frames, each with its mask; and a file that is none of them."""
+    ship_stubs(monkeypatch, tmp_path / "weights")
+    folder = tmp_path / "videos"
+    for name in ("2", "10"):
+        write_frames(folder / name, 2)
+        write_mask(folder / f"{name}.png", tiny_mask())
+    write_video(folder / "film.mp4", [tiny_frame(i, (42, 64)) for i in range(3)])
+    write_mask(folder / "film.png", tiny_mask(shape=(42, 64)))
+    (folder / "notes.txt").write_text("of the cameraman")
+    return folder
+
+
+def run(videos, *options, output="out"):
+    return main(["segment", str(videos), "--output", str(videos.parent / output), *options])
+
+
+def results(videos, output="out"):
+    return sorted(str(path.relative_to(videos.parent / output)) for path in (videos.parent / output).rglob("*.*"))
+
+
+EVERY = ["10/.finished", "10/00000.png", "10/00001.png", "2/.finished", "2/00000.png", "2/00001.png"]
+EVERY += ["film/.finished", "film/00000.png", "film/00001.png", "film/00002.png"]
+
+
+@pytest.fixture
+def segmented(monkeypatch):
+    """The names of the videos that are segmented, in order."""
+    names, segment = [], vsreid.segment
+    monkeypatch.setattr(
+        vsreid, "segment", lambda video, *rest, **more: names.append(video.name) or segment(video, *rest, **more)
+    )
+    return names
+
+
+def test_each_video_has_its_result_in_natural_order(videos, segmented):
+    before = snapshot(videos)
+    assert run(videos) == 0
+    assert segmented == ["film", "2", "10"] and results(videos) == EVERY
+    assert np.array_equal(read_mask(videos.parent / "out" / "10" / "00000.png"), tiny_mask())
+    assert snapshot(videos) == before
+
+
+def test_other_outputs_lie_in_each_result(videos):
+    options = ["--overlay", "over.mp4", "--json", "run.json", "--coco", "coco.json", "--cutouts", "cut"]
+    assert run(videos, *options) == 0
+    cut = [f"cut/{label}/0000{i}.png" for label in (1, 2) for i in (0, 1)]
+    assert [name[2:] for name in results(videos) if name.startswith("2/")] == sorted(
+        [".finished", "00000.png", "00001.png", "coco.json", "over.mp4", "run.json", *cut]
+    )
+
+
+def test_what_is_finished_is_skipped_and_what_has_changed_is_done_again(videos, segmented, capsys):
+    assert run(videos) == 0
+    segmented.clear()
+    assert run(videos) == 0 and segmented == []
+    assert f"film.mp4: finished before: {videos.parent / 'out' / 'film'}" in capsys.readouterr().out
+    write_mask(videos / "10.png", tiny_mask((1,)))
+    assert run(videos) == 0 and segmented == ["10"]
+    assert run(videos, "--seed", "1") == 0 and segmented == ["10", "film", "2", "10"]
+
+
+def test_what_was_stopped_is_done_again(videos, segmented, monkeypatch, capsys):
+    count = []
+
+    def stop(*_):
+        count.append(1)
+        if len(count) == 4:  # in the second video
+            raise KeyboardInterrupt
+        write_mask(*_)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("vsreid_lite.video.outputs.write_mask", stop)
+        assert run(videos) == 1
+    assert results(videos) == ["film/.finished", "film/00000.png", "film/00001.png", "film/00002.png"]
+    segmented.clear()
+    assert run(videos) == 0 and segmented == ["2", "10"] and results(videos) == EVERY
+
+
+def test_a_bad_video_ends_no_other_and_is_named_at_the_end(videos, segmented, capsys):
+    truncate(videos / "10.png")
+    assert run(videos) == 2
+    assert segmented == ["film", "2"]
+    lines = [line for line in capsys.readouterr().err.replace("\r", "\n").splitlines() if line.startswith("vsreid:")]
+    assert "10.png: unreadable or truncated image" in lines[0]
+    assert lines[1:] == [f"vsreid: error: {videos}: 1 of 3 videos failed, see above: 10; run again when mended"]
+    write_mask(videos / "10.png", tiny_mask())
+    assert run(videos) == 0 and segmented == ["film", "2", "10"] and results(videos) == EVERY
+
+
+def test_an_error_of_the_package_itself_ends_all(videos, monkeypatch):
+    monkeypatch.setattr(vsreid, "segment", lambda *_, **__: {}["a fault"])
+    with pytest.raises(KeyError):
+        run(videos)
+
+
+def test_results_among_the_videos_are_no_video(videos):
+    assert run(videos, output="videos/results") == 0
+    assert run(videos, output="videos/results") == 0
+    assert results(videos, "videos/results") == EVERY
+
+
+def test_pairs_are_found_whatever_the_case_of_an_ending(videos):
+    (videos / "film.mp4").rename(videos / "film.MOV")
+    (videos / "film.png").rename(videos / "film.PNG")
+    shutil.move(videos / "2", videos / "take.2")
+    (videos / "2.png").rename(videos / "take.2.png")
+    found = [(video.name, mask.name) for video, mask in videos_with_masks(videos, videos / "out")]
+    assert found == [("film.MOV", "film.PNG"), ("take.2", "take.2.png"), ("10", "10.png")]

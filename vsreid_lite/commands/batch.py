@@ -1,0 +1,82 @@
+"""`vsreid segment` for a folder of videos, one after another: finished ones are skipped, a bad one ends no other."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from vsreid_lite import __version__
+from vsreid_lite.commands.errors import INTERRUPTED, explain
+from vsreid_lite.config import Config
+from vsreid_lite.system.files import fingerprint, visible_files, write_text
+from vsreid_lite.system.wording import counted
+
+EXTRAS = ("overlay", "json", "coco", "cutouts")  # options whose paths lie in each result folder
+FINISHED = ".finished"  # in a result folder that is complete: the key of what it was made from
+
+
+def segment_folder(
+    options: argparse.Namespace, config: Config, read: Sequence[Path], segment: Callable[[argparse.Namespace], None]
+) -> None:
+    """Segment each video of a folder, with the mask NAME.png beside it, into the folder NAME below the output.
+
+    Args:
+        options: of `vsreid segment`, without a first mask.
+        config: what they say, for the key of a result.
+        read: the files of weights and flow that it reads.
+        segment: what segments one video, by options of its own.
+
+    Raises:
+        ValueError: videos and masks do not pair, before anything is written; or some videos failed, after all others.
+    """
+    from vsreid_lite.video.frame_folders import videos_with_masks
+    from vsreid_lite.video.outputs import check_outputs
+
+    pairs = videos_with_masks(options.input, options.output)
+    check_outputs([], options.output, [options.input, *(path for pair in pairs for path in pair)])
+    every = [_of_one(options, video, mask) for video, mask in pairs]
+    failed = []
+    for one in every:
+        finished = one.output / FINISHED
+        try:
+            key = _key(one, config, read)
+            if finished.is_file() and finished.read_text(encoding="utf-8") == key:
+                print(f"{one.input.name}: finished before: {one.output}")
+                continue
+            finished.unlink(missing_ok=True)
+            segment(one)
+            write_text(finished, key)
+        except Exception as error:
+            verdict = explain(error)
+            if verdict is None or verdict[0] == INTERRUPTED:
+                raise
+            failed.append(one.input.name)
+            print(f"vsreid: {verdict[1]}", file=sys.stderr)
+    if failed:
+        count = f"{len(failed)} of {counted(len(every), 'video')}"
+        raise ValueError(f"{options.input}: {count} failed, see above: {', '.join(failed)}; run again when mended")
+
+
+def _of_one(options: argparse.Namespace, video: Path, mask: Path) -> argparse.Namespace:
+    """The options of one video."""
+    output = options.output / mask.stem
+    given = {name: path for name in EXTRAS if (path := getattr(options, name)) is not None}
+    for name, path in given.items():
+        if path.is_absolute() or ".." in path.parts:
+            raise ValueError(f"--{name} {path}: expected a name inside each result folder, as {path.name}")
+    extras = {name: output / path for name, path in given.items()}
+    return argparse.Namespace(**{**vars(options), "input": video, "first_mask": mask, "output": output, **extras})
+
+
+def _key(one: argparse.Namespace, config: Config, read: Sequence[Path]) -> str:
+    """Changes with everything that the result of one video depends on."""
+    frames = visible_files(one.input) if one.input.is_dir() else [one.input]
+    content = fingerprint(path for path in (*frames, one.first_mask, *read) if path.is_file())
+    extras = [str(getattr(one, name)) for name in EXTRAS]
+    made = json.dumps([__version__, asdict(config), one.year, extras, content])
+    return hashlib.sha256(made.encode()).hexdigest()
