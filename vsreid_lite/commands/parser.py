@@ -33,7 +33,16 @@ Subparsers = argparse._SubParsersAction  # the only name argparse has for it
 def _segment(commands_of: Subparsers) -> None:
     parser = commands_of.add_parser("segment", help="segment a video from the mask of its first frame")
     parser.add_argument("input", type=_path, help="a folder of frames, or a video file")
-    parser.add_argument("--first-mask", type=_path, required=True, help="PNG: labels 1, 2, ..., or 0 and 255")
+    parser.add_argument("--first-mask", type=_path, help="PNG: labels 1, 2, ..., or 0 and 255")
+    parser.add_argument(
+        "--mask",
+        type=_mask,
+        action="append",
+        default=[],
+        metavar="FRAME=PNG",
+        help="the mask of another frame, as 42=later.png, for instances that enter later and for corrections; may be "
+        "given several times. FRAME is the number in the names of frames and output masks",
+    )
     parser.add_argument("--output", type=_path, required=True, help="folder for the masks, as indexed PNGs")
     parser.add_argument("--video", type=_path, help="also write an overlay video in the colours of the masks, .mp4")
     parser.add_argument("--json", type=_path, help="also write rounds, retrievals, checkpoints and times")
@@ -223,6 +232,14 @@ def _name_or_path(text: str) -> str:
         return f"{kind}:{_path(file)}"
     path = _path(text)  # "./lite" is a file and "lite" a name, which a Path would not tell apart
     return str(path) if text.startswith("~") else text
+
+
+def _mask(text: str) -> tuple[str, Path]:
+    """The name or number of a frame, without leading zeros, and the path of its mask."""
+    frame, _, path = text.partition("=")
+    if not frame or not path:
+        raise argparse.ArgumentTypeError(f"expected FRAME=PNG, as 42=later.png, found {text!r}")
+    return str(int(frame)) if frame.isdecimal() else frame, _path(path)
 
 
 def _names(text: str) -> tuple[str, ...]:

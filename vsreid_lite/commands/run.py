@@ -7,12 +7,12 @@ import shlex
 import warnings
 from collections.abc import Collection, Iterable
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vsreid_lite.config import PRESETS, Config, check_flow_name
-from vsreid_lite.system.files import shipped, writable_folder, write_bytes, write_json, write_text
+from vsreid_lite.system.files import natural_key, shipped, writable_folder, write_bytes, write_json, write_text
 from vsreid_lite.system.wording import counted
 from vsreid_lite.system.workers import uninterrupted
 
@@ -290,25 +290,41 @@ def _checked_video(options: argparse.Namespace, config: Config) -> tuple[Video, 
     """The video of `vsreid segment`, the colours of its masks and its frames per second; outputs are checked before."""
     with uninterrupted():
         from vsreid_lite.video.frame_folders import frame_files
-        from vsreid_lite.video.masks import check_size, read_first_mask
+        from vsreid_lite.video.masks import check_size, read_given_masks
         from vsreid_lite.video.movies import first_frame, frame_rate
         from vsreid_lite.video.outputs import check_video
-        from vsreid_lite.video.video import load_video, read_frame
+        from vsreid_lite.video.video import load_video, mask_frames, read_frame
 
     if options.video:
         check_video(options.video)
-    first = read_first_mask(options.first_mask, year=options.year)
-    frames = [] if options.input.is_file() else frame_files(options.input, options.first_mask)
-    inputs = [options.input, options.first_mask, *frames, *_read_files(config)]
-    _check_segment_outputs(options, [path.stem for path in frames], inputs)
+    later = _later_masks(options)
+    paths = [path for path in (options.first_mask, *later.values()) if path]
+    masks, palette = read_given_masks(paths, options.year)
+    frames = [] if options.input.is_file() else frame_files(options.input, options.first_mask, [*later.values()])
+    names, inputs = [path.stem for path in frames], [options.input, *paths, *frames, *_read_files(config)]
+    _check_segment_outputs(options, names, inputs)
+    if frames:  # a video has to be read before its frames are known
+        mask_frames(names, options.first_mask, later)
     start = read_frame(frames[0]) if frames else first_frame(options.input)
-    check_size(options.first_mask, first.labels, start.shape)
+    for path, mask in zip(paths, masks, strict=True):
+        check_size(path, mask.labels, start.shape)
     fps = frame_rate(options.input)
-    video = load_video(options.input, options.first_mask, year=options.year)
+    video = load_video(options.input, options.first_mask, year=options.year, later_masks=later)
     if not frames:
         _check_segment_outputs(options, video.frame_names, inputs)
     _warn_of_other_masks(options.output, video.frame_names)
-    return video, first.palette, fps
+    return video, palette, fps
+
+
+def _later_masks(options: argparse.Namespace) -> dict[str, Path]:
+    """The masks of `--mask` by the frames they name, in the order of these, however they were given."""
+    pairs = sorted(options.mask, key=lambda pair: natural_key(Path(pair[0])))
+    if not pairs and not options.first_mask:
+        raise ValueError("expected --first-mask PNG, or --mask FRAME=PNG for an instance that enters later, found none")
+    for (frame, path), (other, another) in pairwise(pairs):
+        if frame == other:
+            raise ValueError(f"{another}: expected one mask for frame {frame}, found {path} for it, too")
+    return dict(pairs)
 
 
 def _check_segment_outputs(options: argparse.Namespace, names: Iterable[str], inputs: Iterable[Path]) -> None:
