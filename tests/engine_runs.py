@@ -33,6 +33,7 @@ runs = st.builds(
     N=st.integers(1, 8),
     K=st.integers(1, 4),
     shape=st.tuples(st.integers(9, 25), st.integers(9, 25)),
+    later=st.booleans(),
     config=st.builds(
         lambda patch, use_box, scales, flip, enlarge, rho_reid, rho_occ, only_absent, improvement: dataclasses.replace(
             CONFIG,
@@ -62,9 +63,19 @@ release_rules = st.builds(
 )
 
 
-def run(seed, N, K, shape, config, run_segment=segment, **options):
-    sequence = random_sequence(seed, N, K, shape)
+def run(seed, N, K, shape, config, later=False, run_segment=segment, **options):
+    sequence = random_sequence(seed, N, K, shape, later)
     return run_segment(sequence, config, random_networks(seed), RandomFlow(seed), **options)
+
+
+def sequence_of(arguments):
+    """The sequence that `run` segments."""
+    return random_sequence(*(arguments[name] for name in ("seed", "N", "K", "shape", "later")))
+
+
+def given_places(sequence):
+    """The (frame, instance) whose masks are given."""
+    return [place for place, _ in sequence.given_probabilities()]
 
 
 def assert_equal_runs(ours, theirs):

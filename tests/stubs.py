@@ -146,6 +146,16 @@ class ListedScores:
 
 
 @dataclass
+class ListedRows:
+    """The embeddings written down for each frame and box."""
+
+    rows: dict[tuple[int, Box], list[float]]
+
+    def embed(self, frame, boxes):
+        return torch.tensor([self.rows[frame_index(frame), box] for box in boxes])
+
+
+@dataclass
 class RandomIdentification:
     """Rows drawn from a small grid by frame and box, so that equal scores do happen."""
 
@@ -159,22 +169,36 @@ class RandomIdentification:
         return torch.nn.functional.normalize(torch.tensor(np.array(rows), dtype=torch.float32).reshape(-1, 3), dim=1)
 
 
-def random_sequence(seed, N, K, shape):
-    """Frames of noise with a brightness of their own, and K instances that are boxes, all visible in the first mask."""
+def random_mask(rng, shape, labels):
+    """Boxes, each with a pixel of its own where another was painted over it."""
+    mask = np.zeros(shape, np.uint8)
+    for label in labels:
+        y, x = rng.integers(0, shape[0] - 4), rng.integers(0, shape[1] - 4)
+        mask[y : y + rng.integers(4, 12), x : x + rng.integers(4, 12)] = label
+    for k, label in enumerate(labels):
+        if not (mask == label).any():
+            mask[-1, k] = label
+    return mask
+
+
+def random_sequence(seed, N, K, shape, later=False):
+    """Frames of noise with a brightness of their own, and K instances that are boxes, all visible in the first mask.
+
+    later: two later masks show some of them again, or for the first time.
+    """
     rng = np.random.default_rng(seed)
     brightness = rng.integers(0, 256, (N, 1, 1, 3))
     frames = (rng.integers(128, 256, (N, *shape, 3)) * brightness // 256).astype(np.uint8)
     frames[:, 0, 0, 0] = np.arange(N)
     labels = sorted(int(label) for label in rng.choice(np.arange(1, 255), K, replace=False))
-    mask = np.zeros(shape, np.uint8)
-    for label in labels:
-        y, x = rng.integers(0, shape[0] - 4), rng.integers(0, shape[1] - 4)
-        mask[y : y + rng.integers(4, 12), x : x + rng.integers(4, 12)] = label
-    for k, label in enumerate(labels):  # a pixel of its own for those that were painted over
-        if not (mask == label).any():
-            mask[-1, k] = label
+    mask = random_mask(rng, shape, labels)
     kept = tuple(label for label in labels if (mask == label).any())
-    return Video("random", list(frames), mask, labels=kept)
+    masks = {}
+    for i in rng.permutation(np.arange(1, N))[: 2 * later].tolist():
+        shown = rng.permutation(kept)[: rng.integers(1, len(kept) + 1)]
+        masks[i] = random_mask(rng, shape, shown.tolist())
+        mask[np.isin(mask, np.intersect1d(shown[::2], masks[i]))] = 0  # every other one enters later
+    return Video("random", list(frames), mask, labels=kept, later_masks=masks)
 
 
 def random_networks(seed):

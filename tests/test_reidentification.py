@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.stubs import SQUARE, ListedDetector, RandomDetector, RandomIdentification, blank_frames
+from tests.stubs import SQUARE, ListedDetector, ListedRows, RandomDetector, RandomIdentification, blank_frames
 from vsreid_lite.config import ReidConfig, ReleaseRules
 from vsreid_lite.geometry import Box, iou
 from vsreid_lite.reidentification import (
@@ -16,6 +16,7 @@ from vsreid_lite.reidentification import (
     cosine_similarity,
     embed_templates,
     find_candidates,
+    likeness_to,
     overlaps,
     recognised,
     reidentify,
@@ -144,31 +145,43 @@ def test_a_retrieval_is_the_printed_loop(seed, rho_reid, rho_occ, improvement):
             P[i, k, box[0].y0 : box[0].y1, box[0].x0 : box[0].x1] = 1
             current[i, k] = box[0].x0, box[0].y0, box[0].x1, box[0].y1
     detector, identification = RandomDetector(seed), RandomIdentification(seed)
-    templates = embed_templates(FRAMES[0], [SQUARE, FAR], identification)
+    templates = dict(enumerate(embed_templates(FRAMES[0], [SQUARE, FAR], identification)))
     best, s_hat = None, -1.0
     for i in range(1, N):
         for k in range(K):
             r = reidentify(FRAMES[i], P[i, k], templates[k], detector, identification, config, i, k)
             if r and r.score > s_hat and start[i, k] != i:
                 best, s_hat = r, r.score
-    candidates = find_candidates(FRAMES, templates, detector, identification, config)
+    candidates = find_candidates(FRAMES, {(0, k): t for k, t in templates.items()}, detector, identification, config)
     assert candidates.retrieve(current, start, config) == (None if s_hat < 0 else best)
 
 
 def test_a_video_without_candidates_or_with_one_frame_has_no_retrieval():
-    nobody = find_candidates(FRAMES, torch.ones(1, 2), ListedDetector({}), ScoreByBox({}), ReidConfig())
+    nobody = find_candidates(FRAMES, {(0, 0): torch.ones(2)}, ListedDetector({}), ScoreByBox({}), ReidConfig())
     assert nobody.scores.max() == -np.inf
     assert nobody.retrieve(np.zeros((4, 1, 4), np.int64), np.zeros((4, 1), np.int64), ReidConfig()) is None
-    one = Candidates(np.zeros((1, 1, 4), np.int64), np.ones((1, 1, 1), np.float32), nothing)
+    one = Candidates(np.zeros((1, 1, 4), np.int64), np.ones((1, 1, 1), np.float32), np.zeros((1, 1), np.int64), nothing)
     assert one.retrieve(np.zeros((1, 1, 4), np.int64), np.zeros((1, 1), np.int64), ReidConfig()) is None
 
 
-def test_frame_0_is_never_searched_even_where_nothing_starts_there():
-    everywhere = Candidates(
-        np.full((3, 1, 4), as_row(FAR)), np.array([0.9, 0.6, 0.7], np.float32)[:, None, None], nothing
-    )
-    nowhere, unset = np.zeros((3, 1, 4), np.int64), np.full((3, 1), -1)  # nothing was propagated
-    assert everywhere.retrieve(nowhere, unset, ReidConfig(0.5, 0.3)).frame == 2
+def test_frames_where_all_instances_are_given_are_not_searched():
+    detector, identification = ListedDetector({i: [FAR] for i in range(4)}), ScoreByBox({FAR: 0.9})
+    templates = {(0, 0): TEMPLATE, (0, 1): TEMPLATE, (2, 0): TEMPLATE}
+    found = find_candidates(FRAMES, templates, detector, identification, ReidConfig())
+    assert np.isfinite(found.scores).all(1).tolist() == [False, True, True, True] and detector.calls == 3
+
+
+def test_of_several_templates_the_most_similar_counts_and_of_equal_ones_the_first():
+    """By hand, and as `reidentify` has it for one frame and one instance."""
+    templates = {(0, 0): [1.0, 0.0], (1, 1): [0.0, 1.0], (2, 0): [0.0, 1.0], (3, 0): [0.0, 1.0]}
+    templates = {place: torch.tensor(row) for place, row in templates.items()}
+    scores, frames = likeness_to(templates, torch.tensor([[1.0, 0.0], [0.6, 0.8]]))
+    assert np.allclose(scores, [[1, 0], [0.8, 0.8]]) and frames.tolist() == [[0, 1], [2, 1]]
+    own = torch.stack([templates[i, 0] for i in (0, 2, 3)])
+    detector, identification = ListedDetector({0: [FAR]}), ListedRows({(0, FAR): [0.6, 0.8]})
+    retrieval = reidentify(FRAMES[0], square(), own, detector, identification, ReidConfig(0.5, 0.3), 5)
+    assert (retrieval.score, retrieval.frame, retrieval.template) == (pytest.approx(0.8), 5, 1)
+    assert reidentify(FRAMES[0], square(), own[:1], detector, identification, ReidConfig(0.7, 0.3)) is None
 
 
 def nothing(i, k, box):
@@ -185,7 +198,7 @@ def table(best, current, scores, N=2, likeness=nothing):
     boxes[-1], now[-1] = [as_row(box) for box in best], [as_row(box) for box in current]
     similarity = np.full((N, K, K), -np.inf, np.float32)
     similarity[-1] = scores
-    return Candidates(boxes, similarity, likeness), now
+    return Candidates(boxes, similarity, np.zeros((N, K), np.int64), likeness), now
 
 
 def retrieved(candidates, current, rho_reid=0.5, rho_occ=0.3, improvement=None, **rules):
@@ -237,7 +250,7 @@ def test_row_13_what_a_map_shows_is_embedded_once():
 
     rule = ReidConfig(0.5, 0.3, improvement=0.5)
     network = Counting({FAR: 0.9, SQUARE: 0.75})
-    candidates = find_candidates(FRAMES[:2], TEMPLATE[None], ListedDetector({1: [FAR]}), network, rule)
+    candidates = find_candidates(FRAMES[:2], {(0, 0): TEMPLATE}, ListedDetector({1: [FAR]}), network, rule)
     current = np.array([[as_row(SQUARE)], [as_row(SQUARE)]])
     for _ in range(3):
         assert candidates.retrieve(current, np.zeros((2, 1), np.int64), rule) is None
@@ -280,7 +293,10 @@ def test_row_21_only_some_instances_may_be_searched_and_compete():
 def test_a_detector_recognises_the_instances_that_it_finds_in_the_first_frame():
     detector = ListedDetector({0: [NEAR, Box(20, 8, 28, 20)]})
     assert iou(NEAR, SQUARE) > 0.5 > iou(Box(20, 8, 28, 20), FAR)
-    assert recognised(FRAMES[0], [SQUARE, FAR], detector) == [True, False]
-    assert recognised(FRAMES[0], [SQUARE], ListedDetector({})) == [False]
+    assert recognised(FRAMES, {(0, 0): SQUARE, (0, 1): FAR}, detector) == [True, False]
+    assert recognised(FRAMES, {(0, 0): SQUARE}, ListedDetector({})) == [False]
     half, less = Box(4, 4, 12, 8), Box(4, 4, 12, 7)  # an IoU of one half will do, 0.375 will not
-    assert [recognised(FRAMES[0], [SQUARE], ListedDetector({0: [box]})) for box in (half, less)] == [[True], [False]]
+    assert [recognised(FRAMES, {(0, 0): SQUARE}, ListedDetector({0: [box]})) for box in (half, less)] == [
+        [True],
+        [False],
+    ]

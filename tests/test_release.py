@@ -2,12 +2,24 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.engine_runs import CONFIG, FAR, THOROUGH, assert_equal_runs, listed, release_rules, run, runs
+from tests.engine_runs import (
+    CONFIG,
+    FAR,
+    THOROUGH,
+    assert_equal_runs,
+    given_places,
+    listed,
+    release_rules,
+    run,
+    runs,
+    sequence_of,
+)
 from tests.stubs import SQUARE, CopyGuide, ListedDetector, ListedScores, RandomFlow, ZeroFlow, frame_index, square_mask
 from vsreid_lite.config import AUTHORS, PropagationConfig, ReleaseRules
 from vsreid_lite.geometry import Box, warp_averaged
@@ -84,13 +96,16 @@ def test_with_every_rule_at_the_papers_value_it_is_the_engine(arguments):
 
 @THOROUGH
 @given(runs, release_rules)
-def test_under_any_rules_each_frame_and_instance_starts_at_most_once(arguments, rules):
+def test_under_any_rules_each_frame_and_instance_starts_at_most_once_and_given_masks_stay(arguments, rules):
     arguments["config"] = replace(arguments["config"], release=rules)
-    result = run(**arguments)
-    starts = [(r.frame, r.instance) for r in result.retrievals]
-    assert len(set(starts)) == len(starts) and all(frame > 0 for frame, _ in starts)
+    result, sequence = run(**arguments), sequence_of(arguments)
+    starts = given_places(sequence) + [(r.frame, r.instance) for r in result.retrievals]
+    assert len(set(starts)) == len(starts)
     assert len(result.masks) == arguments["N"]
     assert all(result.start[i, k] == i for i, k in starts)
+    for i, k in given_places(sequence):
+        label = sequence.labels[k]
+        assert np.array_equal(result.masks[i] == label, sequence.given[i] == label)
 
 
 BESIDE = Box(12, 4, 20, 12)  # shares an edge with SQUARE

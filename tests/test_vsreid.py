@@ -8,10 +8,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.engine_runs import CONFIG, FAR, THOROUGH, assert_equal_runs, listed, run, runs
+from tests.engine_runs import CONFIG, FAR, THOROUGH, assert_equal_runs, given_places, listed, run, runs, sequence_of
 from tests.stubs import (
     SQUARE,
     CopyGuide,
+    ListedDetector,
+    ListedRows,
     ListedScores,
     NeverSeesAnything,
     RandomFlow,
@@ -19,7 +21,6 @@ from tests.stubs import (
     ZeroFlow,
     blank_frames,
     random_networks,
-    random_sequence,
     square_mask,
 )
 from vsreid_lite.config import ReidConfig
@@ -49,32 +50,34 @@ def test_the_random_runs_are_worth_comparing():
 @given(runs)
 def test_each_frame_and_instance_starts_at_most_once_and_the_loop_ends(arguments):
     result = run(**arguments)
-    starts = [(r.frame, r.instance) for r in result.retrievals]
-    assert len(set(starts)) == len(starts) <= max(arguments["N"] - 1, 0) * result.start.shape[1]
-    assert all(frame > 0 for frame, _ in starts)
+    given = given_places(sequence_of(arguments))
+    starts = given + [(r.frame, r.instance) for r in result.retrievals]
+    assert len(set(starts)) == len(starts) <= result.start.size
 
 
 @THOROUGH
 @given(runs)
 def test_after_any_history_the_checkpoint_is_the_nearest_start_and_ties_go_to_the_older(arguments):
-    result = run(**arguments)
-    starts = {k: [0] for k in range(result.start.shape[1])}
-    for round in result.rounds:
-        starts[round.retrieval.instance].append(round.retrieval.frame)
-        for k, of_k in starts.items():
-            for i in range(arguments["N"]):
-                nearest = min(of_k, key=lambda s: abs(s - i))  # min keeps the first, which is the oldest
-                assert round.start[i, k] == (0 if i == 0 else nearest)
+    """Given masks are the oldest, those of earlier frames before those of later ones."""
+    result, sequence = run(**arguments), sequence_of(arguments)
+    starts = {k: [i for i, one in given_places(sequence) if one == k] for k in range(sequence.K)}
+    history = [(None, sequence.starts), *((round.retrieval, round.start) for round in result.rounds)]
+    for retrieval, start in history:
+        if retrieval is not None:
+            starts[retrieval.instance].append(retrieval.frame)
+        for i, k in np.ndindex(start.shape):
+            assert start[i, k] == min(starts[k], key=lambda s: abs(s - i))  # min keeps the first, which is the oldest
+    assert np.array_equal(result.start, history[-1][1])
 
 
 @THOROUGH
 @given(runs)
 def test_a_round_changes_one_interval_of_one_instance(arguments):
-    result = run(**arguments, keep_maps=True)
+    result, given = run(**arguments, keep_maps=True), given_places(sequence_of(arguments))
     for before, after, round in zip(result.snapshots, result.snapshots[1:], result.rounds, strict=False):
         k = round.retrieval.instance
         assert list(round.updated) == list(range(round.updated[0], round.updated[-1] + 1))
-        assert round.retrieval.frame in round.updated and 0 not in round.updated
+        assert round.retrieval.frame in round.updated and not {(i, k) for i in round.updated} & {*given}
         changed = {(i, j) for i, P in enumerate(after) for j, p in enumerate(P) if p is not before[i][j]}
         assert changed == {(i, k) for i in round.updated}
 
@@ -82,13 +85,13 @@ def test_a_round_changes_one_interval_of_one_instance(arguments):
 @THOROUGH
 @given(runs, st.randoms(use_true_random=False))
 def test_the_order_of_the_instances_does_not_matter(arguments, random):
-    sequence = random_sequence(*(arguments[name] for name in ("seed", "N", "K", "shape")))
+    sequence = sequence_of(arguments)
     order = random.sample(range(sequence.K), sequence.K)  # instance k becomes instance order[k]
-    relabelled = np.zeros_like(sequence.first_mask)
-    for k, label in enumerate(sequence.labels):
-        relabelled[sequence.first_mask == label] = sequence.labels[order[k]]
+    new = np.zeros(256, np.uint8)
+    new[list(sequence.labels)] = [sequence.labels[k] for k in order]
     networks, F = random_networks(arguments["seed"]), RandomFlow(arguments["seed"])
-    other = dataclasses.replace(sequence, first_mask=relabelled)
+    relabelled = {i: new[mask] for i, mask in sequence.given.items()}
+    other = dataclasses.replace(sequence, first_mask=relabelled.pop(0), later_masks=relabelled)
     ours, theirs = (segment(s, arguments["config"], networks, F, keep_maps=True) for s in (sequence, other))
     for k in range(sequence.K):
         assert [(r.box, r.score, r.frame) for r in ours.retrievals if r.instance == k] == [
@@ -97,6 +100,86 @@ def test_the_order_of_the_instances_does_not_matter(arguments, random):
         assert np.array_equal(ours.start[:, k], theirs.start[:, order[k]])
         for P, Q in zip(ours.probabilities, theirs.probabilities, strict=True):
             assert torch.equal(P[k].dense(), Q[order[k]].dense())
+
+
+@THOROUGH
+@given(runs)
+def test_given_masks_are_returned_as_they_were_given(arguments):
+    result, sequence = run(**arguments), sequence_of(arguments)
+    for i, mask in sequence.given.items():
+        for label in np.intersect1d(mask, sequence.labels):
+            assert np.array_equal(result.masks[i] == label, mask == label)
+
+
+@THOROUGH
+@given(runs)
+def test_the_order_of_the_masks_does_not_matter(arguments):
+    sequence = sequence_of(arguments | {"later": True})
+    other = dataclasses.replace(sequence, later_masks=dict(reversed(sequence.later_masks.items())))
+    networks, F = random_networks(arguments["seed"]), RandomFlow(arguments["seed"])
+    assert_equal_runs(*(segment(s, arguments["config"], networks, F, keep_maps=True) for s in (sequence, other)))
+
+
+def with_later(sequence, masks, first=True):
+    """`sequence` with masks of later frames, and without its first one on request."""
+    first_mask = sequence.first_mask * np.uint8(first)
+    return dataclasses.replace(sequence, first_mask=first_mask, labels=(), later_masks=masks)
+
+
+@pytest.mark.parametrize("run_segment", [segment, segment_as_printed])
+def test_an_instance_that_enters_later_is_propagated_both_ways_from_its_mask(run_segment):
+    sequence, networks = listed(6, {}, {})
+    result = run_segment(
+        with_later(sequence, {4: square_mask(boxes=(FAR,))}, first=False), CONFIG, networks, ZeroFlow()
+    )
+    assert result.start[:, 0].tolist() == [4] * 6
+    assert [Box.from_probability(torch.from_numpy(mask)) for mask in result.masks] == [FAR] * 6
+
+
+@pytest.mark.parametrize("run_segment", [segment, segment_as_printed])
+def test_a_correction_resets_the_frames_that_are_nearer_to_it(run_segment):
+    """Frame 3 is as near to the first frame, which comes before."""
+    sequence, networks = listed(9, {}, {})
+    result = run_segment(with_later(sequence, {6: square_mask(boxes=(FAR,))}), CONFIG, networks, ZeroFlow())
+    assert result.start[:, 0].tolist() == [0] * 4 + [6] * 5
+    assert [Box.from_probability(torch.from_numpy(mask)) for mask in result.masks] == [SQUARE] * 4 + [FAR] * 5
+
+
+def test_a_later_mask_speaks_for_the_instances_that_it_shows_and_takes_their_pixels():
+    """Instance 1 stays where it is, but for what frame 2 says is instance 2, all frames before and after included."""
+    sequence, networks = listed(5, {}, {})
+    left = Box(4, 4, 8, 12)
+    result = both(with_later(sequence, {2: square_mask(boxes=(left,), labels=(2,))}), networks)
+    assert result.labels == (1, 2) and result.start.tolist() == [[0, 2]] * 5
+    assert (result.masks[2][4:12, 4:8] == 2).all() and (result.masks[2][4:12, 8:12] == 1).all()
+    assert (result.probabilities[4][0].region(left) < 0.5).all()  # carried on from frame 2, without these pixels
+
+
+def test_a_retrieval_takes_the_guide_from_the_template_that_it_is_most_like():
+    """The template of frame 6 fills its box, that of the first frame has a hole."""
+    rows = {(0, SQUARE): [1.0, 0.0], (6, FAR): [0.0, 1.0]}
+    holed = square_mask()
+    holed[6:10, 6:10] = 0
+    sequence = Video("two templates", blank_frames(7), holed, later_masks={6: square_mask(boxes=(FAR,))})
+    networks = Networks(CopyGuide(), ListedDetector({2: [FAR]}), ListedRows(rows))
+    for row, template, filled in (([0.6, 0.8], 6, True), ([0.8, 0.6], 0, False)):
+        rows[2, FAR] = row
+        result = both(sequence, networks)
+        (found,) = result.retrievals
+        assert (found.frame, found.template, found.score) == (2, template, pytest.approx(0.8))
+        assert result.masks[2][8:16, 18:26].all() == filled
+
+
+def test_the_first_frame_is_searched_for_an_instance_that_it_does_not_show():
+    """It vanishes on the dark frame 1 on its way back from frame 2."""
+    rows = {(2, SQUARE): [1.0, 0.0], (0, FAR): [0.8, 0.6]}
+    sequence = Video(
+        "backwards", blank_frames(3, values=[200, 0, 200]), square_mask(boxes=()), later_masks={2: square_mask()}
+    )
+    networks = Networks(CopyGuide(), ListedDetector({0: [FAR], 2: [FAR]}), ListedRows(rows))
+    result = both(sequence, networks)
+    assert [(r.frame, r.template) for r in result.retrievals] == [(0, 2)]
+    assert result.start[:, 0].tolist() == [0, 2, 2] and Box.from_probability(torch.from_numpy(result.masks[0])) == FAR
 
 
 @pytest.mark.parametrize("run_segment", [segment, segment_as_printed])

@@ -11,6 +11,8 @@
    and skips all the rest.
 5. With R1 a starting point is never retrieved again nor overwritten: there are at most (N - 1) K rounds.
 6. A map is kept as its box and its values there (`SparseMap`), and warped only where the result can differ from zero.
+7. Given masks are starting points like any other: that of the first frame in the paper, those of later frames on
+   request. Each frame and instance is propagated once, from the nearest of them.
 """
 
 from __future__ import annotations
@@ -18,9 +20,11 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import takewhile, zip_longest
 
 import numpy as np
+import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
@@ -35,10 +39,10 @@ from vsreid_lite.reidentification import (
     Candidates,
     Retrieval,
     as_row,
-    embed_templates,
+    embed_given,
     find_candidates,
+    given_templates,
     recognised,
-    template_box,
 )
 from vsreid_lite.result import Maps, Record, Round
 from vsreid_lite.video.video import Video
@@ -64,21 +68,28 @@ class Engine:
         self.device = choose_device(config.device)
         estimator = get_flow(config.flow, video.frame_names, self.device) if flow is None else flow
         self.flow = CachedFlow(estimator, self.frames, device=self.device)
-        first = video.first_probabilities().to(self.device)
-        self.templates = [template_box(P, label) for P, label in zip(first, video.labels, strict=True)]
+        self.given = {place: SparseMap.from_dense(P.to(self.device)) for place, P in video.given_probabilities()}
+        self.templates = given_templates(video)
         self.P: Maps = [[SparseMap.empty(self.shape, self.device)] * self.K for _ in range(self.N)]
-        self.P[0] = [SparseMap.from_dense(P) for P in first]
-        self.start = np.zeros((self.N, self.K), np.int64)
+        self.start = video.starts
         self.boxes = np.zeros((self.N, self.K, 4), np.int64)
+        for (i, k), P in self.given.items():
+            self._store(i, k, P)
+        self.taken = {i: torch.from_numpy(np.isin(m, video.labels)).to(self.device) for i, m in video.given.items()}
         self.round = 0
         self.records: dict[tuple[int, int], list[Record]] = {}
         self.seconds: dict[str, float] = {"candidates": 0.0}
 
     def initialise(self) -> None:
-        """Lines 6-9: all instances forward from the first frame, one batch a frame."""
-        with self.bar(self.N - 1, "propagation") as bar:
-            for i in range(1, self.N):
-                self._propagate(self._first_steps(i))
+        """Lines 6-9: all instances forward from the first frame, one batch a frame; likewise from later masks (row 30).
+
+        Then backward, where a later mask is nearer than any before it.
+        """
+        forward = [(i, i - 1) for i in range(1, self.N)]
+        backward = [(i, i + 1) for i in range(int(self.start.max()) - 1, -1, -1)]
+        with self.bar(len(forward + backward), "propagation") as bar:
+            for i, source in forward + backward:
+                self._propagate(self._first_steps(i, source))
                 bar.update()
 
     def rounds(self) -> Iterator[Round]:
@@ -113,11 +124,11 @@ class Engine:
         """The candidates of each search, made when its turn comes; the paper has one search."""
         frames, boxes, config = self.frames, self.templates, self.config.matching
         for search in self.networks.searches if self.config.reid else ():
-            with self.timed("candidates"), self.bar(self.N - 1, "candidates") as bar:
-                t = embed_templates(frames[0], boxes, search.identification)
+            with self.timed("candidates"), self.bar(self.N, "candidates") as bar:
+                t = embed_given(frames, boxes, search.identification)
                 found = find_candidates(frames, t, search.detector, search.identification, config, bar.update)
                 if search.only_recognised:
-                    found = found.of(recognised(frames[0], boxes, search.detector))
+                    found = found.of(recognised(frames, boxes, search.detector))
             yield found
 
     def _retrieve(self, candidates: Candidates) -> Retrieval | None:
@@ -128,13 +139,14 @@ class Engine:
         """The boxes of the instances as they are now, (N, K, 4), which retrieval compares with candidates."""
         return self.boxes
 
-    def _first_steps(self, i: int) -> list[Step]:
-        return [(i, i - 1, k) for k in range(self.K)]
+    def _first_steps(self, i: int, source: int) -> list[Step]:
+        """The instances whose starting point lies beyond frame `source`, seen from frame i."""
+        return [(i, source, k) for k in range(self.K) if (self.start[i, k] - i) * (source - i) > 0]
 
     def _recover(self, retrieval: Retrieval) -> None:
-        """Lines 20-22 and R1."""
-        i, k = retrieval.frame, retrieval.instance
-        self._predict_in(retrieval, self.P[0][k], self.P[0][k].region(self.templates[k]))
+        """Lines 20-22 and R1. The guide is cut from the mask of the template that the candidate is most like."""
+        i, k, t = retrieval.frame, retrieval.instance, retrieval.template
+        self._predict_in(retrieval, self.P[t][k], self.P[t][k].region(self.templates[t, k]))
         self.start[i, k] = i
 
     def _predict_in(self, retrieval: Retrieval, source: SparseMap, guide: Tensor) -> None:
@@ -159,12 +171,12 @@ class Engine:
         return tuple(sorted(updated))
 
     def _ways(self, centre: int, k: int) -> tuple[Iterator[int], Iterator[int]]:
-        """The frames of either sweep, one by one: lines 23-24 and 27-28."""
+        """The frames of either sweep, one by one: lines 23-24 and 27-28. Given maps are their own starting points."""
 
         def may(i: int) -> bool:
             return self._may_update(i, centre, k)
 
-        return takewhile(may, range(centre + 1, self.N)), takewhile(may, range(centre - 1, 0, -1))
+        return takewhile(may, range(centre + 1, self.N)), takewhile(may, range(centre - 1, -1, -1))
 
     def _may_update(self, i: int, centre: int, k: int) -> bool:
         c = self.start[i, k]
@@ -180,10 +192,17 @@ class Engine:
     def _predict(self, steps: list[Step], views: list[View]) -> None:
         config = self.config
         made = propagate(views, self.networks.propagation, config.propagation, config.release)
-        for (j, _, k), propagation in zip(steps, made, strict=True):
+        for (j, _, k), unspared in zip(steps, made, strict=True):
+            propagation = replace(unspared, P=self._spared(j, unspared.P))
             self._store(j, k, propagation.P)
             if self.wanted is True or (self.wanted is not False and (j, k) in self.wanted):
                 self.records.setdefault((j, k), []).append(Record(self.round, propagation))
+
+    def _spared(self, i: int, P: SparseMap) -> SparseMap:
+        """A map without the pixels that a given mask of its frame shows another instance at (row 30)."""
+        if P.box is None or i not in self.taken:
+            return P
+        return replace(P, values=P.values.masked_fill(cut(self.taken[i], P.box), 0))
 
     def _views(self, steps: list[Step]) -> list[View]:
         """Algorithm 1, lines 4-5; an empty map asks for no flow."""

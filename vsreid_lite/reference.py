@@ -9,6 +9,9 @@ R2, line 20: the flow of the last frame is taken towards its previous neighbour,
 R3, Algorithm 1: the flow lives on the grid of the frame that is predicted, towards the frame whose map is warped.
 R4, empty cases: an empty map stays empty, no candidate is no retrieval, no template is an error naming the instance.
 
+Masks of later frames are ours (docs/fidelity.md, row 30): each is one more starting point, with the template, the
+checkpoint and the two sweeps that a starting point has. Without them nothing here differs from the paper.
+
 With the engine it shares the arithmetic of a single step alone: `warp`, `Box`, the resizing of `predict_patches` and
 the cosine. Batches, sparse maps, tables of candidates and the order of the work are the engine's, and are tested here.
 
@@ -21,6 +24,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -49,7 +53,7 @@ def segment_as_printed(
     """Algorithm 3 on the CPU. As `vsreid.segment`, and much slower. Keeps its maps.
 
     Args:
-        video: the frames (N, H, W, 3) and the first mask (H, W).
+        video: the frames (N, H, W, 3) and the given masks (H, W).
         config: of `ReleaseRules`, those that the top of this module names.
         networks: N_mp, and N_det and N_reid or neither.
         flow: F.
@@ -82,58 +86,71 @@ class _Run:
         self.networks, self.config, self.F = networks, config, flow
         self.N, self.K, self.shape = video.N, video.K, video.shape  # lines 2-3
         self.P = torch.zeros(self.N, self.K, *self.shape)
-        self.P[0] = video.first_probabilities()
-        self.c: Starts = np.zeros((self.N, self.K), np.int64)  # line 9
+        self.given = dict(video.given_probabilities())
+        self.starts = [[i for i, one in self.given if one == k] for k in range(self.K)]  # in the paper: 0 alone
+        self.c: Starts = np.full((self.N, self.K), -self.N)  # farther than any frame, until line 9 sets it
         self.t: list[Tensor] = []
 
     def initialise(self) -> None:
-        N, K, P = self.N, self.K, self.P
+        N, K, P, c = self.N, self.K, self.P, self.c
         for k in range(K):  # line 4
-            self.t.append(self._template(k))  # line 5
+            self.t.append(torch.cat([self._template(i, k) for i in self.starts[k]]))  # line 5
+        first = [k for k in range(K) if 0 in self.starts[k]]  # in the paper: all instances
+        for k in first:
+            P[0, k], c[0, k] = self.given[0, k], 0
         for i in range(1, N):  # line 6
-            for k in range(K):  # line 7
+            for k in first:  # line 7
                 P[i, k] = self._M_mp(i - 1, i, k)  # line 8
-                self.c[i, k] = 0  # line 9
+                c[i, k] = 0  # line 9
+        for i, k in self.given:  # row 30, ours: frame by frame, whatever the order in which the masks came
+            if i > 0:
+                P[i, k], c[i, k] = self.given[i, k], i
+                self._sweep(i, k)
 
     def retrieve(self) -> Retrieval | None:
         best, s_hat = None, -1.0  # line 11
-        for i in range(1, self.N):  # line 12
+        for i in range(self.N):  # line 12
             for k in range(self.K):  # line 13
+                if (i, k) in self.given:  # line 12 begins with frame 2, because the maps of frame 1 are given
+                    continue
                 found = self._M_reid(i, k)  # line 14
                 if found and found.score > s_hat and self.c[i, k] != i:  # line 15
                     best, s_hat = found, found.score  # line 16
         return None if s_hat < 0 else best  # lines 17-18
 
     def recover(self, retrieval: Retrieval, repair_r1: bool) -> None:
-        x, i, k = retrieval.box, retrieval.frame, retrieval.instance
+        x, i, k, t = retrieval.box, retrieval.frame, retrieval.instance, retrieval.template  # t is 0 in the paper
         f = self.F(self.I, i, i + 1 if i + 1 < self.N else i - 1)  # line 20, R2
-        b = template_box(self.P[0, k], self.labels[k])  # line 21
-        self.P[i, k] = self._N_mp(i, f, x, cut(self.P[0, k], b))  # lines 20 and 22
+        b = template_box(self.P[t, k], self.labels[k])  # line 21
+        self.P[i, k] = self._N_mp(i, f, x, cut(self.P[t, k], b), k)  # lines 20 and 22
         if repair_r1:
             self.c[i, k] = i  # R1
 
     def propagate(self, retrieval: Retrieval) -> tuple[int, ...]:
-        c, i_hat, k = self.c, retrieval.frame, retrieval.instance
-        updated = [i_hat]
+        return tuple(sorted([retrieval.frame, *self._sweep(retrieval.frame, retrieval.instance)]))
+
+    def _sweep(self, i_hat: int, k: int) -> list[int]:
+        """Lines 23-30; the frames updated."""
+        c, updated = self.c, []
         for i in range(i_hat + 1, self.N):  # line 23: forward
             if abs(c[i, k] - i) > abs(i_hat - i):  # line 24
                 self.P[i, k] = self._M_mp(i - 1, i, k)  # line 25
                 c[i, k] = i_hat  # line 26
                 updated.append(i)
-        for i in range(i_hat - 1, 0, -1):  # line 27: backward
+        for i in range(i_hat - 1, -1, -1):  # line 27: backward, to 2; line 28 refuses frame 1 where it is given
             if abs(c[i, k] - i) > abs(i_hat - i):  # line 28
                 self.P[i, k] = self._M_mp(i + 1, i, k)  # line 29
                 c[i, k] = i_hat  # line 30
                 updated.append(i)
-        return tuple(sorted(updated))
+        return updated
 
     def maps(self) -> Maps:
         return [[SparseMap.from_dense(P_ik) for P_ik in P_i] for P_i in self.P]
 
-    def _template(self, k: int) -> Tensor:
-        box = template_box(self.P[0, k], self.labels[k])
+    def _template(self, i: int, k: int) -> Tensor:
+        box = template_box(self.given[i, k], self.labels[k])
         identification = self.networks.identification
-        return torch.zeros(0) if identification is None else identification.embed(self.I[0], [box])[0]
+        return torch.zeros(1, 0) if identification is None else identification.embed(self.I[i], [box])
 
     def _M_mp(self, i: int, j: int, k: int) -> Tensor:
         """Algorithm 1."""
@@ -142,20 +159,25 @@ class _Run:
         b = propagation_box(Box.from_probability(P), self.shape, self.config.propagation, self.config.release)  # line 5
         if b is None:
             return torch.zeros(self.shape)  # R4
-        return self._N_mp(j, f, b, cut(P, b))
+        return self._N_mp(j, f, b, cut(P, b), k)
 
-    def _N_mp(self, j: int, f: Tensor, b: Box, guide: Tensor) -> Tensor:
+    def _N_mp(self, j: int, f: Tensor, b: Box, guide: Tensor, k: int) -> Tensor:
         region = Region(cut(to_image(self.I[j]), b), cut(f, b), guide[None])
         rules = self.config.propagation, self.config.release
         (patch,) = predict_patches([region], self.networks.propagation, *rules)  # Algorithm 1, line 6
-        return paste(patch, b, self.shape).clamp(0, 1)  # lines 2, 6 and 7
+        P = paste(patch, b, self.shape).clamp(0, 1)  # lines 2, 6 and 7
+        for l in range(self.K):
+            if (j, l) in self.given and l != k:  # row 30, ours: what a given mask shows is that instance alone
+                P = P * (1 - self.given[j, l])
+        return P
 
     def _M_reid(self, i: int, k: int) -> Retrieval | None:
         detector, identification = self.networks.detector, self.networks.identification
         if detector is None or identification is None:
             return None
         rules = self.config.matching, i, k, self.config.release
-        return reidentify(self.I[i], self.P[i, k], self.t[k], detector, identification, *rules)
+        found = reidentify(self.I[i], self.P[i, k], self.t[k], detector, identification, *rules)
+        return found and replace(found, template=self.starts[k][found.template])
 
 
 def merge_as_printed(P: Tensor, labels: tuple[int, ...]) -> Mask:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import cache
@@ -17,10 +18,12 @@ from vsreid_lite.config import PRINTED, ReidConfig, ReleaseRules
 from vsreid_lite.geometry import Box, iou
 from vsreid_lite.networks import Detector, IdentificationNet
 from vsreid_lite.video.masks import Frame
+from vsreid_lite.video.video import Video
 
 Boxes = NDArray[np.int64]  # (N, K, 4): x0, y0, x1, y1 of each frame and instance; zeros where there is none
 Starts = NDArray[np.int64]  # (N, K): the checkpoints c_{i,k}; negative where nothing was propagated (row 16)
-RECOGNISED = 0.5  # IoU of a candidate with an instance of the first frame, ours
+Place = tuple[int, int]  # frame i, instance k
+RECOGNISED = 0.5  # IoU of a candidate with an instance of a given mask, ours
 
 
 @dataclass(frozen=True)
@@ -32,12 +35,20 @@ class Retrieval:
         score: its cosine similarity with the template, in [-1, 1].
         frame: i, counted from 0.
         instance: k, counted from 0.
+        template: the frame of the template that it is most like; 0, the first, without masks of later frames.
     """
 
     box: Box
     score: float
     frame: int
     instance: int
+    template: int = 0
+
+
+def given_starts(start: Starts, retrievals: Sequence[Retrieval]) -> list[Place]:
+    """The starting points (i, k) that no retrieval made, in order: the masks that were given."""
+    own: list[list[int]] = np.argwhere(start == np.arange(len(start))[:, None]).tolist()
+    return sorted({(i, k) for i, k in own} - {(r.frame, r.instance) for r in retrievals})
 
 
 def template_box(P: Tensor, label: int) -> Box:
@@ -84,7 +95,7 @@ def reidentify(
     Args:
         frame: I_i, (H, W, 3).
         P: P_{i,k}, (H, W), in [0, 1].
-        template: N_reid(t_k), (D,).
+        template: N_reid(t_k), (D,); or several, (T, D): then the most similar counts, and the retrieval names its row.
         detector: N_det.
         identification: N_reid.
         config: thresholds and, on request, the improvement on the map (row 13 of docs/fidelity.md).
@@ -95,27 +106,28 @@ def reidentify(
     X = detector(frame)[: config.proposals]  # line 2
     if not X:
         return None  # R4: no candidate is no retrieval
-    scores = cosine_similarity(identification.embed(frame, X), template[None])[:, 0]  # lines 3-4
+    similarity = cosine_similarity(identification.embed(frame, X), torch.atleast_2d(template))  # lines 3-4
+    scores = similarity.max(1)
     j = int(scores.argmax())  # line 5
     b = Box.from_probability(P)  # line 6
     if release.only_absent and b is not None:  # docs/fidelity.md, row 13
         return None
-    overlap = 0.0 if b is None else iou(X[j], b)
-    rho_reid, rho_occ = config.thresholds
+    overlap, (rho_reid, rho_occ) = 0.0 if b is None else iou(X[j], b), config.thresholds
     accepted = scores[j] > rho_reid and overlap < rho_occ  # line 7
     if accepted and config.improvement is not None and b is not None:  # docs/fidelity.md, row 13
-        shown = cosine_similarity(identification.embed(frame, [b]), template[None])[0, 0]
+        shown = cosine_similarity(identification.embed(frame, [b]), torch.atleast_2d(template)).max()
         accepted = float(scores[j]) > float(shown) + config.improvement
-    return Retrieval(X[j], float(scores[j]), i, k) if accepted else None  # line 8; line 10: "fail or unnecessary"
+    t = int(similarity[j].argmax())
+    return Retrieval(X[j], float(scores[j]), i, k, t) if accepted else None  # line 8; line 10: "fail or unnecessary"
 
 
 class Outcome(IntEnum):
     """What becomes of the best candidate of a frame and an instance: accepted, or the rule that refuses it."""
 
     ACCEPTED = 0
-    NOT_SEARCHED = 1  # the first frame, and on request the last
+    NOT_SEARCHED = 1  # on request the last frame
     NO_CANDIDATE = 2
-    STARTING_POINT = 3  # the instance was found here before
+    STARTING_POINT = 3  # the instance was given or found here before
     TOO_UNLIKE = 4  # not more like the template than rho_reid
     ALREADY_THERE = 5  # overlaps the box of its map by rho_occ or more
     VISIBLE = 6  # the map shows something, wherever
@@ -131,13 +143,15 @@ class Candidates:
     Attributes:
         boxes: the best candidate of each frame and instance, (N, K, 4).
         similarity: (N, K, K), float32; [i, k, l] is that of the best candidate of instance k with the template of
-            instance l; -inf without any candidate.
+            instance l, of several with the most similar; -inf without any candidate.
+        template: the frame of the template that the best candidate is most like, (N, K); the first without any.
         likeness: maps (i, k, box) to the similarity of any box in frame i with the template of instance k, for
             `ReidConfig.improvement`; N_reid runs when a box is asked for the first time.
     """
 
     boxes: Boxes
     similarity: NDArray[np.float32]
+    template: NDArray[np.int64]
     likeness: Callable[[int, int, Box], float]
 
     @property
@@ -182,14 +196,13 @@ class Candidates:
         absent, (rho_reid, rho_occ) = ~visible(current), config.thresholds
         frames = np.arange(len(start))[:, None]
         not_searched = np.zeros_like(absent)
-        not_searched[0] = True
         not_searched[-1] |= release.skip_last  # row 22
         covered = overlaps(self.boxes[:, :, None], current[:, None]) > rho_occ
         preferred = absent[:, None] & (self.similarity > self.scores[:, :, None])
         refused = {
             Outcome.NOT_SEARCHED: not_searched,
-            Outcome.NO_CANDIDATE: ~np.isfinite(self.scores),
             Outcome.STARTING_POINT: start == frames,  # Algorithm 3, line 15
+            Outcome.NO_CANDIDATE: ~np.isfinite(self.scores),
             Outcome.TOO_UNLIKE: (self.scores <= rho_reid) | (self.scores < 0),  # line 7; Algorithm 3, line 17
             Outcome.ALREADY_THERE: overlaps(self.boxes, current) >= rho_occ,  # line 7
             Outcome.VISIBLE: ~absent & release.only_absent,  # row 13
@@ -206,7 +219,7 @@ class Candidates:
             if config.improvement is not None and visible(current[i, k]):
                 shown = self.likeness(i, k, _box(current[i, k])) + config.improvement
             if score > shown:
-                yield Retrieval(_box(self.boxes[i, k]), score, i, k)
+                yield Retrieval(_box(self.boxes[i, k]), score, i, k, int(self.template[i, k]))
 
     def of(self, instances: Sequence[bool]) -> Candidates:
         """The candidates of some of the K instances; the others have none (docs/fidelity.md, row 21)."""
@@ -223,23 +236,23 @@ def _others(boxes: Boxes) -> NDArray[np.bool_]:
 
 def find_candidates(
     frames: Sequence[Frame],
-    templates: Tensor,
+    templates: Mapping[Place, Tensor],
     detector: Detector,
     identification: IdentificationNet,
     config: ReidConfig,
     after: Callable[[], object] = lambda: None,
 ) -> Candidates:
-    """Run N_det and N_reid once on every frame but the first.
+    """Run N_det and N_reid once on every frame where an instance may be retrieved: in the paper, all but the first.
 
     Args:
         frames: I_i, (H, W, 3) each.
-        templates: N_reid(t_k), (K, D).
+        templates: N_reid(t), (D,), by the frame and instance that a given mask shows.
         detector: N_det.
         identification: N_reid.
         config: how many candidates of a frame count.
         after: called after each frame, for a bar.
     """
-    found = embed_candidates(frames, detector, identification, config, after)
+    found = embed_candidates(frames, templates, detector, identification, config, after)
     return best_candidates(frames, found, templates, identification)
 
 
@@ -248,44 +261,64 @@ Found = list[tuple[list[Box], Tensor | None]]  # of each frame the candidates X 
 
 def embed_candidates(
     frames: Sequence[Frame],
+    templates: Collection[Place],
     detector: Detector,
     identification: IdentificationNet,
     config: ReidConfig,
     after: Callable[[], object] = lambda: None,
 ) -> Found:
-    """Algorithm 2, lines 2 and 3, of every frame but the first. Arguments as of `find_candidates`."""
-    found: Found = [([], None)]
-    for frame in frames[1:]:
-        X = detector(frame)[: config.proposals]
+    """Algorithm 2, lines 2 and 3. Frames that show templates of all instances are left out: each has its map there."""
+    given, K = Counter(i for i, _ in templates), len({k for _, k in templates})
+    found: Found = []
+    for i, frame in enumerate(frames):
+        X = detector(frame)[: config.proposals] if given[i] < K else []
         found.append((X, identification.embed(frame, X) if X else None))
         after()
     return found
 
 
 def best_candidates(
-    frames: Sequence[Frame], found: Found, templates: Tensor, identification: IdentificationNet
+    frames: Sequence[Frame], found: Found, templates: Mapping[Place, Tensor], identification: IdentificationNet
 ) -> Candidates:
     """Algorithm 2, lines 4 and 5: of each frame and instance the candidate that is most like the template."""
-    N, K = len(frames), len(templates)
+    N, K = len(frames), len({k for _, k in templates})
     boxes, similarity = np.zeros((N, K, 4), np.int64), np.full((N, K, K), -np.inf, np.float32)
+    template = np.tile([min(i for i, one in templates if one == k) for k in range(K)], (N, 1))
     for i, (X, rows) in enumerate(found):
         if rows is not None:
-            scores = cosine_similarity(rows, templates)
+            scores, nearest = likeness_to(templates, rows)
             best = scores.argmax(0)
             boxes[i] = np.array([as_row(x) for x in X])[best]
-            similarity[i] = scores[best]
+            similarity[i], template[i] = scores[best], nearest[best, np.arange(K)]
 
     @cache
     def likeness(i: int, k: int, box: Box) -> float:
-        return float(cosine_similarity(identification.embed(frames[i], [box]), templates[k : k + 1])[0, 0])
+        return float(likeness_to(templates, identification.embed(frames[i], [box]))[0][0, k])
 
-    return Candidates(boxes, similarity, likeness)
+    return Candidates(boxes, similarity, template, likeness)
 
 
-def recognised(frame: Frame, boxes: Sequence[Box], detector: Detector) -> list[bool]:
-    """Which instances, at `boxes` of the first frame, the detector finds there: IoU with a candidate of RECOGNISED."""
-    candidates = detector(frame)
-    return [any(iou(x, box) >= RECOGNISED for x in candidates) for box in boxes]
+def likeness_to(templates: Mapping[Place, Tensor], rows: Tensor) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """How like each of M candidates is to each instance: to the most similar of its templates (docs, row 30).
+
+    Args:
+        templates: as of `find_candidates`.
+        rows: embeddings of the candidates, (M, D).
+
+    Returns:
+        The similarities, (M, K), and the frames of these templates, (M, K); of equal ones the earliest.
+    """
+    scores, places = cosine_similarity(rows, torch.stack([*templates.values()])), np.array([*templates])
+    each = [np.flatnonzero(places[:, 1] == k) for k in range(places[:, 1].max() + 1)]
+    frames = [places[of_k, 0][scores[:, of_k].argmax(1)] for of_k in each]
+    return np.stack([scores[:, of_k].max(1) for of_k in each], 1), np.stack(frames, 1)
+
+
+def recognised(frames: Sequence[Frame], templates: Mapping[Place, Box], detector: Detector) -> list[bool]:
+    """Which of the K instances the detector finds at one of their templates: IoU with a candidate of RECOGNISED."""
+    candidates = {i: detector(frames[i]) for i in dict.fromkeys(i for i, _ in templates)}
+    found = {k for (i, k), box in templates.items() if any(iou(x, box) >= RECOGNISED for x in candidates[i])}
+    return [k in found for k in range(len({k for _, k in templates}))]
 
 
 def visible(boxes: Boxes) -> NDArray[np.bool_]:
@@ -309,6 +342,18 @@ def overlaps(a: Boxes, b: Boxes) -> NDArray[np.float64]:
 
 def _areas(boxes: Boxes) -> Boxes:
     return (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
+
+
+def given_templates(video: Video) -> dict[Place, Box]:
+    """The box of every template t: one for each given mask that shows an instance (row 30 of docs/fidelity.md)."""
+    return {(i, k): template_box(P, video.labels[k]) for (i, k), P in video.given_probabilities()}
+
+
+def embed_given(
+    frames: Sequence[Frame], templates: Mapping[Place, Box], identification: IdentificationNet
+) -> dict[Place, Tensor]:
+    """N_reid(t) of `given_templates`, (D,) each."""
+    return {(i, k): embed_templates(frames[i], [box], identification)[0] for (i, k), box in templates.items()}
 
 
 def embed_templates(frame: Frame, boxes: Sequence[Box], identification: IdentificationNet) -> Tensor:

@@ -41,11 +41,11 @@ class ReleaseEngine(Engine):
         """Frames whose `label_boxes` are to be made again."""
         return set(range(self.N))
 
-    def _first_steps(self, i: int) -> list[Step]:
+    def _first_steps(self, i: int, source: int) -> list[Step]:
         """Row 16: what is nearly gone is not propagated; its frames stay empty, for any recovery to fill."""
-        present = self._present(i - 1)
-        self.start[i, [not here for here in present]] = -self.N
-        return [step for step, here in zip(super()._first_steps(i), present, strict=True) if here]
+        steps, present = super()._first_steps(i, source), self._present(source)
+        self.start[i, [k for _, _, k in steps if not present[k]]] = -self.N
+        return [step for step in steps if present[step[2]]]
 
     def _visible_boxes(self) -> Boxes:
         """Row 3: an instance is where its label is in the merged map."""
@@ -83,20 +83,20 @@ class ReleaseEngine(Engine):
         if b is None:
             return set()
         wider = Box(b.x0, b.y0, b.x1 + beyond, b.y1 + beyond)
-        return {l for l, P in enumerate(shapes) if bool((P.region(wider) > 0.5).any())}
+        return {l for l, P in enumerate(shapes) if (i, l) not in self.given and bool((P.region(wider) > 0.5).any())}
 
     def _clear_others(self, i: int, k: int) -> None:
         """Row 19: the pixels of instance k, above 0.5, are nobody else's."""
         if not self.config.release.clear_others:
             return
         for l, P in enumerate(self.P[i]):
-            if l != k and P.box is not None:
+            if l != k and P.box is not None and (i, l) not in self.given:
                 taken = self.P[i][k].region(P.box) > 0.5
                 self._store(i, l, SparseMap(P.shape, P.box, P.values.masked_fill(taken, 0)))
 
     def _recovery_flow(self, i: int) -> Tensor:
         """Row 6: towards the frame before."""
-        return self.flow.flow(i, i - 1) if self.config.release.previous_flow else super()._recovery_flow(i)
+        return self.flow.flow(i, i - 1) if self.config.release.previous_flow and i else super()._recovery_flow(i)
 
     def _ways(self, centre: int, k: int) -> tuple[Iterator[int], Iterator[int]]:
         """Row 17: up to the nearest frames where the instance is visible."""
@@ -128,12 +128,12 @@ class ReleaseEngine(Engine):
         return [touch(boxes[k], box) for box in boxes]
 
     def _present(self, i: int) -> list[bool]:
-        """Row 16: whose area in frame i is not below its share of that in the first frame."""
+        """Row 16: whose area in frame i is not below its share of that in the first mask that shows it."""
         share = self.config.release.absent_below
         if share == 0:
             return [True] * self.K
-        areas, first = ([int((P.values > 0.5).sum()) for P in self._shapes(at)] for at in (i, 0))
-        return [area >= share * area_0 for area, area_0 in zip(areas, first, strict=True)]
+        first = {k: int((P.values > 0.5).sum()) for (_, k), P in reversed(self.given.items())}
+        return [int((P.values > 0.5).sum()) >= share * first[k] for k, P in enumerate(self._shapes(i))]
 
     def _shapes(self, i: int) -> list[SparseMap]:
         return instance_shapes(self.P[i], self.config.release)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from vsreid_lite.geometry import SparseMap
 from vsreid_lite.merging import merge
 from vsreid_lite.propagation import Propagation
-from vsreid_lite.reidentification import Retrieval, Starts
+from vsreid_lite.reidentification import Retrieval, Starts, given_starts
 from vsreid_lite.video.masks import Mask
 
 Maps = list[list[SparseMap]]  # P[i][k]
@@ -96,19 +96,26 @@ class Result:
         return self.snapshots[number]
 
     def to_json(self) -> dict[str, object]:
-        """Rounds, retrievals, checkpoints and times, in plain values. Frames and instances count from 0."""
+        """Given masks, rounds, retrievals, checkpoints and times, in plain values; frames and instances from 0 on."""
         return {
             "sequence": self.name,
             "frames": len(self.masks),
             "labels": list(self.labels),
+            "given": self._given(),
             "rounds": [_round_to_json(round) for round in self.rounds],
             "checkpoints": self.start.tolist(),
             "seconds": self.seconds,
         }
 
+    def _given(self) -> list[dict[str, object]]:
+        """The labels that each given mask shows."""
+        given = given_starts(self.start, self.retrievals)
+        frames = dict.fromkeys(i for i, _ in given)
+        return [{"frame": i, "labels": [self.labels[k] for at, k in given if at == i]} for i in frames]
+
 
 def _round_to_json(round: Round) -> dict[str, object]:
     r = round.retrieval
     box = [r.box.x0, r.box.y0, r.box.x1, r.box.y1]
-    retrieval = {"box": box, "score": r.score, "frame": r.frame, "instance": r.instance}
+    retrieval = {"box": box, "score": r.score, "frame": r.frame, "instance": r.instance, "template": r.template}
     return {"retrieval": retrieval, "updated": list(round.updated), "seconds": round.seconds}

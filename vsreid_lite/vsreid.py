@@ -32,10 +32,11 @@ def segment(
     record: bool | Collection[tuple[int, int]] = False,
     progress: bool = False,
 ) -> Result:
-    """Segment all frames of a video from the instances of its first mask.
+    """Segment all frames of a video from the instances of its first mask, and of later ones where they are given.
 
     Args:
-        video: the frames (N, H, W, 3) and the first mask (H, W).
+        video: the frames (N, H, W, 3), the first mask (H, W) and, on request, masks of later frames. In these frames
+            the instances that the mask shows are returned as they were given.
         config: networks, weights and rules. Without a detector or an identification network, or with `config.reid`
             off, only the initial propagation runs.
         networks: networks of one's own, used with `config` as it is, without adaptation. By default those of `prepare`.
@@ -67,7 +68,7 @@ def segment(
 def prepare(video: Video, config: Config, progress: bool = False) -> tuple[Networks, Config]:
     """Load the networks of a configuration, with the settings stored with their weights.
 
-    With `config.adapt`, N_mp is adapted to the first frame of the video, unless that is its only one. A retrieval must
+    With `config.adapt`, N_mp is adapted to the given masks of the video, unless it has one frame only. A retrieval must
     then improve on the maps: by `AdaptationConfig.improvement`, unless `ReidConfig` says by how much.
 
     Returns:

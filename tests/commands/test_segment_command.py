@@ -15,6 +15,7 @@ from PIL import Image
 
 from tests.command_line import (
     FIRST,
+    SECOND,
     SHAPE,
     half_written,
     refused,
@@ -26,6 +27,7 @@ from tests.command_line import (
     truncate,
     write_video_folder,
 )
+from tests.stubs import square_mask
 from vsreid_lite import vsreid
 from vsreid_lite.commands.cli import main
 from vsreid_lite.config import PRESETS
@@ -80,6 +82,25 @@ def test_labels_and_colours_are_those_of_the_first_mask(clip, tmp_path):
     assert main([*clip, "--output", str(tmp_path / "out")]) == 0
     assert all(set(np.unique(mask)) == {0, 3, 7} for mask in written(tmp_path / "out").values())
     assert np.array_equal(colours(tmp_path / "out" / "00002.png"), palette)
+
+
+def test_a_later_mask_brings_an_instance_with_its_colour(clip, tmp_path):
+    later = square_mask(SHAPE, (SECOND,), (2,))
+    write_mask(tmp_path / "first.png", tiny_mask((1,)))
+    write_mask(tmp_path / "later.png", later, np.array([[0, 0, 0], [9, 9, 9], [1, 2, 3]]))
+    extras = ["--mask", f"2={tmp_path / 'later.png'}", "--output", str(tmp_path / "out")]
+    assert main([*clip, *extras, "--json", str(tmp_path / "run.json")]) == 0
+    masks = written(tmp_path / "out")
+    assert all(set(np.unique(mask)) == {0, 1, 2} for mask in masks.values())
+    assert np.array_equal(masks["00002.png"] == 2, later == 2) and np.array_equal(
+        masks["00000.png"] == 1, tiny_mask((1,))
+    )
+    assert colours(tmp_path / "out" / "00000.png")[:3].tolist() == [[0, 0, 0], [128, 0, 0], [1, 2, 3]]
+    run = json.loads((tmp_path / "run.json").read_text())
+    assert run["given"] == [{"frame": 0, "labels": [1]}, {"frame": 2, "labels": [2]}]
+    extras = ["--mask", f"0={tmp_path / 'first.png'}", *extras]
+    assert main([*clip[:2], *extras]) == 0  # --first-mask is the mask of frame 0
+    assert all(np.array_equal(mask, masks[name]) for name, mask in written(tmp_path / "out").items())
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "1"])

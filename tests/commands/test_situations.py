@@ -19,7 +19,7 @@ from tests.command_line import ship_stubs, snapshot, tiny_frame, tiny_mask, tiny
 from vsreid_lite.commands.cli import main
 from vsreid_lite.datasets.davis import write_benchmark
 from vsreid_lite.system.files import MINI
-from vsreid_lite.video.masks import PALETTE
+from vsreid_lite.video.masks import PALETTE, write_mask
 from vsreid_lite.video.video import load_frames, load_video
 
 pytestmark = pytest.mark.filterwarnings("default")
@@ -140,6 +140,14 @@ def seg(more="", clip="clip", mask="first.png", out="out"):
     return f"segment {clip} --first-mask {mask} --output {out} {more}"
 
 
+LATER, COPY = seg("--mask 2=l.png"), copy("first.png", "l.png")
+
+
+def repainted():
+    """A later mask whose colours are those of other labels."""
+    write_mask("l.png", TWO, np.roll(PALETTE, 1, 1))
+
+
 def told(command, capfd):
     """The exit code, the lines that the command says on stderr, and what it prints."""
     try:
@@ -178,6 +186,17 @@ REFUSED = {  # with one line, and nothing is written
     "folder as mask": (nothing, seg(mask="truth"), "truth: expected an image file, found a folder"),
     "frame as mask": (nothing, seg(mask="clip/00000.jpg"), "expected a PNG mask, found JPEG"),
     "void alone": (save("first.png", VOID), seg("--year 2017"), "first.png: expected at least one instance"),
+    # masks of later frames
+    "no mask": (nothing, "segment clip --output out", "expected --first-mask PNG, or --mask FRAME=PNG"),
+    "mask of no frame": (nothing, seg("--mask l.png"), "expected FRAME=PNG, as 42=later.png, found 'l.png'"),
+    "beyond the end": (nothing, seg("--mask 4=first.png"), "is for frame 4, which is not there: the frames are 00000"),
+    "two for a frame": (COPY, seg("--mask 2=first.png --mask 02=l.png"), "l.png: expected one mask for frame 2"),
+    "two for the first": (COPY, seg("--mask 0=l.png"), "l.png: expected one mask for frame 00000, found first.png"),
+    "later of another size": (save("l.png", TWO[:9]), LATER, "l.png: expected a mask of 63 x 41"),
+    "later of nobody": (save("l.png", TWO * 0), LATER, "l.png: expected at least one instance"),
+    "255 beside labels": (save("l.png", VOID), LATER, "l.png: holds 0 and 255 alone, and first.png labels up to 2"),
+    "one label, two colours": (repainted, LATER, "l.png: expected label 1 in its colour of first.png, (128, 0, 0)"),
+    "over a later mask": (both(COPY, folder("out"), link("out/00002.png", "l.png")), LATER, "the output is the input"),
     # outputs of segment
     "over frames with a dot": (nothing, seg(out="clip/."), "clip: the output is the input clip"),
     "over frames by a link": (link("l", "clip"), seg(out="l"), "l: the output is the input clip"),

@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 
-from tests.engine_runs import FAR, THOROUGH, listed, release_rules, run, runs
+from tests.engine_runs import FAR, THOROUGH, listed, release_rules, run, runs, sequence_of
 from tests.plots.figure_checks import assert_fit_to_be_shown, texts
 from tests.stubs import SQUARE, random_networks, random_sequence, square_mask
 from vsreid_lite.config import ReidConfig
@@ -40,8 +40,8 @@ def test_the_engine_retrieves_what_the_account_accepts(arguments, rules):
     rules = replace(rules, absent_below=0.0)  # else a result lacks the checkpoints of its initial propagation
     arguments["config"] = config = replace(arguments["config"], release=rules)
     result = run(**arguments, keep_maps=True)
-    sequence = random_sequence(*(arguments[name] for name in ("seed", "N", "K", "shape")))
-    networks, start = random_networks(arguments["seed"]), np.zeros((sequence.N, sequence.K), np.int64)
+    sequence = sequence_of(arguments)
+    networks, start = random_networks(arguments["seed"]), sequence.starts
     for number, maps in enumerate(result.snapshots):
         matches = find_matches(sequence, networks, maps, config.matching, release=rules, start=start)
         verdicts = judge(matches, *config.matching.thresholds)
@@ -59,7 +59,7 @@ def test_the_engine_retrieves_what_the_account_accepts(arguments, rules):
 @given(runs, release_rules)
 def test_what_is_accepted_is_retrieved_one_after_the_other(arguments, rules):
     """Where each retrieval becomes a starting point and no map changes."""
-    sequence = random_sequence(*(arguments[name] for name in ("seed", "N", "K", "shape")))
+    sequence = sequence_of(arguments)
     maps = maps_of([np.roll(sequence.first_mask, 2 * i, 1) for i in range(sequence.N)], sequence.labels)
     config, networks = arguments["config"].matching, random_networks(arguments["seed"])
     matches = find_matches(sequence, networks, maps, config, release=rules)
@@ -169,7 +169,7 @@ def test_the_summary_counts_retrievals_precision_and_recall():
 
 
 def test_several_instances_have_a_row_each_and_their_templates_their_numbers():
-    sequence = random_sequence(3, 6, 3, (24, 30))
+    sequence = random_sequence(3, 6, 3, (24, 30), later=True)
     maps = maps_of([sequence.first_mask] * 6, sequence.labels)
     matches = find_matches(sequence, random_networks(3), maps, ReidConfig())
     written = texts(plot_matches(matches, 2, 1, (0.3, 0.5)))

@@ -87,6 +87,11 @@ def test_every_checkpoint_is_written_in_its_cell_and_retrievals_are_numbered():
     assert [text.get_text() for text in axes.texts if text not in numbers] == ["r1"]
 
 
+def test_given_masks_of_later_frames_are_named():
+    assert "All start in frame 0; starting points found: none" in plot_checkpoints(START * 0, [], (1, 2)).get_label()
+    assert "Masks are given in frames 0, 3; " in plot_checkpoints(np.array([[0], [0], [3], [3]]), [], (1,)).get_label()
+
+
 def test_the_best_candidates_carry_their_score():
     found = texts(FIGURES["candidates"]())
     assert {"0.75", "0.25"} <= set(found) and "-0.12" not in found

@@ -1,5 +1,7 @@
 """The rounds as pictures: the paper's Figure 3, with and without R1, and tables of long videos."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -25,6 +27,13 @@ def test_a_short_table_has_its_number_in_every_cell():
     initial = plot_round(TOY, TOY_RESULT, 0, 4)
     assert [*numbers(initial).values()] == ["0"] * 6
     assert "frame 0, where all start" in texts(initial) and "rounds to follow: 1" in initial.get_label()
+
+
+def test_later_masks_are_starting_points_of_the_initial_table():
+    sequence, networks = listed(6, {}, {})
+    sequence = replace(sequence, later_masks={4: sequence.first_mask})
+    result = segment(sequence, CONFIG, networks, ZeroFlow(), keep_maps=True)
+    assert [*numbers(plot_round(sequence, result, 0, 4)).values()] == ["0", "0", "0", "4", "4", "4"]
 
 
 def test_in_a_long_table_equal_neighbours_share_a_number():

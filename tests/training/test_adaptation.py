@@ -183,6 +183,17 @@ def test_adaptation_works_on_the_reduced_frame(monkeypatch):
     assert seen == [(236, 419, 3)]
 
 
+def test_adaptation_learns_all_given_masks_in_the_same_number_of_recompositions(monkeypatch):
+    seen = []
+    monkeypatch.setattr(adaptation, "recompose", lambda *given: seen.append(given) or recompose(*given))
+    sequence = mini_video("val", 0)
+    later = np.where(sequence.annotations[5] == 1, 1, 0).astype(np.uint8)
+    video = replace(sequence, first_mask=later * 0, later_masks={5: later, 3: later}, labels=(1,), annotations=None)
+    adapt(lite_streams(), video, replace(SHORT, steps=1, batch=1), PropagationConfig())
+    assert [(labels.max(), count, seed) for _, labels, count, seed in seen] == [(1, 2, 3), (1, 2, 5)]
+    assert all(np.array_equal(frame, video.frames[seed]) for frame, *_, seed in seen)
+
+
 def test_a_speck_is_too_small_to_learn_and_says_so():
     sequence = mini_video("val", 0)
     mask = np.zeros(sequence.shape, np.uint8)

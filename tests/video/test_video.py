@@ -77,6 +77,12 @@ class TestVideo:
             ({"first_mask": mask(1, shape=(13, 9))}, "expected the first mask as uint8"),
             ({"first_mask": mask(1).astype(int)}, "expected the first mask as uint8"),
             ({"first_mask": mask()}, "no instance"),
+            ({"frames": [frame()] * 3, "later_masks": {3: mask(1)}}, "lies in frame 1 to 2, found one for frame 3"),
+            ({"frames": [frame()] * 3, "later_masks": {0: mask(1)}}, "lies in frame 1 to 2, found one for frame 0"),
+            ({"frames": [frame()] * 3, "later_masks": {2: mask(1, shape=(3, 3))}}, "expected the mask of frame 2 as"),
+            ({"frames": [frame()] * 3, "later_masks": {2: mask()}}, "the mask of frame 2 shows none of the instances"),
+            ({"frames": [frame()] * 3, "later_masks": {2: mask(2)}, "labels": (1, 3)}, "shows none of the instances"),
+            ({"frames": [frame()] * 3, "later_masks": {2: mask(2)}, "labels": (2, 3)}, "3 is absent from the given"),
             ({"labels": (0, 1)}, "between 1 and 255, found 0"),
             ({"annotations": []}, "expected 1 annotations"),
             ({"annotations": [mask(1, shape=(3, 3))]}, "the annotation of frame 00000"),
@@ -86,6 +92,15 @@ class TestVideo:
     def test_what_does_not_fit_together_is_refused(self, changes, message):
         with pytest.raises(ValueError, match=message):
             Video(**{"name": "dog", "frames": [frame()], "first_mask": mask(1)} | changes)
+
+    def test_later_masks_bring_instances_and_each_frame_starts_from_the_nearest(self):
+        sequence = Video("dog", [frame()] * 8, mask(2), later_masks={6: mask(1, 2), 3: mask(1)})
+        assert sequence.labels == (1, 2) and [*sequence.given] == [0, 3, 6]
+        assert sequence.starts[:, 0].tolist() == [3, 3, 3, 3, 3, 6, 6, 6]
+        assert sequence.starts[:, 1].tolist() == [0, 0, 0, 0, 6, 6, 6, 6]  # frame 3 is as near to 0, which is earlier
+        given = dict(sequence.given_probabilities())
+        assert [*given] == [(0, 1), (3, 0), (6, 0), (6, 1)]
+        assert all(np.array_equal(P, sequence.given[i] == k + 1) for (i, k), P in given.items())
 
 
 class TestFrames:
@@ -292,6 +307,28 @@ class TestLoadVideo:
         sequence = load_video(folder, tmp_path / "mask.png")
         assert (sequence.name, sequence.frame_names, sequence.labels) == ("dog", ["007", "008"], (4, 9))
         assert sequence.annotations is None
+
+    @pytest.mark.parametrize("wanted", ["img1_007", "007", "7", 7])
+    def test_a_later_mask_goes_with_the_frame_of_its_name_or_number(self, tmp_path, wanted):
+        folder = write_frames(tmp_path / "dog", [f"img1_{i:03d}.png" for i in range(5, 9)])
+        write_mask(folder / "later.png", mask(4))
+        write_mask(tmp_path / "mask.png", mask(9))
+        with pytest.warns(UserWarning, match=r"later\.png is a later mask, and no frame"):
+            sequence = load_video(folder, tmp_path / "mask.png", later_masks={wanted: folder / "later.png"})
+        assert sequence.N == 4 and sequence.labels == (4, 9)
+        assert {i: mask.max() for i, mask in sequence.given.items()} == {0: 9, 2: 4}
+
+    def test_without_a_first_mask_all_instances_enter_later(self, tmp_path):
+        folder = write_frames(tmp_path / "dog", ["1a.jpg", "2a.jpg"])
+        write_mask(tmp_path / "later.png", mask(4))
+        sequence = load_video(folder, None, later_masks={2: tmp_path / "later.png"})
+        assert not sequence.first_mask.any() and [*sequence.later_masks] == [1]
+
+    def test_a_number_that_several_names_end_in_is_refused(self, tmp_path):
+        folder = write_frames(tmp_path / "dog", ["1_1.jpg", "2_1.jpg"])
+        write_mask(tmp_path / "later.png", mask(4))
+        with pytest.raises(ValueError, match=r"later\.png: is for frame 1, which 2 names have; give the whole name"):
+            load_video(folder, None, later_masks={1: tmp_path / "later.png"})
 
     def test_a_video_and_a_grey_mask(self, tmp_path):
         pytest.importorskip("av")

@@ -54,6 +54,16 @@ def test_two_instances_are_painted_refined_and_saved_as_a_first_mask(painter, tm
     assert not other.mask.any() and other.controls["x"].value == 40
 
 
+def test_the_mask_of_a_later_frame_may_begin_with_another_label(tmp_path):
+    painter = FirstMaskPainter(frame(), tmp_path / "later.png", label=3)
+    press(painter, "save")
+    assert is_error(painter) and "instance 3 has no pixel" in painter.text.value
+    paint_two(painter)
+    press(painter, "save")
+    assert set(np.unique(read_first_mask(tmp_path / "later.png").labels)) == {0, 3, 4}
+    assert "--mask FRAME=" in painter.text.value and not is_error(painter)
+
+
 def test_controls_reach_every_pixel_and_nothing_else(painter):
     for name, last in (("x", 79), ("y", 59)):
         control = painter.controls[name]

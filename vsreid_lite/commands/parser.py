@@ -35,11 +35,20 @@ def _segment(commands_of: Subparsers) -> None:
         "segment",
         help="segment a video from the mask of its first frame, or a folder of videos",
         description="Segment a video from the mask of its first frame, by default with the weights lite-real. Without "
-        "--first-mask, INPUT is a folder of videos: NAME.mp4 or a folder NAME of frames, with the mask NAME.png beside "
+        "--first-mask and --mask, INPUT is a folder of videos: NAME.mp4 or a folder NAME of frames, with the mask NAME.png beside "
         "it. The results of each go into OUTPUT/NAME, where the other paths lie too; what is finished is skipped.",
     )
     parser.add_argument("input", type=_path, help="a folder of frames, a video file, or a folder of videos")
     parser.add_argument("--first-mask", type=_path, help="PNG: labels 1, 2, ..., or 0 and 255; of a single video")
+    parser.add_argument(
+        "--mask",
+        type=_mask,
+        action="append",
+        default=[],
+        metavar="FRAME=PNG",
+        help="the mask of another frame, as 42=later.png, for instances that enter later and for corrections; may be "
+        "given several times. FRAME is the number in the names of frames and output masks",
+    )
     parser.add_argument("--output", type=_path, required=True, help="folder for the masks, as indexed PNGs")
     parser.add_argument("--overlay", type=_path, help="also write a video with the instances drawn over it, .mp4")
     parser.add_argument("--cutouts", type=_path, help="also write each instance alone, a folder of RGBA PNGs for each")
@@ -242,6 +251,14 @@ def _name_or_path(text: str) -> str:
         return f"{kind}:{_path(file)}"
     path = _path(text)  # "./lite" is a file and "lite" a name, which a Path would not tell apart
     return str(path) if text.startswith("~") else text
+
+
+def _mask(text: str) -> tuple[str, Path]:
+    """The name or number of a frame, without leading zeros, and the path of its mask."""
+    frame, _, path = text.partition("=")
+    if not frame or not path:
+        raise argparse.ArgumentTypeError(f"expected FRAME=PNG, as 42=later.png, found {text!r}")
+    return str(int(frame)) if frame.isdecimal() else frame, _path(path)
 
 
 def _names(text: str) -> tuple[str, ...]:

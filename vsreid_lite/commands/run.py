@@ -8,13 +8,13 @@ import time
 import warnings
 from collections.abc import Collection, Iterable
 from dataclasses import replace
-from itertools import chain, product
+from itertools import chain, pairwise, product
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from vsreid_lite.commands.batch import segment_folder
 from vsreid_lite.config import LITE, PRESETS, Config, check_flow_name
-from vsreid_lite.system.files import shipped, writable_folder, write_bytes, write_json, write_text
+from vsreid_lite.system.files import natural_key, shipped, writable_folder, write_bytes, write_json, write_text
 from vsreid_lite.system.wording import counted
 from vsreid_lite.system.workers import uninterrupted
 
@@ -50,7 +50,7 @@ PARTS = {  # of `Result.seconds`, as the closing line of `vsreid segment` names 
 
 def segment_video(options: argparse.Namespace) -> None:
     """`vsreid segment`: masks of a folder of frames or a video, from the mask of the first frame; or of many videos."""
-    if options.first_mask is not None:
+    if options.first_mask is not None or options.mask:
         _segment_one(options)
         return
     config = _checked_config(_real_video_config(options))
@@ -355,28 +355,42 @@ def _checked_video(options: argparse.Namespace, config: Config) -> Given:
         from numpy import unique
 
         from vsreid_lite.video.frame_folders import frame_files
-        from vsreid_lite.video.masks import check_size, read_first_mask
+        from vsreid_lite.video.masks import check_size, read_given_masks
         from vsreid_lite.video.movies import first_frame, frame_rate
         from vsreid_lite.video.outputs import check_coco, check_video
-        from vsreid_lite.video.video import load_video, read_frame
+        from vsreid_lite.video.video import load_video, mask_frames, read_frame
 
     if options.overlay:
         check_video(options.overlay)
     if options.coco:
         check_coco(options.coco)
-    first = read_first_mask(options.first_mask, year=options.year)
-    frames = [] if options.input.is_file() else frame_files(options.input, options.first_mask)
-    inputs = [options.input, options.first_mask, *frames, *_read_files(config)]
-    labels = [int(label) for label in unique(first.labels) if label]
-    _check_segment_outputs(options, [path.stem for path in frames], labels, inputs)
+    later = _later_masks(options)
+    paths = [path for path in (options.first_mask, *later.values()) if path]
+    masks, palette = read_given_masks(paths, options.year)
+    labels = sorted({int(label) for mask in masks for label in unique(mask.labels) if label})
+    frames = [] if options.input.is_file() else frame_files(options.input, options.first_mask, [*later.values()])
+    names, inputs = [path.stem for path in frames], [options.input, *paths, *frames, *_read_files(config)]
+    _check_segment_outputs(options, names, labels, inputs)
+    if frames:  # a video has to be read before its frames are known
+        mask_frames(names, options.first_mask, later)
     start = read_frame(frames[0]) if frames else first_frame(options.input)
-    check_size(options.first_mask, first.labels, start.shape)
+    for path, mask in zip(paths, masks, strict=True):
+        check_size(path, mask.labels, start.shape)
     fps = frame_rate(options.input)
-    video = load_video(options.input, options.first_mask, year=options.year)
+    video = load_video(options.input, options.first_mask, year=options.year, later_masks=later)
     if not frames:
         _check_segment_outputs(options, video.frame_names, labels, inputs)
     _warn_of_other_masks(options.output, video.frame_names)
-    return Given(video, first.palette, fps, [path.name for path in frames] or [f"{n}.png" for n in video.frame_names])
+    return Given(video, palette, fps, [path.name for path in frames] or [f"{n}.png" for n in video.frame_names])
+
+
+def _later_masks(options: argparse.Namespace) -> dict[str, Path]:
+    """The masks of `--mask` by the frames they name, in the order of these, however they were given."""
+    pairs = sorted(options.mask, key=lambda pair: natural_key(Path(pair[0])))
+    for (frame, path), (other, another) in pairwise(pairs):
+        if frame == other:
+            raise ValueError(f"{another}: expected one mask for frame {frame}, found {path} for it, too")
+    return dict(pairs)
 
 
 def _check_segment_outputs(

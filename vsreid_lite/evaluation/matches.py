@@ -17,14 +17,15 @@ from vsreid_lite.reidentification import (
     Boxes,
     Candidates,
     Outcome,
+    Place,
     Starts,
     as_row,
     best_candidates,
-    cosine_similarity,
     embed_candidates,
-    embed_templates,
+    embed_given,
+    given_templates,
+    likeness_to,
     overlaps,
-    template_box,
     visible,
 )
 from vsreid_lite.release import instance_shapes
@@ -42,11 +43,11 @@ class Matches:
     """What N_det and N_reid found in a video of N frames and K instances.
 
     Attributes:
-        boxes: the M_i candidates of each frame, best first, none in frame 0.
-        scores: their similarities with the templates, (M_i, K).
+        boxes: the M_i candidates of each frame, best first, none where all instances are given, as in frame 0.
+        scores: their similarities with the instances' templates, (M_i, K).
         points: their embeddings on the two main directions of all embeddings, (M_i, 2).
-        templates: the K boxes in frame 0.
-        template_points: (K, 2).
+        templates: the T boxes, by frame and instance; without masks of later frames T is K, and all are in frame 0.
+        template_points: (T, 2).
         candidates: the most similar one of each frame and instance, as the engine has them.
         current: Box(P > 0.5) of the maps as they are, (N, K, 4).
         start: c_{i,k}, (N, K).
@@ -60,7 +61,7 @@ class Matches:
     boxes: list[list[Box]]
     scores: list[Scores]
     points: list[NDArray[np.float64]]
-    templates: list[Box]
+    templates: dict[Place, Box]
     template_points: NDArray[np.float64]
     candidates: Candidates
     current: Boxes
@@ -79,7 +80,7 @@ class Matches:
 
 @dataclass(frozen=True, eq=False)
 class Verdicts:
-    """What thresholds make of every frame and instance, (N, K) each; frame 0 is never searched.
+    """What thresholds make of every frame and instance, (N, K) each.
 
     Attributes:
         score: similarity of the best candidate with the template; -inf without any.
@@ -112,7 +113,7 @@ def find_matches(
     release: ReleaseRules = PRINTED,
     start: Starts | None = None,
 ) -> Matches:
-    """Run N_det and N_reid once on every frame but the first.
+    """Run N_det and N_reid once on every frame where an instance may be retrieved.
 
     Args:
         video: the video; with annotations, retrievals can be judged.
@@ -121,23 +122,23 @@ def find_matches(
         config: the rules of retrieval. `judge` takes other thresholds.
         progress: show a bar on stderr.
         release: the rules of the authors' release.
-        start: c_{i,k}, (N, K); zeros by default, as after the initial propagation.
+        start: c_{i,k}, (N, K); by default as after the initial propagation.
 
     Raises:
         ValueError: the networks lack N_det or N_reid.
     """
     frames, (detector, identification) = list(video.frames), _reid_networks(networks)
-    first = zip(video.first_probabilities(), video.labels, strict=True)
-    templates = [template_box(P, label) for P, label in first]
-    t = embed_templates(frames[0], templates, identification)
-    with tqdm(total=video.N - 1, desc="candidates", disable=not progress, leave=False) as bar:
-        found = embed_candidates(frames, detector, identification, config, bar.update)
-    rows = [t[:0] if embedded is None else embedded for _, embedded in found]
-    *points, template_points = main_directions([*rows, t])
-    scores = [cosine_similarity(embedded, t) for embedded in rows]
+    templates = given_templates(video)
+    t = embed_given(frames, templates, identification)
+    with tqdm(total=video.N, desc="candidates", disable=not progress, leave=False) as bar:
+        found = embed_candidates(frames, t, detector, identification, config, bar.update)
+    every = torch.stack([*t.values()])
+    rows = [every[:0] if embedded is None else embedded for _, embedded in found]
+    *points, template_points = main_directions([*rows, every])
+    scores = [likeness_to(t, embedded)[0] for embedded in rows]
     best = best_candidates(frames, found, t, identification)
     current = _current_boxes(maps, release)
-    start = np.zeros(current.shape[:2], np.int64) if start is None else start
+    start = video.starts if start is None else start
     seen = [X for X, _ in found], scores, points, templates, template_points, best
     return Matches(video, *seen, current, start, config, release, *_true_boxes(video))
 
@@ -179,7 +180,7 @@ def judge(matches: Matches, rho_reid: float, rho_occ: float) -> Verdicts:
     accepted = outcome == Outcome.ACCEPTED
     right = accepted & (overlaps(candidates.boxes, matches.truth) >= RIGHT)
     lost = visible(matches.truth) & (overlaps(current, matches.truth) < RIGHT)
-    lost[0] = False
+    lost[tuple(np.transpose([*matches.templates]))] = False  # their maps are given
     return Verdicts(
         candidates.scores,
         overlaps(candidates.boxes, current),

@@ -49,7 +49,7 @@ class Search:
     Attributes:
         detector: N_det.
         identification: N_reid.
-        only_recognised: Search only for the instances that this detector finds in the first frame, as persons.
+        only_recognised: Search only for the instances that this detector finds where their masks are given, as persons.
     """
 
     detector: Detector

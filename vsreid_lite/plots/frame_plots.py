@@ -31,7 +31,7 @@ from vsreid_lite.plots.panels import (
     show_instances,
     show_map,
 )
-from vsreid_lite.reidentification import Retrieval, Starts
+from vsreid_lite.reidentification import Retrieval, Starts, given_starts
 from vsreid_lite.system.wording import counted
 from vsreid_lite.video.masks import Frame, Mask
 
@@ -102,7 +102,9 @@ def plot_checkpoints(start: Starts, retrievals: Sequence[Retrieval], labels: Seq
     N, K = start.shape
     found = ", ".join(f"frame {r.frame} for instance {labels[r.instance]}" for r in retrievals) or "none"
     what = f"Checkpoints of {counted(K, 'instance')} in {counted(N, 'frame')}"
-    alternative = f"{what}. All start in frame 0; starting points found: {found}."
+    given = list(dict.fromkeys(i for i, _ in given_starts(start, retrievals)))
+    first = "All start in frame 0" if given == [0] else f"Masks are given in frames {', '.join(map(str, given))}"
+    alternative = f"{what}. {first}; starting points found: {found}."
     figure = new_figure(max(0.28 * N, 4), 0.5 * K + 0.9, alternative, "constrained")
     axes = figure.subplots()
     axes.imshow(start.T, cmap="cividis", vmin=0, vmax=max(N - 1, 1), aspect="auto")

@@ -36,7 +36,7 @@ OUTCOMES = {
     Outcome.ACCEPTED: "retrieved",
     Outcome.NOT_SEARCHED: "not searched",
     Outcome.NO_CANDIDATE: "no candidate",
-    Outcome.STARTING_POINT: "found before",
+    Outcome.STARTING_POINT: "given or found before",
     Outcome.TOO_UNLIKE: "too unlike",
     Outcome.ALREADY_THERE: "already there",
     Outcome.VISIBLE: "not absent",
@@ -85,7 +85,8 @@ def _show_crops(panels: list[Any], matches: Matches, frame: int, instance: int) 
     frames, j = matches.sequence.frames, matches.best[frame, instance]
     for panel in panels:
         panel.set_axis_off()
-    panels[0].imshow(_inside(frames[0], matches.templates[instance]))
+    start = int(matches.candidates.template[frame, instance])
+    panels[0].imshow(_inside(frames[start], matches.templates[start, instance]))
     entitle(panels[0], "template")
     if j >= 0:
         panels[1].imshow(_inside(frames[frame], matches.boxes[frame][j]))
@@ -118,7 +119,8 @@ def _show_plane(axes: Axes, matches: Matches, frame: int, instance: int) -> None
     axes.plot(*here.T, "o", color=BLACK, markersize=4, fillstyle="none")
     if len(here):
         axes.plot(*here[matches.best[frame, instance]], "*", color=AFTER, markersize=12, markeredgecolor="white")
-    for (x, y), label in zip(matches.template_points, matches.sequence.labels, strict=True):
+    for (x, y), (_, k) in zip(matches.template_points, matches.templates, strict=True):
+        label = matches.sequence.labels[k]
         axes.plot(x, y, "D", color=instance_colour(label), markersize=9, markeredgecolor=BLACK)
         axes.text(x, y, f"  {label}", fontsize=9, va="center", path_effects=WHITE_EDGE)
     axes.set(xticks=[], yticks=[])

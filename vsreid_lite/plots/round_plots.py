@@ -48,8 +48,8 @@ def plot_round(video: Video, result: Result, number: int, frame: int) -> Figure:
     """
     before, after = (result.mask_after(n, frame) for n in (max(number - 1, 0), number))
     this = result.rounds[number - 1] if number else None
-    start = np.zeros_like(result.start) if this is None else this.start
-    title = _title(result, number)
+    start = video.starts if this is None else this.start
+    title = _title(result, number, start)
     compared = _compared(video, this, before, after, frame)
     alternative = f"{title}. {_table_in_words(start, result.labels)} {compared[2]}"
     figure, table, panels = _layout(video, alternative)
@@ -118,7 +118,7 @@ def _show_sweeps(axes: Axes, this: Round) -> None:
 def _show_retrieval(axes: Axes, video: Video, this: Round | None, labels: tuple[int, ...]) -> None:
     if this is None:
         axes.imshow(video.frames[0])
-        entitle(axes, "frame 0, where all start")
+        entitle(axes, "frame 0, where all start" if not video.starts.any() else "frame 0")
         return
     r = this.retrieval
     axes.imshow(video.frames[r.frame])
@@ -142,9 +142,10 @@ def _compared(video: Video, this: Round | None, before: Mask, after: Mask, frame
     return f"frame {frame} before: J {J[0]:.2f}", f"after: J {J[1]:.2f}", words
 
 
-def _title(result: Result, number: int) -> str:
+def _title(result: Result, number: int, start: Starts) -> str:
     if number == 0:
-        return f"Initial propagation: every map comes from frame 0; rounds to follow: {len(result.rounds)}"
+        source = "the nearest given mask" if start.any() else "frame 0"
+        return f"Initial propagation: every map comes from {source}; rounds to follow: {len(result.rounds)}"
     this = result.rounds[number - 1]
     r, label, first, last = this.retrieval, result.labels[this.retrieval.instance], this.updated[0], this.updated[-1]
     swept = f"frames {first} to {last} are written" if last > first else "no other frame is written"

@@ -1,4 +1,4 @@
-"""Online adaptation: N_mp fine-tuned on the first frame of one sequence. A row of Table 1 that is ours."""
+"""Online adaptation: N_mp fine-tuned on the given masks of one sequence. A row of Table 1 that is ours."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def adapt(
     seed: int = 0,
     progress: bool = False,
 ) -> TwoStreams:
-    """A copy of `network` that knows this video's first frame; the network itself stays as it is.
+    """A copy of `network` that knows the frames of this video whose masks are given; the network itself stays as it is.
 
     Both streams learn in every third step, the RGB stream alone in the others. Batch normalisation keeps its
     statistics: one frame is no population. The motions of the recompositions are those of `dis-tuned`, whatever the
@@ -58,9 +58,9 @@ def adapt(
         FloatingPointError: The loss or the gradient of a step is not finite.
     """
     adapted = copy.deepcopy(network).eval().to(memory_format=torch.channels_last)  # a fifth faster on a CPU
-    areas = video.first_probabilities().sum((1, 2))
-    if areas.max() < SMALLEST_TO_LEARN:
-        warnings.warn(f"{video.name}: {int(areas.max())} pixels are too small to adapt to", stacklevel=2)
+    largest = max(int(P.sum()) for _, P in video.given_probabilities())
+    if largest < SMALLEST_TO_LEARN:
+        warnings.warn(f"{video.name}: {largest} pixels are too small to adapt to", stacklevel=2)
     else:
         _learn(adapted, _batches(video, config, propagation, seed), video, config, progress)
     return adapted
@@ -103,13 +103,16 @@ def _say_expected(seconds: float, steps: int, video: Video) -> None:
 
 
 def _batches(video: Video, config: AdaptationConfig, propagation: PropagationConfig, seed: int) -> PropagationBatches:
-    """Of the first frame, and three times as often of its recompositions."""
-    labels = np.where(np.isin(video.first_mask, video.labels), video.first_mask, 0).astype(np.uint8)
-    frame, labels = no_larger_than_needed(np.asarray(video.frames[0]), labels, propagation)
-    original = Clip("first frame", (frame, frame), (labels, labels), ((), ()))
-    moved = recompose(frame, labels, max(1, config.recompositions // 2), seed)
+    """Of the frames whose masks are given, and three times as often of their recompositions."""
+    shown = {i: np.where(np.isin(mask, video.labels), mask, 0).astype(np.uint8) for i, mask in video.given.items()}
+    shown = {i: labels for i, labels in shown.items() if labels.any()}
+    clips = []
+    for i, labels in shown.items():
+        frame, labels = no_larger_than_needed(np.asarray(video.frames[i]), labels, propagation)
+        original = Clip(f"frame {i}", (frame, frame), (labels, labels), ((), ()))
+        moved = recompose(frame, labels, max(1, config.recompositions // (2 * len(shown))), seed + i)
+        clips += [original, moved, moved, moved]
     mixture = Mixture(neighbour=0.2, recovery=0.1, hard=config.hard_guides, warped=0.5)
-    clips = [original, moved, moved, moved]
     return PropagationBatches(clips, config.batch, propagation, seed, mixture, SMALLEST_TO_LEARN)
 
 

@@ -6,6 +6,7 @@ import filecmp
 import re
 import warnings
 from collections import Counter
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -44,15 +45,18 @@ MOVIES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts
 DECIDED = 2  # the series has at least this many times as many files as lie beside it; else the folder is refused
 
 
-def frame_files(folder: Path | str, first_mask: Path | str | None = None) -> list[Path]:
+def frame_files(
+    folder: Path | str, first_mask: Path | str | None = None, later_masks: Sequence[Path | str] = ()
+) -> list[Path]:
     """The frames of a folder in natural order ("2.jpg" before "10.jpg"): the pictures of its numbered series.
 
-    The first mask or a copy of it, and the few pictures whose kind of name or format is not that of the series, are
+    The given masks or copies of them, and the few pictures whose kind of name or format is not that of the series, are
     left out with a warning. Warns of gaps in the numbering.
 
     Args:
         folder: of the frames.
         first_mask: a file that is no frame, should it lie in the folder.
+        later_masks: others.
 
     Raises:
         FileNotFoundError: the folder is missing or holds no frames.
@@ -64,13 +68,14 @@ def frame_files(folder: Path | str, first_mask: Path | str | None = None) -> lis
     entries = visible_files(folder)
     found = [path for path in entries if not path.is_dir()]  # a link to nothing too: a frame is missing
     pictures = [path for path in found if path.suffix.lower() in KINDS]
-    mask = [path for path in pictures if first_mask is not None and _same_file(path, Path(first_mask))]
-    pictures = [path for path in pictures if path not in mask]
+    given = [(first_mask, "the first mask"), *((path, "a later mask") for path in later_masks)]
+    masks = {path: what for mask, what in given if mask for path in pictures if _same_file(path, Path(mask))}
+    pictures = [path for path in pictures if path not in masks]
     if not pictures:
-        raise FileNotFoundError(f"{folder}: expected frames ({READ}), found {_described(entries, mask)}")
+        raise FileNotFoundError(f"{folder}: expected frames ({READ}), found {_described(entries, masks)}")
     files = series(folder, pictures)
-    if mask:
-        _warn(f"{folder}: {mask[0].name} is the first mask, and no frame")
+    for path, what in masks.items():
+        _warn(f"{folder}: {path.name} is {what}, and no frame")
     if unread := [path for path in found if path.suffix.lower() in UNREAD]:
         _warn(f"{folder}: left out {_listed(unread)}: frames are read from {READ}")
     _refuse_same_frames(folder, files)
@@ -197,10 +202,10 @@ def _same_file(path: Path, other: Path) -> bool:
     return path.exists() and other.is_file() and filecmp.cmp(path, other, shallow=False)
 
 
-def _described(found: list[Path], mask: list[Path]) -> str:
+def _described(found: list[Path], masks: dict[Path, str]) -> str:
     """What lies in a folder that holds no frames."""
-    if mask:
-        return f"the first mask {mask[0].name} alone"
+    if masks:
+        return f"{' and '.join(f'{what} {path.name}' for path, what in masks.items())} alone"
     kinds = Counter("folder" if path.is_dir() else f"{path.suffix.lower() or 'nameless'} file" for path in found)
     return ", ".join(counted(count, kind) for kind, count in kinds.most_common(5)) or "none"
 

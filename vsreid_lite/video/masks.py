@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 import warnings
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,7 +104,7 @@ def read_mask(path: Path | str, shape: tuple[int, ...] | None = None) -> Mask:
 
 @dataclass(frozen=True, eq=False)
 class FirstMask:
-    """What the mask of a first frame holds.
+    """What the mask of a first frame holds, or of a later one that is given.
 
     Attributes:
         labels: (H, W), uint8, without void.
@@ -117,7 +118,9 @@ class FirstMask:
 
 
 def read_first_mask(path: Path | str, shape: tuple[int, ...] | None = None, year: int | None = None) -> FirstMask:
-    """The mask of a first frame, as one draws it. Warns of an instance that covers nearly the whole border.
+    """The mask of a first frame, or of a later one, as one draws it.
+
+    Warns of an instance that covers nearly the whole border.
 
     Args:
         path: a PNG, as `read_mask` takes it.
@@ -136,6 +139,53 @@ def read_first_mask(path: Path | str, shape: tuple[int, ...] | None = None, year
         raise ValueError(f"{path}: expected at least one instance, found background only; {HOW_TO_SAVE}")
     _warn_of_background(labels, path)
     return FirstMask(labels, year, colours if len(colours) and year != 2016 else None)
+
+
+def read_given_masks(
+    paths: Sequence[Path | str], year: int | None = None
+) -> tuple[list[FirstMask], NDArray[np.uint8] | None]:
+    """The masks that are given of one video, by frames in ascending order, and the colours of all their labels.
+
+    Args:
+        paths: PNGs, at least one, as `read_first_mask` takes them.
+        year: as there, for all of them.
+
+    Returns:
+        The masks, and a palette (n, 3) in which each label has the colour that a file gives it, or that of DAVIS; of
+        a single mask its own palette, or None.
+
+    Raises:
+        FileNotFoundError, ValueError: as `read_first_mask`; and where one label may mean two instances: 255 alone
+            beside labels in another file, or a label in two colours.
+    """
+    masks = [read_first_mask(path, year=year) for path in paths]
+    _refuse_white_beside_labels(paths, masks)
+    if len(masks) == 1:
+        return masks, masks[0].palette
+    palette, shown_by = PALETTE.copy(), dict[int, Path | str]()
+    for path, mask in zip(paths, masks, strict=True):
+        colours = palette[:0] if mask.palette is None else mask.palette
+        for label in np.unique(mask.labels[(mask.labels > 0) & (mask.labels < len(colours))]).tolist():
+            other = shown_by.setdefault(label, path)
+            if other is not path and np.any(palette[label] != colours[label]):
+                raise ValueError(
+                    f"{path}: expected label {label} in its colour of {other}, {tuple(palette[label].tolist())}, found "
+                    f"{tuple(colours[label].tolist())}; a label is one instance in all masks: give them one palette, "
+                    "or save them as grey"
+                )
+            palette[label] = colours[label]
+    return masks, palette
+
+
+def _refuse_white_beside_labels(paths: Sequence[Path | str], masks: Sequence[FirstMask]) -> None:
+    """255 alone is instance 1 where all given masks show that one; beside other labels it may be any of them."""
+    white = [path for path, mask in zip(paths, masks, strict=True) if mask.year == 2016]
+    for path, mask in zip(paths, masks, strict=True):
+        if white and mask.labels.max() > 1:
+            raise ValueError(
+                f"{white[0]}: holds 0 and 255 alone, and {path} labels up to {mask.labels.max()}, so that it is not "
+                "known which instance 255 is; paint it in its label"
+            )
 
 
 def year_of(labels: NDArray[np.integer]) -> int:

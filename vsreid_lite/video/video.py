@@ -1,10 +1,11 @@
-"""A video with its first-frame mask, `Video`, and how it is read from folders and files."""
+"""A video with the masks that are given of its instances, `Video`, and how it is read from folders and files."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -18,7 +19,7 @@ from vsreid_lite.video.masks import (
     Mask,
     check_size,
     open_image,
-    read_first_mask,
+    read_given_masks,
     read_mask,
     size_text,
     to_instances,
@@ -36,19 +37,21 @@ EIGHT_BIT = ("RGB", "RGBA", "RGBX", "L", "LA", "P", "PA", "1", "CMYK", "YCbCr") 
 
 @dataclass(frozen=True, eq=False)
 class Video:
-    """A video, the mask of its first frame and, where they exist, the true masks.
+    """A video, the mask of its first frame, masks of later frames on request, and the true masks where they exist.
 
     Attributes:
         name: used in outputs and messages.
         frames: N frames (H, W, 3), uint8, RGB, as a list or one array (N, H, W, 3).
-        first_mask: (H, W), uint8 labels.
+        first_mask: (H, W), uint8 labels. With `later_masks` it may show no instance.
         labels: those of the K instances, ascending; instance k has label `labels[k]`. When not given, all labels of
-            `first_mask`; others count as background.
+            the given masks; others count as background.
         annotations: for each frame the true mask (H, W), or None where there is none.
         frame_names: one for each frame, by default "00000", "00001", ...
+        later_masks: masks (H, W) of other frames than the first, by the index of the frame, for instances that enter
+            later and for corrections. Each speaks for the instances that it shows, and says nothing of the others.
 
     Raises:
-        ValueError: sizes or types do not fit, or an instance is absent from the first mask (repair R4).
+        ValueError: sizes or types do not fit, or an instance is absent from the given masks (repair R4).
     """
 
     name: str
@@ -57,13 +60,16 @@ class Video:
     labels: tuple[int, ...] = ()
     annotations: Sequence[Mask | None] | None = None
     frame_names: Sequence[str] = ()
+    later_masks: Mapping[int, Mask] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._check_frames()
         if any(min(frame.strides) < 0 for frame in self.frames):  # as image[..., ::-1] of OpenCV; torch takes none
             object.__setattr__(self, "frames", [np.ascontiguousarray(frame) for frame in self.frames])
         self._check_mask(self.first_mask, "the first mask")
-        labels = tuple(sorted({int(label) for label in self.labels})) or _labels_of(self.first_mask)
+        object.__setattr__(self, "later_masks", dict(sorted(self.later_masks.items())))
+        self._check_later_masks()
+        labels = tuple(sorted({int(label) for label in self.labels})) or _labels_of(np.stack([*self.given.values()]))
         self._check_labels(labels)
         object.__setattr__(self, "labels", labels)
         object.__setattr__(self, "frame_names", list(self.frame_names) or [f"{i:05d}" for i in range(self.N)])
@@ -100,12 +106,33 @@ class Video:
         given = self.annotations or [None] * self.N
         return [value for value, mask in zip(values, given, strict=True) if mask is not None]
 
+    @property
+    def given(self) -> dict[int, Mask]:
+        """The given masks (H, W) by the index of their frame, ascending: `first_mask`, then `later_masks`."""
+        return {0: self.first_mask, **self.later_masks}
+
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """c_{i,k} before any retrieval, (N, K): the nearest frame whose mask shows the instance, of two the earlier."""
+        shown = [np.array([i for i, mask in self.given.items() if np.any(mask == label)]) for label in self.labels]
+        distances = [np.abs(frames - np.arange(self.N)[:, None]) for frames in shown]
+        return np.stack([frames[d.argmin(1)] for frames, d in zip(shown, distances, strict=True)], 1)
+
     def first_probabilities(self) -> Tensor:
         """P_{1,k} of every instance: (K, H, W), float32, 0 or 1."""
         import torch  # takes seconds; a video is read and checked without it
 
         labels = np.asarray(self.labels, dtype=np.uint8)[:, None, None]
         return torch.from_numpy((self.first_mask[None] == labels).astype(np.float32))
+
+    def given_probabilities(self) -> Iterator[tuple[tuple[int, int], Tensor]]:
+        """(i, k) and P_{i,k}, (H, W), float32, 0 or 1, of every instance in each given mask that shows it, in order."""
+        import torch
+
+        for i, mask in self.given.items():
+            for k, label in enumerate(self.labels):
+                if np.any(mask == label):
+                    yield (i, k), torch.from_numpy((mask == label).astype(np.float32))
 
     def _check_frames(self) -> None:
         if self.N == 0:
@@ -128,14 +155,25 @@ class Video:
                 f"found {mask.dtype} {mask.shape}"
             )
 
+    def _check_later_masks(self) -> None:
+        for i, mask in self.later_masks.items():
+            if not 1 <= i < self.N:
+                raise ValueError(
+                    f"sequence {self.name}: a later mask lies in frame 1 to {self.N - 1}, found one for frame {i}"
+                )
+            self._check_mask(mask, f"the mask of frame {i}")
+            if not np.any(np.isin(mask, self.labels or range(1, 256))):
+                raise ValueError(f"sequence {self.name}: the mask of frame {i} shows none of the instances")
+
     def _check_labels(self, labels: tuple[int, ...]) -> None:
+        masks = "given masks" if self.later_masks else "first mask"
         if not labels:
             raise ValueError(f"sequence {self.name}: the first mask holds no instance, it is background only")
         for label in labels:
             if not 1 <= label <= 255:
                 raise ValueError(f"sequence {self.name}: instance labels lie between 1 and 255, found {label}")
-            if not np.any(self.first_mask == label):
-                raise ValueError(f"sequence {self.name}: instance {label} is absent from the first mask")
+            if not any(np.any(mask == label) for mask in self.given.values()):
+                raise ValueError(f"sequence {self.name}: instance {label} is absent from the {masks}")
 
     def _check_length(self, values: Sequence[object], what: str) -> None:
         if len(values) != self.N:
@@ -147,28 +185,75 @@ def _labels_of(mask: Mask) -> tuple[int, ...]:
 
 
 def load_video(
-    source: Path | str, first_mask: Path | str, annotations: Path | str | None = None, year: int | None = None
+    source: Path | str,
+    first_mask: Path | str | None,
+    annotations: Path | str | None = None,
+    year: int | None = None,
+    later_masks: Mapping[int | str, Path | str] | None = None,
 ) -> Video:
-    """The video in a folder of frames or a file, with the PNG mask of its first frame.
+    """The video in a folder of frames or a file, with the PNG mask of its first frame and those of later ones.
 
     Args:
-        source: the folder or the file. The first mask may lie among the frames, and is none of them.
+        source: the folder or the file. Given masks may lie among the frames, and are none of them.
         first_mask: 8-bit indexed, or grey: labels 1, 2, ... of the instances, where 255 is void; or 0 and 255 alone,
-            one instance, which has label 1 here.
+            one instance, which has label 1 here. None where later masks show all instances.
         annotations: a folder of true masks named as the frames; frames without one get None. Of 0 and 255 alone they
             show the one instance of the first mask.
         year: 2016 takes whatever is not background as one instance, 2017 takes 255 as void; by the files when not
-            given, for the first mask and the annotations alone.
+            given, for the given masks and the annotations alone.
+        later_masks: masks of other frames, like the first, by the name of the frame or the number that ends it: 42 is
+            frame 00042 or img_0042. In a file frames have the numbers 0, 1, ...
 
     Raises:
         FileNotFoundError, ValueError: with the file, what was expected and what was found.
     """
-    source = Path(source)
-    mask = read_first_mask(first_mask, year=year)  # a bad mask is reported before the video is read
-    frames, names = read_frames(source, first_mask)
-    check_size(first_mask, mask.labels, frames[0].shape)
-    truth = None if annotations is None else _read_annotations(Path(annotations), names, mask, year)
-    return Video(source.resolve().stem, frames, mask.labels, annotations=truth, frame_names=names)
+    source, later = Path(source), {str(name): path for name, path in (later_masks or {}).items()}
+    paths = [path for path in (first_mask, *later.values()) if path is not None]
+    masks, _ = read_given_masks(paths, year)  # a bad mask is reported before the video is read
+    frames, names = read_frames(source, first_mask, [*later.values()])
+    for path, mask in zip(paths, masks, strict=True):
+        check_size(path, mask.labels, frames[0].shape)
+    given = {i: masks[paths.index(path)].labels for i, path in mask_frames(names, first_mask, later).items()}
+    first = given.pop(0, np.zeros(frames[0].shape[:2], np.uint8))
+    truth = None
+    if annotations is not None:
+        every = replace(masks[0], labels=np.stack([mask.labels for mask in masks]))
+        truth = _read_annotations(Path(annotations), names, every, year)
+    return Video(source.resolve().stem, frames, first, annotations=truth, frame_names=names, later_masks=given)
+
+
+def mask_frames(
+    names: Sequence[str], first_mask: Path | str | None, later_masks: Mapping[str, Path | str]
+) -> dict[int, Path | str]:
+    """The files of the given masks by the index of their frame.
+
+    Args:
+        names: of the frames.
+        first_mask: of frame 0, if any.
+        later_masks: by the name of the frame, or the number that ends it.
+
+    Raises:
+        ValueError: no frame, or more than one, has such a name; or two masks are of one frame.
+    """
+    found: dict[int, Path | str] = {} if first_mask is None else {0: first_mask}
+    for wanted, path in later_masks.items():
+        i = _frame_index(names, wanted, path)
+        if i in found:
+            raise ValueError(f"{path}: expected one mask for frame {names[i]}, found {found[i]} for it, too")
+        found[i] = path
+    return found
+
+
+def _frame_index(names: Sequence[str], wanted: str, path: Path | str) -> int:
+    if wanted in names:
+        return names.index(wanted)
+    last = [re.findall(r"\d+", name)[-1:] for name in names]
+    found = [i for i, number in enumerate(last) if wanted.isdecimal() and number and int(number[0]) == int(wanted)]
+    if len(found) > 1:
+        raise ValueError(f"{path}: is for frame {wanted}, which {len(found)} names have; give the whole name")
+    if not found:
+        raise ValueError(f"{path}: is for frame {wanted}, which is not there: the frames are {names[0]} to {names[-1]}")
+    return found[0]
 
 
 def load_frames(source: Path | str) -> list[Frame]:
@@ -181,19 +266,22 @@ def load_frames(source: Path | str) -> list[Frame]:
     return read_frames(Path(source))[0]
 
 
-def read_frames(source: Path, first_mask: Path | str | None = None) -> tuple[list[Frame], list[str]]:
+def read_frames(
+    source: Path, first_mask: Path | str | None = None, later_masks: Sequence[Path | str] = ()
+) -> tuple[list[Frame], list[str]]:
     """As `load_frames`, with the name of each frame: the stem of its file, or its number in the video.
 
     Args:
         source: the folder or the file.
         first_mask: a file that is no frame, should it lie among them.
+        later_masks: others.
     """
     if source.is_file():
         if source.suffix.lower() in KINDS:
             raise ValueError(f"{source}: expected a folder of frames or a video file, found one image; give its folder")
         frames = read_video(source)
         return frames, [f"{i:05d}" for i in range(len(frames))]
-    files = frame_files(source, first_mask)
+    files = frame_files(source, first_mask, later_masks)
     frames = [read_frame(path) for path in files]
     shapes = [frame.shape for frame in frames]
     usual = Counter(shapes).most_common(1)[0][0]
@@ -226,13 +314,13 @@ def annotation_files(folder: Path, names: Sequence[str]) -> list[Path | None]:
 
 
 def _read_annotations(folder: Path, names: list[str], first: FirstMask, year: int | None) -> list[Mask | None]:
-    """The true masks in the labels of the first mask."""
+    """The true masks in the labels of the given masks. first: what these hold, labels (n, H, W)."""
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: expected a folder of annotations (.png), found nothing")
     paths = annotation_files(folder, names)
     if not any(paths):
         raise FileNotFoundError(f"{folder}: expected annotations named as the frames ({names[0]}.png, ...), found none")
-    stored = [None if path is None else read_mask(path, first.labels.shape) for path in paths]
+    stored = [None if path is None else read_mask(path, first.labels.shape[-2:]) for path in paths]
     start = next((i for i, labels in enumerate(stored) if labels is not None and labels.any()), None)
     if start is None:
         return stored

@@ -1,4 +1,4 @@
-"""A painter of the first mask of one's own video: points by numbers, shapes and refinement by buttons."""
+"""A painter of the masks of one's own video: points by numbers, shapes and refinement by buttons."""
 
 from __future__ import annotations
 
@@ -17,14 +17,21 @@ from vsreid_lite.widgets.shell import FULL_NAME, WRAPPED, PictureBox, button, sl
 
 
 class FirstMaskPainter(PictureBox):
-    """A mask of several instances painted on a frame, and saved as an indexed PNG for `vsreid segment --first-mask`.
+    """A mask of several instances painted on a frame, and saved as an indexed PNG for `vsreid segment`.
 
-    frame: (H, W, 3), the first of the video. path: where "save" writes; an existing file is written over only when
-    "replace" is ticked, or after this painter has written it. inputs: files that are never written over.
+    frame: (H, W, 3), the first of the video, or a later one. path: where "save" writes; an existing file is written
+    over only when "replace" is ticked, or after this painter has written it. inputs: files that are never written over.
+    label: of the instance that is painted first.
     """
 
-    def __init__(self, frame: Frame, path: Path | str = "first-mask.png", inputs: Sequence[Path | str] = ()) -> None:
-        self.painting = Painting(frame)
+    def __init__(
+        self,
+        frame: Frame,
+        path: Path | str = "first-mask.png",
+        inputs: Sequence[Path | str] = (),
+        label: int = 1,
+    ) -> None:
+        self.painting = Painting(frame, label)
         self._inputs, self._written = [Path(source) for source in inputs], set[Path]()
         self._path = Text(str(path), description="file", tooltip="the mask's file, a .png", style=FULL_NAME)
         self._replace = Checkbox(False, description="replace an existing file", indent=False)
@@ -46,7 +53,10 @@ class FirstMaskPainter(PictureBox):
             write_mask(path, self.mask)
             self._written.add(path)
             there = counted(len(np.unique(self.mask)) - 1, "instance")
-            self.say(f"Saved {path}: {there}. Next: vsreid segment INPUT --first-mask {path} --output DIR")
+            self.say(
+                f"Saved {path}: {there}. Next: vsreid segment INPUT --first-mask {path} --output DIR; of a later "
+                f"frame, --mask FRAME={path} beside the first"
+            )
 
     def _draw(self, x: int, y: int) -> Figure:
         now = self.painting.now
@@ -80,7 +90,8 @@ class FirstMaskPainter(PictureBox):
     def _check(self, path: Path) -> None:
         if path.suffix.lower() != ".png":
             raise ValueError(f"file {str(path)!r}: expected a name that ends in .png")
-        if missing := [label for label in range(1, self.mask.max(initial=1) + 1) if not (self.mask == label).any()]:
+        first = self.painting.label
+        if missing := [l for l in range(first, self.mask.max(initial=first) + 1) if not (self.mask == l).any()]:
             raise ValueError(f"save: instance {missing[0]} has no pixel; paint it, or undo what painted it over")
         check_outputs([path], inputs=self._inputs)
         if path.exists() and path not in self._written and not self._replace.value:

@@ -45,15 +45,17 @@ class State:
 class Painting:
     """A mask in the making on a frame (H, W, 3). Pixels belong to the instance that took them last.
 
-    Every step can be undone; a step that cannot be done raises ValueError.
+    Every step can be undone; a step that cannot be done raises ValueError. `label` is that of the first instance: more
+    than 1 for a later frame, in which others enter.
     """
 
     frame: Frame
+    label: int = 1
     now: State = field(init=False)
     past: list[State] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
-        self.now = State(np.zeros(self.frame.shape[:2], np.uint8))
+        self.now = State(np.zeros(self.frame.shape[:2], np.uint8), self.label)
 
     def add_point(self, x: int, y: int) -> None:
         """Mark a point, a corner of the shape to come."""
