@@ -131,7 +131,7 @@ REFUSED = [  # each before anything is computed; {} holds a clip, its first mask
     "render mini --output {}/first.png/out",
     "train lite-stills --output {}/first.png",
     "train lite-stills --stills {}/clip --stills {}/out/../clip",
-    "train lite-davis-box",
+    "train lite-real-box",
     "train lite-box --device cuda:x",
     "choose lite",
     "choose lite --output {}/a.csv --table {}/a.csv",

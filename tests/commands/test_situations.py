@@ -187,7 +187,6 @@ REFUSED = {  # with one line, and nothing is written
     "frame as mask": (nothing, seg(mask="clip/00000.jpg"), "expected a PNG mask, found JPEG"),
     "void alone": (save("first.png", VOID), seg("--year 2017"), "first.png: expected at least one instance"),
     # masks of later frames
-    "no mask": (nothing, "segment clip --output out", "expected --first-mask PNG, or --mask FRAME=PNG"),
     "mask of no frame": (nothing, seg("--mask l.png"), "expected FRAME=PNG, as 42=later.png, found 'l.png'"),
     "beyond the end": (nothing, seg("--mask 4=first.png"), "is for frame 4, which is not there: the frames are 00000"),
     "two for a frame": (COPY, seg("--mask 2=first.png --mask 02=l.png"), "l.png: expected one mask for frame 2"),

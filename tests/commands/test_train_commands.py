@@ -77,11 +77,11 @@ def test_the_curve_of_a_stage_is_drawn_beside_its_log(requests, tmp_path):
 def test_a_stage_with_real_video_names_what_it_sees(requests, tmp_path):
     write_benchmark([tiny_sequence("apes"), tiny_sequence("bees")], tmp_path, "val")
     output = str(tmp_path / "a.safetensors")
-    arguments = ["train", "lite-davis-propagation", "--root", str(tmp_path), "--output", output]
+    arguments = ["train", "lite-real-propagation", "--root", str(tmp_path), "--output", output]
     assert main(arguments) == 0
     assert main([*arguments, "--sequences", "bees"]) == 0
     assert [request.sequences for _, request in requests] == [("apes", "bees"), ("bees",)]
-    assert requests[1][1].command == "vsreid train lite-davis-propagation --seed 0 --root DAVIS --sequences bees"
+    assert requests[1][1].command == "vsreid train lite-real-propagation --seed 0 --root DAVIS --sequences bees"
 
 
 def test_all_stages_are_trained_in_order_without_those_that_are_finished(requests, tmp_path, capsys):
@@ -108,7 +108,7 @@ def test_without_the_weights_that_training_starts_from_one_line_says_what_to_ins
     assert main(["train", "lite-rgb", "--output", str(tmp_path / "b.safetensors")]) == 0
 
 
-@pytest.mark.parametrize("stage", ["lite-davis-propagation", "all"])
+@pytest.mark.parametrize("stage", ["lite-real-propagation", "all"])
 @pytest.mark.parametrize(
     ("options", "line"),
     [

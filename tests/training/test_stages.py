@@ -291,7 +291,11 @@ def test_the_papers_stages_are_those_of_lite_at_the_papers_size_and_longer():
         ours, lite = STAGES[name], STAGES[name.replace("paper", "lite")]
         same = ("mixture", "use_box", "own_guides", "flow_only", "mini", "footage")
         assert all(getattr(ours, field) == getattr(lite, field) for field in same)
-        assert ours.patches == (449,) and ours.plan.steps == 10 * lite.plan.steps and ours.network == f"paper {lite.network}"
+        assert (
+            ours.patches == (449,)
+            and ours.plan.steps == 10 * lite.plan.steps
+            and ours.network == f"paper {lite.network}"
+        )
         assert ours.start == (lite.start and lite.start.replace("lite", "paper"))
 
 

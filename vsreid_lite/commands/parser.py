@@ -35,8 +35,9 @@ def _segment(commands_of: Subparsers) -> None:
         "segment",
         help="segment a video from the mask of its first frame, or a folder of videos",
         description="Segment a video from the mask of its first frame, by default with the weights lite-real. Without "
-        "--first-mask and --mask, INPUT is a folder of videos: NAME.mp4 or a folder NAME of frames, with the mask NAME.png beside "
-        "it. The results of each go into OUTPUT/NAME, where the other paths lie too; what is finished is skipped.",
+        "--first-mask and --mask, INPUT is a folder of videos: NAME.mp4 or a folder NAME of frames, with the mask "
+        "NAME.png beside it. The results of each go into OUTPUT/NAME, where the other paths lie too; what is finished "
+        "is skipped.",
     )
     parser.add_argument("input", type=_path, help="a folder of frames, a video file, or a folder of videos")
     parser.add_argument("--first-mask", type=_path, help="PNG: labels 1, 2, ..., or 0 and 255; of a single video")
@@ -149,8 +150,8 @@ def _train(commands_of: Subparsers) -> None:
         action="append",
         default=[],
         metavar="FOLDER",
-        help="PASCAL VOC or COCO: stages ...-stills may learn from them, too (may be given twice); stages lite-real-... "
-        "make collages of them",
+        help="PASCAL VOC or COCO: stages ...-stills may learn from them, too (may be given twice); stages "
+        "lite-real-... make collages of them",
     )
     parser.add_argument(
         "--stamps", type=_path, metavar="FOLDER", help="stages lite-real-...: the stamps of Tux Paint, for collages"

@@ -124,7 +124,9 @@ def _requests(
         if STAGES[name].collages:
             requests[name] = replace(requests[name], command=f"{command} --stamps STAMPS", material=material)
         if STAGES[name].real:
-            requests[name] = replace(requests[name], command=requests[name].command + seen, root=options.root, sequences=sequences)
+            requests[name] = replace(
+                requests[name], command=requests[name].command + seen, root=options.root, sequences=sequences
+            )
     return requests
 
 

@@ -60,7 +60,9 @@ class CutOut:
         scale = min(side / max(self.alpha.shape), ENLARGED)
         size = max(round(self.alpha.shape[1] * scale), 2), max(round(self.alpha.shape[0] * scale), 2)
         how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        return CutOut(cv2.resize(self.colours, size, interpolation=how), cv2.resize(self.alpha, size, interpolation=how))
+        return CutOut(
+            cv2.resize(self.colours, size, interpolation=how), cv2.resize(self.alpha, size, interpolation=how)
+        )
 
 
 def read_stamps(folder: Path) -> list[CutOut]:
@@ -140,7 +142,10 @@ def _background(clip: Clip, rng: np.random.Generator) -> tuple[Frame, Mask]:
     scale = max(height / frame.shape[0], width / frame.shape[1]) * rng.uniform(1, 1.3)
     size = max(round(frame.shape[1] * scale), width), max(round(frame.shape[0] * scale), height)
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    frame, labels = cv2.resize(frame, size, interpolation=how), cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST)
+    frame, labels = (
+        cv2.resize(frame, size, interpolation=how),
+        cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST),
+    )
     x, y = int(rng.integers(size[0] - width + 1)), int(rng.integers(size[1] - height + 1))
     frame, labels = frame[y : y + height, x : x + width], labels[y : y + height, x : x + width]
     if rng.random() < 0.5:

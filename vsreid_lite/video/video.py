@@ -189,7 +189,7 @@ def load_video(
     first_mask: Path | str | None,
     annotations: Path | str | None = None,
     year: int | None = None,
-    later_masks: Mapping[int | str, Path | str] | None = None,
+    later_masks: Mapping[str, Path | str] | None = None,
 ) -> Video:
     """The video in a folder of frames or a file, with the PNG mask of its first frame and those of later ones.
 
