@@ -34,7 +34,7 @@ from vsreid_lite.video.video import Video
 RIGHT = 0.5  # IoU of a retrieval's box with the true one
 
 Cells = NDArray[np.bool_]  # (N, K)
-Scores = NDArray[np.float32]
+Similarities = NDArray[np.float32]  # (M_i, K) or (N, K)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +58,7 @@ class Matches:
 
     sequence: Video
     boxes: list[list[Box]]
-    scores: list[Scores]
+    scores: list[Similarities]
     points: list[NDArray[np.float64]]
     templates: list[Box]
     template_points: NDArray[np.float64]
@@ -92,7 +92,7 @@ class Verdicts:
         recall: share of the lost that are accepted and right; None without any.
     """
 
-    score: Scores
+    score: Similarities
     overlap: NDArray[np.float64]
     outcome: NDArray[np.int64]
     accepted: Cells
