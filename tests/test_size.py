@@ -11,9 +11,9 @@ PACKAGE, TESTS, NOTEBOOKS = ROOT / "vsreid_lite", ROOT / "tests", ROOT / "notebo
 
 GOALS = {"files of the package": 105, "lines of the package": 15_000, "lines of the tests": 13_500}
 LIMITS = {
-    "files of the package": 117,
-    "lines of the package": 19_100,
-    "lines of the tests": 17_600,
+    "files of the package": 114,
+    "lines of the package": 19_020,
+    "lines of the tests": 17_350,
 }  # lower, never raise
 FUNCTION_LINES = 40  # from `def` to the last line
 NOTEBOOK_MODULES = 8  # of ours, imported by one notebook
