@@ -5,19 +5,37 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from vsreid_lite.evaluation.network_table import networks, networks_table
+from vsreid_lite.evaluation.network_table import network_rows
 from vsreid_lite.system.files import write_text
+
+HEAD = """# The networks
+
+Made by `python benchmarks/networks.py --output docs/networks.md`; a test fails when it is out of date.
+
+One call of each network, as the presets use it: one patch, one frame, one crop or one pair of frames. GFLOP: 10⁹
+operations of convolutions and matrix products, a multiplication and an addition being two; the rest (norms, samplings,
+the pooling of regions, the suppression of overlaps) is not counted. Sizes are channels × height × width; N_mp gives the
+logits of background and instance, N_det for each proposal the scores and box shifts of its classes (of these boxes, the
+suppression of overlaps leaves at most the 20 best as candidates), N_reid a point on the unit sphere.
+
+| part | network | preset | parameters | input | GFLOP | output |
+|---|---|---|---|---|---|---|
+"""
+
+
+def page() -> str:
+    """The table as Markdown."""
+    return HEAD + "\n".join(row.markdown() for row in network_rows()) + "\n"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, help="the page to write")
     output = parser.parse_args().output
-    page = networks_table(networks())
     if output is None:
-        print(page, end="")
+        print(page(), end="")
     else:
-        write_text(output, page)
+        write_text(output, page())
 
 
 if __name__ == "__main__":

@@ -63,6 +63,11 @@ release_rules = st.builds(
 )
 
 
+small_boxes = st.tuples(st.integers(0, 8), st.integers(0, 8), st.integers(1, 8), st.integers(1, 8)).map(
+    lambda b: Box(b[0], b[1], b[0] + b[2], b[1] + b[3])
+)
+
+
 def run(seed, N, K, shape, config, later=False, run_segment=segment, **options):
     sequence = random_sequence(seed, N, K, shape, later)
     return run_segment(sequence, config, random_networks(seed), RandomFlow(seed), **options)

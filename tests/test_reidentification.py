@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.engine_runs import small_boxes
 from tests.stubs import SQUARE, ListedDetector, ListedRows, RandomDetector, RandomIdentification, blank_frames
 from vsreid_lite.config import ReidConfig, ReleaseRules
 from vsreid_lite.geometry import Box, iou
@@ -111,13 +112,8 @@ def test_a_template_needs_an_instance():
         template_box(torch.zeros(20, 30), 5)
 
 
-boxes = st.tuples(st.integers(0, 8), st.integers(0, 8), st.integers(1, 8), st.integers(1, 8)).map(
-    lambda b: Box(b[0], b[1], b[0] + b[2], b[1] + b[3])
-)
-
-
 @settings(deadline=None)
-@given(boxes, boxes)
+@given(small_boxes, small_boxes)
 def test_overlaps_is_iou_and_zero_for_a_missing_box(a, b):
     A, B = (np.array([[box.x0, box.y0, box.x1, box.y1], [0, 0, 0, 0]]) for box in (a, b))
     assert overlaps(A, B).tolist() == [iou(a, b), 0]

@@ -12,28 +12,15 @@ import torch
 from vsreid_lite import __version__
 from vsreid_lite.commands import doctor
 from vsreid_lite.commands.cli import main
-from vsreid_lite.config import Config
 from vsreid_lite.datasets import mini
-from vsreid_lite.networks.weight_files import weight_files
 from vsreid_lite.system import machine
 
 ROOT = Path(__file__).parents[2]
 
 
-# ---- what it knows without importing the rest
-
-
 def test_it_knows_how_large_mini_is():
-    assert len(mini.CHALLENGES) == doctor.SEQUENCES and mini.FRAMES == doctor.FRAMES
-    assert doctor.mini_problem(doctor.MINI) == ""
-
-
-def test_it_knows_the_weight_files_of_the_default_configuration():
-    part, _ = weight_files("lite").of_streams(Config().propagation)
-    assert doctor.default_parts() == (part, "detector", "identification")
-
-
-# ---- the command
+    assert len(mini.CHALLENGES) == machine.MINI_SEQUENCES and mini.FRAMES == machine.MINI_FRAMES
+    assert machine.mini_problem(doctor.MINI) == ""
 
 
 def test_the_repository_itself_is_well(capsys, tmp_path, monkeypatch):
@@ -87,9 +74,9 @@ def test_something_needed_that_is_missing_ends_with_code_2(monkeypatch, capsys):
 def test_mini_that_is_incomplete_or_not_there_is_said_with_how_to_get_it(mini_folder):
     mask = mini_folder / "Annotations" / "480p" / "crowd" / "00007.png"
     mask.unlink()
-    assert doctor.mini_problem(mini_folder).startswith(f"{mask.parent}: expected 40 files, found 39; it comes with")
+    assert machine.mini_problem(mini_folder).startswith(f"{mask.parent}: expected 40 files, found 39; it comes with")
     shutil.rmtree(mini_folder)
-    assert "expected a list of 12 sequences, found 0; " in doctor.mini_problem(mini_folder)
+    assert "expected a list of 12 sequences, found 0; " in machine.mini_problem(mini_folder)
 
 
 def test_davis_is_looked_for_where_it_is_said_to_be(tmp_path, monkeypatch):

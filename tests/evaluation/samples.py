@@ -1,9 +1,11 @@
-"""Small label sequences, and how to write them as the indexed PNGs that the metrics read."""
+"""Small label sequences, written as the indexed PNGs that the metrics read, and the results of an ablation."""
 
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+
+from vsreid_lite.evaluation.paper import arithmetic, entries, table1
 
 
 def rectangle(x0: int, y0: int, x1: int, y1: int, shape: tuple[int, int] = (20, 20)) -> np.ndarray:
@@ -49,3 +51,35 @@ def official_decay(values: np.ndarray) -> float:
     edges = (np.round(np.linspace(1, len(values), 5) + 1e-10) - 1).astype(np.uint8)
     first, *_, last = (values[edges[i] : edges[i + 1] + 1] for i in range(4))
     return float(np.mean(first) - np.mean(last))
+
+
+def table_row(name, mean, boost=None, interval=None, **more):
+    """A row of the results of an ablation: J is 0.01 below the mean, F as far above it; None: not measured."""
+    paper = entries(table1()).get(name)
+    J, F, again = (mean - 0.01, mean + 0.01, mean / 2) if mean else (None, None, None)
+    return {
+        "name": name,
+        "J-mean": J,
+        "F-mean": F,
+        "global-mean": mean,
+        "global-mean-interval": mean and [mean - 0.1, mean + 0.1],
+        "sequences": mean and {"crowd": mean - 0.25, "occlusion": mean + 0.25},
+        "boost": boost,
+        "boost-over": None,
+        "interval": interval,
+        "excludes-zero": interval and (interval[0] > 0 or interval[1] < 0),
+        "sign-agrees": None if boost is None or paper is None else boost > 0,
+        "J-after-reappearance": again,
+        "seconds": mean and 1.5,
+        "paper": paper and {**paper, "gain": paper["boost-recomputed"]},
+        "seen-in-training": False,
+        "note": "" if mean else "not measured: no file",
+        **more,
+    }
+
+
+def table_results(rows, **more):
+    """The results of an ablation on mini."""
+    run = {"dataset": "mini", "split": "test", "scenes": None, "weights": "lite", "sequences": ["crowd", "occlusion"]}
+    tables = {"rows": rows, "adapted-rows": [], "total": None, "adapted-total": None, "paper": arithmetic(table1())}
+    return run | {"seen-in-training": {}} | tables | more

@@ -100,8 +100,8 @@ def test_a_row_without_its_file_says_which_command_makes_it(files, part, waiting
     (files / f"lite-{part}.safetensors").unlink()
     rows = ladder(LITE)
     assert missing(rows) == waiting
-    reasons = {row.missing for row in rows if row.missing}
-    assert reasons == {f"not measured: no file lite-{part}; make it: vsreid train lite-{part}"}
+    said = f"not measured: no file lite-{part}; make it: vsreid train lite-{part}"
+    assert {row.missing for row in rows} == {"", said}
 
 
 def test_a_file_of_ones_own_serves_the_rows_of_two_streams(files, tmp_path):
@@ -135,11 +135,7 @@ def test_rows_that_are_not_chosen_are_not_measured(files):
     [
         ((7,), True, "row 7: expected numbers from 1 to 6, as in Table 1"),
         ((1, 6), False, "row 6: expected numbers from 1 to 5, as in Table 1; 6 is ours, with --adapt"),
-        (
-            (1,),
-            False,
-            "weights lite: no row can be measured: no file lite-baseline; make it: vsreid train",
-        ),
+        ((1,), False, "weights lite: no row can be measured: no file lite-baseline; make it: vsreid train"),
     ],
 )
 def test_a_choice_that_cannot_be_measured_is_one_line(files, chosen, adapt, line):
@@ -169,22 +165,19 @@ def test_flow_and_other_files_are_those_of_the_whole_ladder(files):
 
 
 def test_the_rows_of_the_paper_s_networks_have_files_beside_each_other(hub, tmp_path):
-    own = save(tmp_path / "my-propagation.safetensors")
+    own, box = save(tmp_path / "my-propagation.safetensors"), tmp_path / "my-box.safetensors"
     config = replace(PAPER, weights=own)
     rows = ladder(config)
     assert missing(rows) == [True, True, False, True, True]
-    assert rows[1].missing == (
-        f"not measured: no file {tmp_path / 'my-box.safetensors'}; vsreid train paper-box makes one"
-    )
+    assert rows[1].missing == f"not measured: no file {box}; vsreid train paper-box makes one"
     assert rows[3].missing == "not measured: no file of N_reid; give one with --identification"
     for part in ("baseline", "box", "identification"):
         save(tmp_path / f"my-{part}.safetensors")
     rows = ladder(replace(config, adapt=True))
     assert not any(missing(rows)) and all(row.documented for row in rows)
     assert [what(row) for row in rows[4:]] == [(True, True, True, SCALES, False), (True, True, True, SCALES, True)]
-    assert {(row.config.preset, row.config.weights, row.config.propagation.patch) for row in rows} == {
-        ("paper", own, 449)
-    }
+    configs = [row.config for row in rows]
+    assert {(one.preset, one.weights, one.propagation.patch) for one in configs} == {("paper", own, 449)}
 
 
 def test_files_of_others_do_not_say_what_they_have_seen(hub, tmp_path):
@@ -221,11 +214,8 @@ def test_of_the_release_only_the_rows_of_two_streams_can_be_measured(hub, tmp_pa
     config = replace(AUTHORS, weights=weights, identification_weights=identification)
     rows = ladder(config)
     assert missing(rows) == [True, True, False, False, False] and rows[0].missing == rows[1].missing == ONE_NETWORK
-    assert [(row.config.reid, row.config.propagation.flip) for row in rows[2:]] == [
-        (False, False),
-        (True, False),
-        (True, True),
-    ]
+    rules = [(row.config.reid, row.config.propagation.flip) for row in rows[2:]]
+    assert rules == [(False, False), (True, False), (True, True)]
     assert "mirrored" in rows[4].note and rows[4].config.propagation.scales == (1.0,)
     assert not any(row.documented for row in rows[2:])
     with pytest.raises(ValueError, match=r"preset authors: its weights are adapted .* measure it without --adapt"):
@@ -274,14 +264,10 @@ def test_each_file_is_listed_once_with_the_rows_that_use_it(files):
     }
 
 
-def test_files_of_rows_that_are_not_measured_are_left_out(files):
+def test_files_of_others_and_of_rows_that_are_not_measured_are_left_out(files, hub, tmp_path):
     (files / "lite-propagation.safetensors").unlink()
     assert [entry["file"] for entry in training_budget(ladder(LITE))] == ["lite-baseline", "lite-box"]
-
-
-def test_files_of_others_have_no_header_and_are_left_out(tmp_path, monkeypatch):
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
-    torch.save({}, tmp_path / "my-propagation.pth")
+    torch.save({}, tmp_path / "my-propagation.pth")  # without a header
     rows = ladder(replace(PAPER, weights=str(tmp_path / "my-propagation.pth")), (3,))
     assert training_budget(rows) == []
 

@@ -15,10 +15,6 @@ def test_table1_is_as_printed():
     assert scales == paper.AblationRow("+ multi-scale testing", 0.644, 0.678, 0.661, 0.009)
 
 
-def test_the_one_wrong_boost_is_that_of_the_flow_stream():
-    assert paper.boost_errata(paper.table1()) == [paper.Erratum("+ flow-stream", 0.007, 0.029)]
-
-
 def test_as_entries_every_row_has_its_boost_by_the_column_and_the_wrong_one_is_flagged():
     entries = paper.entries(paper.table1())
     assert [entry["boost"] for entry in entries.values()] == [None, 0.038, 0.007, 0.068, 0.009]
@@ -27,18 +23,13 @@ def test_as_entries_every_row_has_its_boost_by_the_column_and_the_wrong_one_is_f
     assert entries["+ re-id module"]["J-mean"] == 0.633 and entries["+ re-id module"]["F-mean"] == 0.670
 
 
-def test_printed_boosts_sum_to_less_than_the_real_gain():
-    rows = paper.table1()
-    printed = sum(row.boost for row in rows if row.boost is not None)
-    recomputed = sum(boost for boost in paper.boosts([row.global_mean for row in rows]) if boost is not None)
-    assert printed == pytest.approx(0.122)
-    assert recomputed == pytest.approx(rows[-1].global_mean - rows[0].global_mean) == pytest.approx(0.144)
-
-
-def test_the_text_of_section_4_1_quotes_the_table():
-    baseline, box, flow, reid, _ = paper.table1()
-    assert (box.boost, reid.boost) == (0.038, 0.068)  # "increases by 3.8%", "by 6.8%"
-    assert box.F_mean - baseline.F_mean == pytest.approx(0.051)  # "a significant improvement of 5.1%"
+def test_printed_boosts_sum_to_less_than_the_gain_of_the_column_since_one_is_wrong():
+    assert paper.arithmetic(paper.table1()) == {
+        "boosts": [None, 0.038, 0.029, 0.068, 0.009],
+        "printed-sum": 0.122,
+        "gain": 0.144,
+        "errata": [{"row": "+ flow-stream", "printed": 0.007, "recomputed": 0.029}],
+    }
 
 
 def test_table2_has_22_entries_in_order_of_their_global_mean():
@@ -54,13 +45,6 @@ def test_table2_has_22_entries_in_order_of_their_global_mean():
     )
 
 
-def test_ours_wins_by_more_than_two_points_as_section_4_2_says():
-    ours, second = paper.table2()[:2]
-    assert ours.global_mean - second.global_mean > 2
-    assert ours.J.mean == max(entry.J.mean for entry in paper.table2())
-    assert ours.F.mean == max(entry.F.mean for entry in paper.table2())
-
-
 @pytest.mark.parametrize("table", [paper.table1, paper.table2])
 def test_global_means_are_the_mean_of_J_and_F(table):
     assert paper.global_mean_errata(table()) == []
@@ -70,8 +54,3 @@ def test_a_wrong_global_mean_is_found():
     assert paper.global_mean_errata([paper.AblationRow("row", 0.5, 0.6, 0.56, None)]) == [
         paper.Erratum("row", 0.56, 0.55)
     ]
-
-
-def test_boosts_of_no_row_and_of_one_row():
-    assert paper.boosts([]) == []
-    assert paper.boosts([0.5]) == [None]

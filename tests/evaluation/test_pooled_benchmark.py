@@ -37,6 +37,17 @@ def test_it_prints_boosts_with_both_intervals(pooled, tmp_path, monkeypatch, cap
     assert capsys.readouterr().out.splitlines() == [f"first to second: {said}"] * 2  # the step, and the whole ladder
 
 
+def test_each_sequence_counts_once_and_rows_that_one_ablation_lacks_are_left_out(pooled):
+    def ablation(name, *rows):
+        instances = {f"{name}_1": {"J-mean": 0.25, "F-mean": 0.75}}
+        measured = [{"name": row, "instances": instances} for row in rows]
+        return {"sequences": [name], "rows": [*measured, {"name": "not measured", "instances": None}]}
+
+    assert pooled.pooled_means([ablation("x", "a", "b"), ablation("y", "a")]) == {"a": {"x_1": 0.5, "y_1": 0.5}}
+    with pytest.raises(ValueError, match="expected each sequence once, found x more often"):
+        pooled.pooled_means([ablation("x", "a"), ablation("x", "a")])
+
+
 def test_without_results_it_says_what_it_looked_for(pooled, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["pooled.py", str(tmp_path / "none.json")])
     pooled.main()

@@ -111,13 +111,6 @@ def test_rounds_that_a_result_has_not_are_refused(rounds):
         plot_figure2(SEQUENCE, REPAIRED, COLUMNS, rounds)
 
 
-def test_a_result_without_maps_is_refused():
-    without = replace(REPAIRED, snapshots=[])
-    for draw in (lambda: plot_figure2(SEQUENCE, without, COLUMNS, [1]), lambda: Example.of(SEQUENCE, without)):
-        with pytest.raises(ValueError, match="keep_maps=True"):
-            draw()
-
-
 # Figure 3
 
 

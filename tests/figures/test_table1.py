@@ -2,42 +2,24 @@
 
 import pytest
 
+from tests.evaluation.samples import table_results, table_row
 from tests.plots.figure_checks import assert_fit_to_be_shown, texts
-from vsreid_lite.evaluation.paper import arithmetic, entries, table1
+from vsreid_lite.evaluation.paper import table1
 from vsreid_lite.figures.table1 import plot_ladder_by_sequence, plot_table1
 
 NAMES = [row.name for row in table1()]
 
 
-def row(name, mean, boost=None, half=0.02, **more):
-    """A row as in the results: J is 0.01 below the mean, F as far above it."""
-    paper = entries(table1()).get(name)
-    numbers = {"J-mean": mean - 0.01, "F-mean": mean + 0.01, "J-after-reappearance": mean / 2} if mean else {}
-    return {
-        "name": name,
-        **dict.fromkeys(("J-mean", "F-mean", "J-after-reappearance", "boost-over"), None),
-        **numbers,
-        "global-mean": mean,
-        "global-mean-interval": mean and [mean - 0.1, mean + 0.1],
-        "sequences": mean and {"crowd": mean - 0.25, "occlusion": mean + 0.25},
-        "boost": boost,
-        "interval": boost and [boost - half, boost + half],
-        "excludes-zero": boost and abs(boost) > half,
-        "sign-agrees": None if boost is None or paper is None else boost > 0,
-        "paper": paper and {**paper, "gain": paper["boost-recomputed"]},
-        "seen-in-training": False,
-        "note": "" if mean else "not measured: no file",
-        **more,
-    }
-
-
 def results(**more):
-    rows = [row(NAMES[0], None), row(NAMES[1], 0.4), row(NAMES[2], 0.5, 0.1), row(NAMES[3], 0.48, -0.02, 0.03)]
-    rows += [row(NAMES[4], 0.6, 0.12), row("+ ours", 0.7, 0.1, note="not in the paper's table; other rules")]
-    run = {"dataset": "mini", "split": "test", "scenes": None, "preset": "lite", "weights": "lite", "flow": "dis"}
-    run |= {"untrained": False, "sequences": ["crowd", "occlusion"], "seen-in-training": {}}
-    tables = {"rows": rows, "adapted-rows": [], "total": None, "adapted-total": None, "paper": arithmetic(table1())}
-    return run | tables | more
+    rows = [
+        table_row(NAMES[0], None),
+        table_row(NAMES[1], 0.4),
+        table_row(NAMES[2], 0.5, 0.1, [0.08, 0.12]),
+        table_row(NAMES[3], 0.48, -0.02, [-0.05, 0.01]),
+        table_row(NAMES[4], 0.6, 0.12, [0.1, 0.14]),
+        table_row("+ ours", 0.7, 0.1, [0.08, 0.12], note="not in the paper's table; other rules"),
+    ]
+    return table_results(**{"rows": rows} | more)
 
 
 def lines(figure):
@@ -58,7 +40,9 @@ def lines_of(figure, name, count):
 
 FIGURES = {
     "table 1": lambda: plot_table1(results()),
-    "adapted": lambda: plot_table1(results(**{"adapted-rows": [row(name, 0.75, 0.05) for name in NAMES]})),
+    "adapted": lambda: plot_table1(
+        results(**{"adapted-rows": [table_row(name, 0.75, 0.05, [0.03, 0.07]) for name in NAMES]})
+    ),
     "by sequence": lambda: plot_ladder_by_sequence(results()),
 }
 
@@ -107,7 +91,7 @@ def test_all_remarks_stand_below_it():
 
 
 def test_untrained_weights_and_those_that_have_seen_the_sequences_are_marked():
-    seen = [row(NAMES[1], 0.4, **{"seen-in-training": True}), row(NAMES[2], 0.5, **{"seen-in-training": None})]
+    seen = [table_row(NAMES[n], 0.4, **{"seen-in-training": seen}) for n, seen in ((1, True), (2, None))]
     figure = plot_table1(results(rows=seen, untrained=True, **{"seen-in-training": {"a": ["dog"]}}))
     text = "\n".join(line[0] for line in lines(figure))
     assert "weights lite, untrained;" in text and "untrained: random weights, whose numbers mean nothing" in text

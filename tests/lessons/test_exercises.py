@@ -11,7 +11,7 @@ from tests.lessons.right import RIGHT
 from tests.lessons.wrong import WRONG
 from vsreid_lite.evaluation.paper import table1
 from vsreid_lite.geometry import Box, warp
-from vsreid_lite.lessons import ablation_and_benchmark, check, question
+from vsreid_lite.lessons import check, question, scores
 from vsreid_lite.lessons.exercises import exercises, judge
 from vsreid_lite.networks.identification import OIMLoss
 
@@ -58,8 +58,8 @@ def test_an_unknown_exercise_is_refused_with_those_that_exist(name):
 
 
 def test_table_1_of_the_exercise_is_the_printed_one():
-    assert [row.global_mean for row in table1()] == list(ablation_and_benchmark.COLUMN)
-    assert [row.boost for row in table1()[1:]] == list(ablation_and_benchmark.BOOSTS)
+    assert [row.global_mean for row in table1()] == list(scores.COLUMN)
+    assert [row.boost for row in table1()[1:]] == list(scores.BOOSTS)
 
 
 def test_the_direction_of_the_exercise_is_the_one_that_warps_a_square_to_where_it_went():

@@ -1,5 +1,6 @@
 """Which files a configuration names, what each preset loads from them, and what they say is missing."""
 
+import shutil
 from dataclasses import replace
 from functools import partial
 
@@ -37,9 +38,8 @@ def untrained(tmp_path_factory):
     for name, seen in (("lite", ()), ("lite-real", ("dog", "cows"))):
         for part, network in PARTS.items():
             saw = seen if part == "detector" else ()
-            save_weights(
-                folder / f"{name}-{part}.safetensors", network(), Provenance(part, "none", "none", 0, 0, sequences=saw)
-            )
+            provenance = Provenance(part, "none", "none", 0, 0, sequences=saw)
+            save_weights(folder / f"{name}-{part}.safetensors", network(), provenance)
     return folder
 
 
@@ -55,15 +55,14 @@ def test_a_set_has_five_files_of_its_own(shipped):
 
 
 def test_an_own_file_replaces_n_mp_beside_the_other_two_of_lite(shipped, tmp_path):
-    own = tmp_path / "own.safetensors"
-    own.write_bytes((shipped / "lite-propagation.safetensors").read_bytes())
+    own = shutil.copy(shipped / "lite-propagation.safetensors", tmp_path / "own.safetensors")
     files = weight_files(str(own))
     assert files.all == (own, shipped / "lite-detector.safetensors", shipped / "lite-identification.safetensors")
 
 
 def test_an_own_set_is_found_beside_its_propagation_file(shipped, tmp_path):
     for part in ("propagation", "box", "detector"):
-        (tmp_path / f"my-{part}.safetensors").write_bytes((shipped / f"lite-{part}.safetensors").read_bytes())
+        shutil.copy(shipped / f"lite-{part}.safetensors", tmp_path / f"my-{part}.safetensors")
     files = weight_files(str(tmp_path / "my-propagation.safetensors"))
     assert files.baseline is None and files.box == tmp_path / "my-box.safetensors"
     assert files.detector == tmp_path / "my-detector.safetensors"
@@ -71,8 +70,7 @@ def test_an_own_set_is_found_beside_its_propagation_file(shipped, tmp_path):
 
 
 def test_files_of_one_s_own_for_n_det_and_n_reid_take_the_place_of_those_of_the_set(shipped, tmp_path):
-    own = tmp_path / "own.safetensors"
-    own.write_bytes((shipped / "lite-detector.safetensors").read_bytes())
+    own = shutil.copy(shipped / "lite-detector.safetensors", tmp_path / "own.safetensors")
     files = network_files(replace(LITE, detector_weights=str(own)))
     assert files == replace(weight_files("lite"), detector=own)
     assert files.used(replace(LITE, reid=False)) == {"propagation": files.propagation}
@@ -84,7 +82,7 @@ def test_files_of_one_s_own_for_n_det_and_n_reid_take_the_place_of_those_of_the_
 def test_a_file_of_others_has_no_header_and_has_seen_nothing_that_is_known(shipped, tmp_path):
     for part in ("propagation", "box"):
         torch.save({}, tmp_path / f"my-{part}.pth")
-    (tmp_path / "my-identification.pth").write_bytes((shipped / "lite-real-detector.safetensors").read_bytes())
+    shutil.copy(shipped / "lite-real-detector.safetensors", tmp_path / "my-identification.pth")
     files = network_files(replace(PAPER, weights=str(tmp_path / "my-propagation.pth")))
     assert (files.box, files.baseline) == (tmp_path / "my-box.pth", None)
     assert files.sequences() == {"dog", "cows"}
@@ -150,22 +148,19 @@ def test_a_missing_shipped_file_is_named(shipped, tmp_path, monkeypatch):
         load_networks(replace(LITE, device="cpu"))
 
 
-def test_devices():
+def test_a_device_is_one_that_is_there(monkeypatch):
     assert choose_device("cpu") == torch.device("cpu")
     assert choose_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert choose_device("cuda:0") == torch.device("cuda:0")
+    with pytest.raises(ValueError, match="'cuda:3': expected a CUDA GPU, found 1; use --device cpu or auto"):
+        choose_device("cuda:3")
 
 
 @pytest.mark.parametrize("name", ["gpu", "", "cuda:x", "cpu0", "cuda:01"])
 def test_an_unknown_device_is_refused(name):
     with pytest.raises(ValueError, match="expected auto, cpu, cuda or cuda:N"):
         choose_device(name)
-
-
-def test_a_gpu_that_is_not_there_is_refused(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    with pytest.raises(ValueError, match="'cuda:3': expected a CUDA GPU, found 1; use --device cpu or auto"):
-        choose_device("cuda:3")
-    assert choose_device("cuda:0") == torch.device("cuda:0")
 
 
 # the presets paper and authors: small networks stand in for the large
@@ -256,14 +251,8 @@ def test_each_row_of_table_1_has_a_file_of_its_own_beside_that_of_two_streams(sm
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        (
-            PAPER,
-            r"preset paper: no weights of its N_mp .* set weights \(--weights\) to a file of its ResNet-101 streams",
-        ),
-        (
-            AUTHORS,
-            r"set weights \(--weights\) to the release's MP2S.pth.tar, or put it at .*hub/checkpoints/MP2S\.pth\.tar",
-        ),
+        (PAPER, r"paper: no weights of its N_mp .* set weights \(--weights\) to a file of its ResNet-101 streams"),
+        (AUTHORS, r"\(--weights\) to the release's MP2S.pth.tar, or put it at .*hub/checkpoints/MP2S\.pth\.tar"),
         (replace(PAPER, weights="nowhere.pth"), "nowhere.pth: expected a checkpoint"),
         (replace(AUTHORS, weights="nowhere.pth"), "nowhere.pth: expected a checkpoint"),
     ],
@@ -282,9 +271,7 @@ def test_missing_weights_of_n_reid_and_n_det_are_said_in_one_line(small, tmp_pat
     file = tmp_path / "other.pth"
     torch.save({"state_dict": Small().state_dict()}, file)
     config = replace(config, detector_weights=str(file))
-    with pytest.raises(
-        FileNotFoundError, match=r"no weights of its N_reid .* set identification_weights \(--identification\)"
-    ):
+    with pytest.raises(FileNotFoundError, match=r"of its N_reid .* set identification_weights \(--identification\)"):
         load_networks(config)
     networks = load_networks(replace(config, identification_weights=str(file)))
     assert all(part.head.weight.device.type == "cpu" for part in (networks.detector, networks.identification))

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -19,35 +20,17 @@ def presets(monkeypatch):
     return presets
 
 
-class Counted:
-    """A network that counts its calls."""
-
-    def __init__(self, network):
-        self.network, self.calls = network, 0
-
-    def __call__(self, *arguments):
-        self.calls += 1
-        return self.network(*arguments)
-
-    def predict(self, *arguments):
-        self.calls += 1
-        return self.network.predict(*arguments)
-
-    def embed(self, *arguments):
-        self.calls += 1
-        return self.network.embed(*arguments)
-
-
 def counted_networks():
-    return Networks(Counted(CopyGuide()), Counted(RandomDetector(0)), Counted(RandomIdentification(0)))
+    """Networks that count their calls."""
+    return Networks(*(Mock(wraps=network) for network in (CopyGuide(), RandomDetector(0), RandomIdentification(0))))
 
 
 def test_every_frame_goes_through_every_network_and_the_parts_add_up(presets):
-    networks, flow, sequence = counted_networks(), Counted(ZeroFlow()), random_sequence(0, 6, 2, (24, 30))
+    networks, flow, sequence = counted_networks(), Mock(wraps=ZeroFlow()), random_sequence(0, 6, 2, (24, 30))
     values = presets.measure(replace(LITE, device="cpu"), networks, flow, sequence)
     frames = sequence.N - 1 + presets.WARM_UP - 1
-    assert flow.calls == networks.propagation.calls == networks.detector.calls == frames
-    assert networks.identification.calls == frames + 2 * sequence.K  # templates, each time
+    assert flow.call_count == networks.propagation.predict.call_count == networks.detector.call_count == frames
+    assert networks.identification.embed.call_count == frames + 2 * sequence.K  # templates, each time
     assert all(values[part] > 0 for part in presets.PARTS) and values["memory"] > 0
     assert sum(values[part] for part in presets.PARTS) == pytest.approx((sequence.N - 1) / values["total"])
     assert values["initial"] > values["total"] > 0
@@ -58,7 +41,7 @@ def test_each_search_of_the_authors_is_paid_for(presets):
     twice = replace(networks, first_searches=(Search(networks.detector, networks.identification, True),))
     presets.measure(with_propagation(replace(AUTHORS, device="cpu"), patch=33), twice, ZeroFlow(), sequence)
     searched = presets.WARM_UP - 2 + sequence.N - 2  # the release searches neither the first nor the last frame
-    assert networks.detector.calls >= 2 * searched
+    assert networks.detector.call_count >= 2 * searched
 
 
 def test_a_small_run_prints_a_row_for_each_preset(presets, monkeypatch, capsys):

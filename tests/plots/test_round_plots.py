@@ -60,12 +60,6 @@ def test_a_frame_that_a_round_leaves_alone_or_writes_anew_without_change_is_told
     assert "unchanged, the round wrote it" in plot_round(*run_figure3(repair_r1=False), 2, 5).get_label()
 
 
-def test_a_result_without_maps_is_refused():
-    sequence, networks = listed(4, {}, {})
-    with pytest.raises(ValueError, match="keep_maps=True"):
-        plot_round(sequence, segment(sequence, CONFIG, networks, ZeroFlow()), 0, 1)
-
-
 @pytest.mark.parametrize("number", [0, 1])
 def test_the_figure_is_fit_to_be_shown(number):
     assert_fit_to_be_shown(lambda: plot_round(TOY, TOY_RESULT, number, 5))

@@ -7,6 +7,7 @@ import av
 import numpy as np
 
 IDENTITY = struct.pack(">9i", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
+PICTURE = 1 << 10  # FFmpeg's AV_DISPOSITION_ATTACHED_PIC
 SOUND = {"mp4": "aac", "mov": "aac", "mkv": "aac", "webm": "libopus", "avi": "libmp3lame", "ts": "aac", "flv": "aac"}
 
 
@@ -22,7 +23,7 @@ def noise(N=24, shape=(48, 64)):
 
 
 def write_clip(path, frames, codec="libx264", rate=30, rotation=0, times=None, sound=0.0, **settings):
-    """Write frames as the container that the suffix names; the moov of an mp4 comes first, so that its end can be cut.
+    """Write frames as the container that the suffix names, and return its path; the moov of an mp4 comes first.
 
     times: the millisecond of each frame, for a variable rate. sound: seconds of silence. settings: of the codec.
     """
@@ -46,16 +47,33 @@ def write_clip(path, frames, codec="libx264", rate=30, rotation=0, times=None, s
             packets += stream.encode(frame)
         packets += stream.encode()
         if voice:
-            silence = np.zeros((1, int(sound * 48000)), np.int16)
-            frame = av.AudioFrame.from_ndarray(silence, format="s16", layout="mono")
-            frame.rate = 48000
-            packets += voice.encode(frame) + voice.encode()
+            packets += voice.encode(silence(sound)) + voice.encode()
         for packet in sorted(packets, key=lambda packet: (packet.dts or 0) * packet.time_base):
             container.mux(packet)
+    return path
+
+
+def silence(seconds):
+    frame = av.AudioFrame.from_ndarray(np.zeros((1, int(seconds * 48000)), np.int16), format="s16", layout="mono")
+    frame.rate = 48000
+    return frame
+
+
+def write_song(path, codec, cover=None):
+    """Write a tenth of a second of silence, with a picture attached where one is given, and return the path."""
+    with av.open(str(path), "w") as container:
+        sound, packets = container.add_stream(codec, rate=48000), []
+        if cover is not None:
+            stream = container.add_stream("mjpeg", rate=1)
+            (stream.height, stream.width), stream.pix_fmt, stream.disposition = cover.shape[:2], "yuvj420p", PICTURE
+            packets = stream.encode(av.VideoFrame.from_ndarray(cover, format="rgb24")) + stream.encode()
+        for packet in [*sound.encode(silence(0.1)), *packets, *sound.encode()]:
+            container.mux(packet)
+    return path
 
 
 def write_streams(path, streams):
-    """Write several video streams: (frames, codec, disposition) each."""
+    """Write several video streams, (frames, codec, disposition) each, and return the path."""
     with av.open(str(path), "w") as container:
         packets = []
         added = [container.add_stream(codec, rate=30) for _, codec, _ in streams]
@@ -69,6 +87,7 @@ def write_streams(path, streams):
             packets += stream.encode()
         for packet in packets:
             container.mux(packet)
+    return path
 
 
 def copy_packets(source, target, first=0, shift=0.0):

@@ -115,12 +115,10 @@ class TestFrames:
         (tmp_path / "._00000.jpg").write_text("")
         assert [path.name for path in frame_files(tmp_path)] == ["00000.jpg", "00001.JPG", "00002.jpeg"]
 
-    @pytest.mark.parametrize("mode", ["L", "RGBA", "P", "1"])
-    def test_every_8_bit_image_becomes_rgb(self, tmp_path, mode):
-        Image.fromarray(frame(255)).convert(mode).save(tmp_path / "0.png")
-        np.testing.assert_array_equal(load_frames(tmp_path)[0], frame(255))
-
-    def test_a_16_bit_image_is_refused(self, tmp_path):
+    def test_every_8_bit_image_becomes_rgb_and_one_of_16_bits_is_refused(self, tmp_path):
+        for mode in ("L", "RGBA", "P", "1"):
+            Image.fromarray(frame(255)).convert(mode).save(tmp_path / "0.png")
+            np.testing.assert_array_equal(load_frames(tmp_path)[0], frame(255))
         Image.fromarray(np.zeros(SHAPE, np.uint16)).save(tmp_path / "0.png")
         with pytest.raises(ValueError, match=r"0\.png: expected an 8-bit colour image"):
             load_frames(tmp_path)
@@ -146,20 +144,14 @@ class TestFrames:
         with pytest.raises(ValueError, match=r"00001\.jpg: unreadable or truncated"):
             load_frames(tmp_path)
 
-    def test_missing_and_empty_folders_are_named(self, tmp_path):
+    def test_missing_and_empty_folders_and_a_single_image_are_named(self, tmp_path):
         with pytest.raises(FileNotFoundError, match="expected frames .* found none"):
             load_frames(tmp_path)
         with pytest.raises(FileNotFoundError, match="nowhere: expected a folder of frames .* or a video file"):
             load_frames(tmp_path / "nowhere")
-
-    def test_one_image_is_no_video(self, tmp_path):
         write_frames(tmp_path, ["0.png"])
         with pytest.raises(ValueError, match=r"0\.png: expected a folder .* give its folder"):
             load_frames(tmp_path / "0.png")
-
-
-def square(folder, name, side=5):
-    Image.fromarray(np.zeros((side, side, 3), np.uint8)).save(folder / name)
 
 
 class TestOtherFilesAmongTheFrames:
@@ -220,7 +212,7 @@ class TestOtherFilesAmongTheFrames:
 
     def test_the_size_that_most_frames_have_is_expected(self, tmp_path):
         write_frames(tmp_path, self.SERIES)
-        square(tmp_path, "00000.png")
+        write_frames(tmp_path, ["00000.png"], (5, 5))
         with pytest.raises(ValueError, match=r"00000\.png: expected 13 x 9 pixels .* as 00001\.png, found 5 x 5"):
             load_frames(tmp_path)
 
@@ -261,8 +253,7 @@ class TestAnnotationsOfEitherConvention:
     @pytest.mark.parametrize("label", [1, 7])
     def test_0_and_255_show_the_instance_of_the_first_mask(self, tmp_path, label):
         sequence = self.load(tmp_path, mask(label), [mask(255), mask(), mask(0, 255)])
-        for found, expected in zip(sequence.annotations, [mask(label), mask(), mask(0, label)], strict=True):
-            np.testing.assert_array_equal(found, expected)
+        np.testing.assert_array_equal(sequence.annotations, [mask(label), mask(), mask(0, label)])
 
     def test_the_first_frame_that_is_not_empty_decides(self, tmp_path):
         with pytest.warns(UserWarning, match="truth: masks of 0 and 255 alone beside a first mask with labels: 255 is"):

@@ -11,15 +11,17 @@ from pathlib import Path
 
 from vsreid_lite import __version__
 from vsreid_lite.config import Config
-from vsreid_lite.lessons.readiness import FRAMES, SEQUENCES, default_parts, mini_problem, weight_file
 from vsreid_lite.system.files import MINI, PACKAGE
 from vsreid_lite.system.machine import (
+    MINI_FRAMES,
+    MINI_SEQUENCES,
     NEEDED,
     OPTIONAL,
     Finding,
     available_cores,
     gpu,
     memory,
+    mini_problem,
     one_line,
     optional_package,
     package,
@@ -39,7 +41,7 @@ def examine() -> Iterator[Finding]:
     yield memory()
     yield gpu()
     problem = mini_problem(MINI)
-    yield Finding("data mini", not problem, problem or f"{SEQUENCES} sequences of {FRAMES} frames")
+    yield Finding("data mini", not problem, problem or f"{MINI_SEQUENCES} sequences of {MINI_FRAMES} frames")
     yield _davis()
     yield from _weights()
     yield from map(optional_package, OPTIONAL)
@@ -72,14 +74,15 @@ def _weights() -> Iterator[Finding]:
     """Every file of the shipped sets, and whether the default networks load from theirs."""
     try:
         from vsreid_lite.networks.loading import load_networks
-        from vsreid_lite.networks.weight_files import WEIGHT_SETS, weight_files
+        from vsreid_lite.networks.weight_files import WEIGHT_SETS, examine_weights, weight_files
     except Exception as error:
         yield Finding("weights", False, f"cannot be read before the packages above work ({one_line(error)})")
         return
     for weights in WEIGHT_SETS:
-        for part, file in vars(weight_files(weights)).items():
-            needed = weights == Config().weights and part in default_parts()
-            yield weight_file(f"{weights}-{part}", file, needed)
+        files = weight_files(weights)
+        needed = files.used(Config()) if weights == Config().weights else {}
+        for part, file in vars(files).items():
+            yield examine_weights(f"{weights}-{part}", file, part in needed)
     try:
         load_networks(Config(device="cpu"))
         yield Finding("networks", True, f"{Config().weights} loads")

@@ -16,7 +16,7 @@ from .metrics import (
     score_instance,
     score_sequence,
 )
-from .network_table import networks
+from .network_table import network_rows
 from .paper import arithmetic, global_mean, global_mean_errata, table1, table2
 from .report import format_table
 from .steps import one_step_scores
@@ -42,7 +42,7 @@ __all__ = [
     "global_mean_errata",
     "instance_means",
     "judge",
-    "networks",
+    "network_rows",
     "one_step_scores",
     "region",
     "score_frame",

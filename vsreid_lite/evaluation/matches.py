@@ -35,7 +35,7 @@ from vsreid_lite.video.video import Video
 RIGHT = 0.5  # IoU of a retrieval's box with the true one
 
 Cells = NDArray[np.bool_]  # (N, K)
-Scores = NDArray[np.float32]
+Similarities = NDArray[np.float32]  # (M_i, K) or (N, K)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +59,7 @@ class Matches:
 
     sequence: Video
     boxes: list[list[Box]]
-    scores: list[Scores]
+    scores: list[Similarities]
     points: list[NDArray[np.float64]]
     templates: dict[Place, Box]
     template_points: NDArray[np.float64]
@@ -93,7 +93,7 @@ class Verdicts:
         recall: share of the lost that are accepted and right; None without any.
     """
 
-    score: Scores
+    score: Similarities
     overlap: NDArray[np.float64]
     outcome: NDArray[np.int64]
     accepted: Cells

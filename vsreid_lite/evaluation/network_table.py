@@ -1,8 +1,8 @@
-"""Every network with its parameters, its arithmetic and the size of its output: the table of docs/networks.md."""
+"""Every network with its parameters, its arithmetic and the size of its output: the rows of docs/networks.md."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,23 +18,9 @@ from vsreid_lite.networks.flownet2 import FlowNet2
 from vsreid_lite.networks.identification import LiteIdentification, PaperIdentification
 from vsreid_lite.networks.mask_propagation import lite_streams, paper_streams
 
-HEAD = """# The networks
-
-Made by `python benchmarks/networks.py --output docs/networks.md`; a test fails when it is out of date.
-
-One call of each network, as the presets use it: one patch, one frame, one crop or one pair of frames. GFLOP: 10⁹
-operations of convolutions and matrix products, a multiplication and an addition being two; the rest (norms, samplings,
-the pooling of regions, the suppression of overlaps) is not counted. Sizes are channels × height × width; N_mp gives the
-logits of background and instance, N_det for each proposal the scores and box shifts of its classes (of these boxes, the
-suppression of overlaps leaves at most the 20 best as candidates), N_reid a point on the unit sphere.
-
-| part | network | preset | parameters | input | GFLOP | output |
-|---|---|---|---|---|---|---|
-"""
-
 
 @dataclass(frozen=True)
-class Network:
+class NetworkRow:
     """A row of the table: how to build a network, and what one call of it is. call: returns the tensor it ends with."""
 
     part: str
@@ -44,7 +30,7 @@ class Network:
     call: Callable[[Any], Tensor]
     input: str
 
-    def row(self) -> str:
+    def markdown(self) -> str:
         """Measured on the meta device: shapes alone, no arithmetic and no memory."""
         with torch.device("meta"), torch.inference_mode():
             network = self.build().eval()
@@ -56,39 +42,36 @@ class Network:
         return f"| {' | '.join(cells)} |"
 
 
-def networks() -> list[Network]:
-    """All of them, in the order of the paper."""
+def network_rows() -> list[NetworkRow]:
+    """A row for each network, in the order of the paper."""
     return [
         _streams("RGB stream alone", "lite", lambda: lite_streams(use_flow=False), 128),
         _streams("two EfficientNet-Lite0 streams", "lite", lite_streams, 128),
         _streams("RGB stream alone", "paper", lambda: paper_streams(use_flow=False), 449),
         _streams("two ResNet-101 streams", "paper", paper_streams, 449),
-        Network("N_mp", "MP2S", "authors", MP2S, lambda n: n(*_patch(449)), "patch 449"),
+        NetworkRow("N_mp", "MP2S", "authors", MP2S, lambda n: n(*_patch(449)), "patch 449"),
         _detector("Faster R-CNN on EfficientNet-Lite0", "lite", LiteDetector, (192, 342), 60),
         _detector("Faster R-CNN R50-FPN", "paper, authors", PaperDetector, (750, 1333), 1000),
-        Network("N_reid", "EfficientNet-Lite0, pooled", "lite", LiteIdentification, _embed_crop, "crop 96"),
-        Network("N_reid", "Identification Net", "paper, authors", PaperIdentification, _embed, "3 × 562 × 1000, 1 box"),
-        Network(
+        NetworkRow("N_reid", "EfficientNet-Lite0, pooled", "lite", LiteIdentification, _embed_crop, "crop 96"),
+        NetworkRow(
+            "N_reid", "Identification Net", "paper, authors", PaperIdentification, _embed, "3 × 562 × 1000, 1 box"
+        ),
+        NetworkRow(
             "F", "FlowNet2", "paper, authors", FlowNet2, lambda n: n(torch.rand(1, 3, 2, 512, 896)), "2 × 3 × 512 × 896"
         ),
-        Network("F", "RAFT, 12 updates", "any", raft_large, _raft, "2 × 3 × 480 × 856"),
+        NetworkRow("F", "RAFT, 12 updates", "any", raft_large, _raft, "2 × 3 × 480 × 856"),
     ]
 
 
-def networks_table(rows: Iterable[Network]) -> str:
-    """The page as Markdown."""
-    return HEAD + "\n".join(network.row() for network in rows) + "\n"
-
-
-def _streams(name: str, preset: str, build: Callable[[], nn.Module], side: int) -> Network:
-    return Network("N_mp", name, preset, build, lambda network: network(*_patch(side))[0], f"patch {side}")
+def _streams(name: str, preset: str, build: Callable[[], nn.Module], side: int) -> NetworkRow:
+    return NetworkRow("N_mp", name, preset, build, lambda network: network(*_patch(side))[0], f"patch {side}")
 
 
 def _detector(
     name: str, preset: str, build: Callable[[], nn.Module], shape: tuple[int, int], proposals: int
-) -> Network:
+) -> NetworkRow:
     what = f"3 × {shape[0]} × {shape[1]}, {proposals} proposals"
-    return Network("N_det", name, preset, build, lambda network: _detect(network.rcnn, shape, proposals), what)
+    return NetworkRow("N_det", name, preset, build, lambda network: _detect(network.rcnn, shape, proposals), what)
 
 
 def _patch(side: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from vsreid_lite.evaluation.metrics import Statistics
@@ -78,8 +79,7 @@ def global_mean(J: float, F: float) -> float:
 
 def boosts(global_means: Sequence[float]) -> list[float | None]:
     """Gain of each row of Table 1 over the row before, to the three decimals printed; None for the first."""
-    gains = [round(after - before, 3) for before, after in zip(global_means, global_means[1:], strict=False)]
-    return [None, *gains] if global_means else []
+    return [None, *(round(after - before, 3) for before, after in pairwise(global_means))]
 
 
 def boost_errata(rows: Sequence[AblationRow]) -> list[Erratum]:

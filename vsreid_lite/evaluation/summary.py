@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -235,26 +234,6 @@ def by_sequence(values: Mapping[str, float]) -> dict[str, list[float]]:
     for name, value in values.items():
         sequences.setdefault(name.rpartition("_")[0], []).append(value)
     return sequences
-
-
-def pooled_means(results: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
-    """(J + F) / 2 of the instances of several ablations together, for each row that all of them have measured.
-
-    Args:
-        results: contents of results JSONs.
-
-    Raises:
-        ValueError: a sequence is in two of them and would count twice.
-    """
-    counts = Counter(name for one in results for name in one["sequences"])
-    if twice := [name for name, count in counts.items() if count > 1]:
-        raise ValueError(f"results together: expected each sequence once, found {', '.join(twice)} more often")
-    tables = [{row["name"]: row["instances"] for row in one["rows"] if row["instances"]} for one in results]
-    return {
-        row: {name: (one["J-mean"] + one["F-mean"]) / 2 for table in tables for name, one in table[row].items()}
-        for row in tables[0]
-        if all(row in table for table in tables)
-    }
 
 
 def instance_means(scores: Scores) -> dict[str, float]:

@@ -23,7 +23,7 @@ from vsreid_lite.geometry import Box
 
 Case = tuple[Any, ...]  # the inputs of one call
 CHAPTERS = {  # the module that holds the exercises of a notebook
-    "01": "data_and_metrics",
+    "01": "scores",
     "02": "flow_and_warping",
     "03": "boxes_and_patches",
     "04": "propagation_network",
@@ -31,8 +31,8 @@ CHAPTERS = {  # the module that holds the exercises of a notebook
     "06": "algorithms",
     "07": "algorithms",
     "08": "training_guides",
-    "09": "ablation_and_benchmark",
-    "10": "ablation_and_benchmark",
+    "09": "scores",
+    "10": "scores",
 }
 SHOWN = 30  # numbers of an array that a line may hold
 LONGEST = 100  # characters of an error's message that a line may hold

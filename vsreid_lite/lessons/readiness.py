@@ -15,21 +15,11 @@ from typing import TYPE_CHECKING, Any
 from vsreid_lite import __version__
 from vsreid_lite.config import Config
 from vsreid_lite.system.files import MINI
-from vsreid_lite.system.machine import (
-    INSTALL,
-    NEEDED,
-    OPTIONAL,
-    Finding,
-    one_line,
-    package,
-    release,
-)
-from vsreid_lite.system.wording import counted
+from vsreid_lite.system.machine import INSTALL, NEEDED, OPTIONAL, mini_problem, package, release
 
 if TYPE_CHECKING:
     from vsreid_lite.video.masks import Frame
 
-SEQUENCES, FRAMES = 12, 40  # of the frozen test split of mini, and of each of its sequences
 PROFILES = ("quick", "full")  # of a notebook
 CLIP = "scale-change"  # of mini: the clip of notebook 10 where it is given none
 INJECTED = "# Parameters\n"  # how papermill begins the cell that it puts behind the parameters of a notebook
@@ -163,55 +153,11 @@ def _data_problem(dataset: str, root: str, sequence: str) -> str:
 
 
 def _weights_problem(weights: str) -> str:
-    from vsreid_lite.networks.weight_files import weight_files
+    from vsreid_lite.networks.weight_files import examine_weights, weight_files
 
     try:
-        files = weight_files(weights)
+        needed = weight_files(weights).used(Config())
     except FileNotFoundError as error:
         return str(error)
-    found = (weight_file(f"{weights}-{part}", getattr(files, part), True) for part in default_parts())
+    found = (examine_weights(f"{weights}-{part}", file) for part, file in needed.items())
     return next((f"{finding.subject}: {finding.text}" for finding in found if not finding.ok), "")
-
-
-def mini_problem(root: Path) -> str:
-    """What the mini test split at `root` lacks and how to get it; empty where it is complete."""
-    again = "`git checkout -- data/mini`, or install the package again"
-    advice = f"it comes with the package ({again}), or `vsreid render mini --output DIR`"
-    path = root / "ImageSets" / "2017" / "test.txt"
-    names = path.read_text(encoding="utf-8").split() if path.is_file() else []
-    if len(names) != SEQUENCES:
-        return f"{path}: expected a list of {SEQUENCES} sequences, found {len(names)}; {advice}"
-    kinds = (("JPEGImages", "jpg"), ("Annotations", "png"))
-    counts = {
-        f"{kind}/480p/{name}": len(list((root / kind / "480p" / name).glob(f"*.{ending}")))
-        for name in names
-        for kind, ending in kinds
-    }
-    short = [place for place, count in counts.items() if count != FRAMES]
-    return f"{root / short[0]}: expected {FRAMES} files, found {counts[short[0]]}; {advice}" if short else ""
-
-
-def default_parts() -> tuple[str, ...]:
-    """The weight files that `Config()` needs."""
-    propagation = Config().propagation
-    streams = "baseline" if not propagation.use_box else "propagation" if propagation.use_flow else "box"
-    return (streams, "detector", "identification")
-
-
-def weight_file(name: str, file: Path | None, needed: bool) -> Finding:
-    """Whether a weight file is there and can be read, and what it was trained on."""
-    from vsreid_lite.networks.weight_files import read_provenance
-
-    if file is None:
-        return Finding(f"weights {name}", False, f"no file; {_again(name)}", needed)
-    try:
-        made = read_provenance(file)
-    except (OSError, ValueError) as error:
-        return Finding(f"weights {name}", False, f"{one_line(error)}; {_again(name)}", needed)
-    seen = f"; has seen {counted(len(made.sequences), 'real sequence')}" if made.sequences else ""
-    return Finding(f"weights {name}", True, f"version {made.version}, {made.steps} steps on {made.data}{seen}", needed)
-
-
-def _again(name: str) -> str:
-    again = "`git checkout -- vsreid_lite/weights`, or install the package again"
-    return f"get it again ({again}), or make it: vsreid train {name}"

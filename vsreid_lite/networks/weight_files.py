@@ -15,6 +15,8 @@ from vsreid_lite import __version__
 from vsreid_lite.config import PRESETS, Config, PropagationConfig
 from vsreid_lite.system.downloads import hub_file
 from vsreid_lite.system.files import PACKAGE
+from vsreid_lite.system.machine import Finding, one_line
+from vsreid_lite.system.wording import counted
 
 SHIPPED = PACKAGE / "weights"
 LISTS = ("sequences", "start", "start_steps")  # tuples that JSON has made lists of
@@ -202,6 +204,26 @@ def read_provenance(path: Path) -> Provenance:
     """
     with opened(path, "np") as file:
         return provenance_of(path, file.metadata())
+
+
+def examine_weights(name: str, file: Path | None, wanted: bool = True) -> Finding:
+    """Whether a weight file is there and can be read, and what it was trained on.
+
+    Args:
+        name: Of the stage that makes it, such as "lite-detector".
+        file: None where there is none.
+        wanted: Whether the default networks need it.
+    """
+    again = "`git checkout -- vsreid_lite/weights`, or install the package again"
+    advice = f"get it again ({again}), or make it: vsreid train {name}"
+    if file is None:
+        return Finding(f"weights {name}", False, f"no file; {advice}", wanted)
+    try:
+        made = read_provenance(file)
+    except (OSError, ValueError) as error:
+        return Finding(f"weights {name}", False, f"{one_line(error)}; {advice}", wanted)
+    seen = f"; has seen {counted(len(made.sequences), 'real sequence')}" if made.sequences else ""
+    return Finding(f"weights {name}", True, f"version {made.version}, {made.steps} steps on {made.data}{seen}", wanted)
 
 
 def find_provenance(path: Path) -> Provenance | None:

@@ -1,4 +1,4 @@
-"""What this machine and its Python have: packages, cores, memory, GPU. Imports nothing but Python's own at the top."""
+"""What there is here: packages, cores, memory, GPU, the split of mini. Imports nothing but Python's own at the top."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import re
 import sys
 from dataclasses import dataclass
 from importlib import metadata
+from itertools import product
 from pathlib import Path
 
 NEEDED = {  # what pyproject.toml asks for, and the module that shows that it works; "" where its version is enough
@@ -48,6 +49,7 @@ DRIVERS = ("libcuda.so.1", "nvcuda.dll", "amdhip64.dll")  # of which torch needs
 AMD = Path("/dev/kfd")  # or this
 LEAST_PYTHON = (3, 11)
 LEAST_MEMORY = 2.0  # GB
+MINI_SEQUENCES, MINI_FRAMES = 12, 40  # of the frozen test split of mini, and of each of its sequences
 
 
 @dataclass(frozen=True)
@@ -162,6 +164,22 @@ def gigabytes() -> float | None:
     except (AttributeError, OSError, ValueError):  # not this system; no container; "max"
         pass
     return min(found) / 1e9 if found else None
+
+
+def mini_problem(root: Path) -> str:
+    """What the mini test split at `root` lacks and how to get it; empty where it is complete."""
+    again = "`git checkout -- data/mini`, or install the package again"
+    advice = f"it comes with the package ({again}), or `vsreid render mini --output DIR`"
+    path = root / "ImageSets" / "2017" / "test.txt"
+    names = path.read_text(encoding="utf-8").split() if path.is_file() else []
+    if len(names) != MINI_SEQUENCES:
+        return f"{path}: expected a list of {MINI_SEQUENCES} sequences, found {len(names)}; {advice}"
+    for name, (kind, ending) in product(names, (("JPEGImages", "jpg"), ("Annotations", "png"))):
+        folder = root / kind / "480p" / name
+        count = len(list(folder.glob(f"*.{ending}")))
+        if count != MINI_FRAMES:
+            return f"{folder}: expected {MINI_FRAMES} files, found {count}; {advice}"
+    return ""
 
 
 def device_index(name: str) -> int | None:

@@ -1,6 +1,5 @@
 from .explorers import ablation_browser, checkpoint_explorer, patches, reid_matches, warped_maps
-from .painter import FirstMaskPainter
-from .painting import Painting, plot_painting
+from .painting import FirstMaskPainter, Painting, plot_painting
 from .shell import PictureBox, frame_slider
 
 __all__ = [
