@@ -74,26 +74,59 @@ def test_the_curve_of_a_stage_is_drawn_beside_its_log(requests, tmp_path):
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_stage_with_real_video_names_what_it_sees(requests, tmp_path):
+@pytest.fixture
+def material(tmp_path, monkeypatch):
+    """The options for collages, with folders of stills and stamps."""
+    names = tmp_path / "stamps.txt"
+    names.write_text("seal.png\n")
+    monkeypatch.setattr("vsreid_lite.training.collages.STAMPS", names)
+    (tmp_path / "stamps").mkdir()
+    (tmp_path / "stamps" / "seal.png").touch()
+    return ["--stills", str(make_voc(tmp_path / "stills")), "--stamps", str(tmp_path / "stamps")]
+
+
+def test_a_stage_with_real_video_and_collages_names_what_it_sees(requests, tmp_path, material):
     write_benchmark([tiny_sequence("apes"), tiny_sequence("bees")], tmp_path, "val")
     output = str(tmp_path / "a.safetensors")
-    arguments = ["train", "lite-real-propagation", "--root", str(tmp_path), "--output", output]
+    arguments = ["train", "lite-real-propagation", "--root", str(tmp_path), "--output", output, *material]
     assert main(arguments) == 0
     assert main([*arguments, "--sequences", "bees"]) == 0
     assert [request.sequences for _, request in requests] == [("apes", "bees"), ("bees",)]
-    assert requests[1][1].command == "vsreid train lite-real-propagation --seed 0 --root DAVIS --sequences bees"
+    made_of = "--stills 'PASCAL stills' --stamps STAMPS --root DAVIS --sequences bees"
+    assert requests[1][1].command == f"vsreid train lite-real-propagation --seed 0 {made_of}"
+    assert requests[1][1].material == (tmp_path / "stills", tmp_path / "stamps") and not requests[1][1].stills
 
 
-def test_all_stages_are_trained_in_order_without_those_that_are_finished(requests, tmp_path, capsys):
+@pytest.mark.parametrize("given", [slice(0), slice(2), slice(2, 4)])
+def test_a_stage_with_collages_asks_for_stills_and_stamps(requests, tmp_path, capfd, material, given):
+    line = refused(capfd, "train", "lite-real-detector", "--output", tmp_path / "a.safetensors", *material[given])
+    assert "lite-real-detector learns from collages: give one folder each to --stills and --stamps" in line
+    assert requests == []
+
+
+def test_stamps_that_are_not_there_and_stages_that_do_not_learn_from_them_are_refused(
+    requests, tmp_path, capfd, material
+):
+    (tmp_path / "stamps" / "seal.png").unlink()
+    output = ["--output", tmp_path / "a.safetensors"]
+    assert "seal.png: expected a stamp of" in refused(capfd, "train", "lite-real-detector", *output, *material)
+    line = refused(capfd, "train", "lite-detector", *output, *material[2:])
+    assert "lite-detector does not learn from collages: --stamps goes with lite-real-..." in line and requests == []
+
+
+def test_all_stages_are_trained_in_order_without_those_that_are_finished(requests, tmp_path, capsys, material):
     write_benchmark([tiny_sequence("apes")], tmp_path / "davis", "val")
     done = {"lite-stills": STAGES["lite-stills"].plan.steps, "lite-rgb": 7}  # the second was stopped early
     for name, steps in done.items():
         provenance = Provenance("rgb", "none", f"vsreid train {name} --seed 0", 0, steps)
         save_weights(tmp_path / "out" / f"{name}.safetensors", STAGES[name].build(), provenance)
-    assert main(["train", "all", "--root", str(tmp_path / "davis"), "--output", str(tmp_path / "out")]) == 0
+    arguments = ["train", "all", "--root", str(tmp_path / "davis"), "--output", str(tmp_path / "out"), *material]
+    assert main(arguments) == 0
     assert [name for name, _ in requests] == list(TIMED)[1:]
     assert all(request.output == tmp_path / "out" / f"{name}.safetensors" for name, request in requests)
-    assert {name for name, request in requests if request.sequences} == {n for n in STAGES if "davis" in n}
+    assert {name for name, request in requests if request.sequences} == {n for n in STAGES if STAGES[n].real}
+    assert {name for name, request in requests if request.material} == {n for n in STAGES if "real" in n}
+    assert not any(request.stills for _, request in requests)  # they are for collages
     assert capsys.readouterr().out.startswith("lite-stills: finished before: ")
 
 
@@ -138,10 +171,10 @@ def test_stills_are_opened_and_named_in_the_command(requests, tmp_path):
     assert [len(stills) for stills in request.stills] == [2, 1]
 
 
-@pytest.mark.parametrize("stage", ["lite-rgb", "paper-detector", "all"])
+@pytest.mark.parametrize("stage", ["lite-rgb", "paper-detector"])
 def test_stills_for_a_stage_that_does_not_learn_from_them_are_refused(requests, tmp_path, capfd, stage):
     line = refused(capfd, "train", stage, "--stills", make_voc(tmp_path))
-    takers = "lite-stills, lite-baseline-stills, paper-stills, paper-baseline-stills"
+    takers = ", ".join(name for name in STAGES if name.endswith("stills") or "real" in name)
     assert f"{stage} does not learn from stills: --stills goes with {takers}" in line and requests == []
 
 
@@ -185,12 +218,13 @@ def test_a_name_that_a_file_beside_the_weights_would_have_is_refused(requests, t
 
 
 def test_processes_that_cannot_share_a_batch_of_any_stage_are_refused_before_the_first(
-    requests, tmp_path, capfd, monkeypatch
+    requests, tmp_path, capfd, monkeypatch, material
 ):
     four = Processes(accelerator=SimpleNamespace(num_processes=4, process_index=0))
     monkeypatch.setattr("vsreid_lite.training.processes.assemble", lambda device: four)
     write_benchmark([tiny_sequence("apes")], tmp_path / "davis", "val")
-    line = refused(capfd, "train", "all", "--root", tmp_path / "davis", "--output", tmp_path / "out")
+    options = ["--root", tmp_path / "davis", "--output", tmp_path / "out", *material]
+    line = refused(capfd, "train", "all", *options)
     assert "a batch of 6 cannot be shared by 4 processes" in line and requests == []
 
 
@@ -204,7 +238,7 @@ def test_processes_that_would_halve_an_odd_part_of_a_batch_for_own_guides_are_re
     assert requests == []
 
 
-def test_what_is_finished_is_what_the_first_process_finds(requests, tmp_path, monkeypatch, capsys):
+def test_what_is_finished_is_what_the_first_process_finds(requests, tmp_path, monkeypatch, capsys, material):
     class Second(Processes):
         """A process that sees no file of the first one yet."""
 
@@ -213,7 +247,8 @@ def test_what_is_finished_is_what_the_first_process_finds(requests, tmp_path, mo
 
     monkeypatch.setattr("vsreid_lite.training.processes.assemble", lambda device: Second())
     write_benchmark([tiny_sequence("apes")], tmp_path / "davis", "val")
-    assert main(["train", "all", "--root", str(tmp_path / "davis"), "--output", str(tmp_path / "out")]) == 0
+    arguments = ["train", "all", "--root", str(tmp_path / "davis"), "--output", str(tmp_path / "out"), *material]
+    assert main(arguments) == 0
     assert requests == [] and "lite-stills: finished before: " in capsys.readouterr().out
 
 

@@ -110,16 +110,20 @@ def _requests(
     material: tuple[Path, Path] | None,
 ) -> dict[str, Request]:
     """The stages that were asked for, and what each may see."""
+    from vsreid_lite.training.collages import stamp_files
     from vsreid_lite.training.running import Request
     from vsreid_lite.training.stills import open_stills
 
+    if material:
+        stamp_files(material[1])  # miss one now, and not after hours
     opened = tuple(map(open_stills, options.stills))
     seen = f" --root DAVIS --sequences {shlex.quote(','.join(sequences))}"
     requests = {}
     for name, output in outputs.items():
         command = f"vsreid train {name} --seed {options.seed}"
-        command += "".join(f" --stills {shlex.quote(one.name)}" for one in opened if STAGES[name].takes_stills)
-        stills = () if STAGES[name].collages else opened
+        stills = opened if options.stage != ALL and not STAGES[name].collages else ()
+        named = opened if STAGES[name].collages else stills
+        command += "".join(f" --stills {shlex.quote(one.name)}" for one in named)
         requests[name] = Request(output, command, options.seed, options.minutes, stills=stills)
         if STAGES[name].collages:
             requests[name] = replace(requests[name], command=f"{command} --stamps STAMPS", material=material)

@@ -74,13 +74,22 @@ def read_stamps(folder: Path) -> list[CutOut]:
     Raises:
         FileNotFoundError: One of the listed stamps is not there.
     """
+    return [_stamp(path) for path in stamp_files(folder)]
+
+
+def stamp_files(folder: Path) -> list[Path]:
+    """The files of the photographs in the folder of stamps; errors as of `read_stamps`."""
     names = [line for line in STAMPS.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
-    return [_stamp(folder / name) for name in names]
+    paths = [folder / name for name in names]
+    if missing := [path for path in paths if not path.is_file()]:
+        raise FileNotFoundError(
+            f"{missing[0]}: expected a stamp of tuxpaint-stamps-default 2022.06.04, found no such file; --stamps is "
+            "its folder usr/share/tuxpaint/stamps"
+        )
+    return paths
 
 
 def _stamp(path: Path) -> CutOut:
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: expected a stamp of tuxpaint-stamps-default 2022.06.04, found no such file")
     rgba = np.asarray(open_image(path).convert("RGBA"))
     colours, alpha, _ = tile(np.ascontiguousarray(rgba[..., :3]), np.ascontiguousarray(rgba[..., 3]))
     return CutOut(colours, alpha)

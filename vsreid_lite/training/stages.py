@@ -171,13 +171,12 @@ _identification = partial(
 _FIRST: dict[str, Any] = {"plan": Plan(700, 4e-4), "mixture": STILLS, "published": _lite_start("rgb.backbone")}
 _BRANCH: dict[str, Any] = {"plan": Plan(800, 4e-4)}
 _LAST: dict[str, Any] = {"plan": Plan(1000, 4e-4), "mixture": DRIFTED, "own_guides": 2}
-# The set lite-real goes on with collages of real stills, and then with real video as well. N_det learns from pictures
-# whose instances are all annotated, which those of DAVIS 2016 are not.
+# The set lite-real goes on with collages of real stills, and then with real video as well: 940 steps for each row.
+# N_det learns from pictures whose instances are all annotated, which those of DAVIS 2016 are not.
 _COLLAGES: dict[str, Any] = {"mini": 60, "footage": 120, "collages": 480}
 _VIDEO: dict[str, Any] = {"mini": 60, "footage": 60, "collages": 240, "real": 300}
 _GUIDES: dict[str, Any] = {"mixture": DRIFTED, "own_guides": 2, "patches": (128, 160)}
-_STILLS_N_MP: dict[str, Any] = {"plan": Plan(700, 4e-4), **_COLLAGES, **_GUIDES}
-_REAL_N_MP: dict[str, Any] = {"plan": Plan(240, 3e-4), **_VIDEO, **_GUIDES}
+_LAST_REAL: dict[str, Any] = {"plan": Plan(240, 3e-4), **_VIDEO, **_GUIDES}
 
 # Minutes on 2 cores of an AMD EPYC: of N_mp half of those in the logs of data/training, since two stages were trained
 # at a time, on a core each; of N_det and N_reid, whose logs are of a busy machine, by the time of a step while two
@@ -193,11 +192,14 @@ STAGES: dict[str, Stage] = {
     "lite-baseline": _rgb(**_LAST, start="lite-baseline-rgb", use_box=False, minutes=6),
     "lite-detector": _detector(plan=Plan(800, 4e-4), published=_lite_start("rcnn.backbone.backbone"), minutes=5),
     "lite-identification": _identification(plan=Plan(2000, 4e-4), published=_lite_start("backbone"), minutes=15),
-    "lite-real-collages": _two_streams(**_STILLS_N_MP, start="lite-propagation", minutes=32),
-    "lite-real-propagation": _two_streams(**_REAL_N_MP, start="lite-real-collages", minutes=11),
-    "lite-real-box": _rgb(**_REAL_N_MP, start="lite-real-collages", minutes=6),
-    "lite-real-baseline-collages": _rgb(**_STILLS_N_MP, start="lite-baseline", use_box=False, minutes=16),
-    "lite-real-baseline": _rgb(**_REAL_N_MP, start="lite-real-baseline-collages", use_box=False, minutes=6),
+    "lite-real-collages": _two_streams(
+        plan=Plan(700, 4e-4), **_COLLAGES, **_GUIDES, start="lite-propagation", minutes=32
+    ),
+    "lite-real-propagation": _two_streams(**_LAST_REAL, start="lite-real-collages", minutes=11),
+    "lite-real-box": _rgb(**_LAST_REAL, start="lite-real-collages", minutes=6),
+    "lite-real-baseline": _rgb(
+        plan=Plan(940, 4e-4), **_VIDEO, **_GUIDES, start="lite-baseline", use_box=False, minutes=19
+    ),
     "lite-real-detector": _detector(plan=Plan(800, 3e-4), **_COLLAGES, start="lite-detector", minutes=15),
     "lite-real-identification": _identification(
         plan=Plan(1000, 3e-4), **_COLLAGES, real=150, start="lite-identification", minutes=8
