@@ -8,15 +8,23 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class PropagationConfig:
-    """Algorithm 1 and its test-time augmentation. Rows are those of docs/fidelity.md; the defaults are the paper's."""
+    """Algorithm 1 and its test-time augmentation. Rows are those of docs/fidelity.md; the defaults are the paper's.
 
-    patch: int = 128  # row 1; section 3.1: "a fixed size", not given; the release uses 449
+    A patch of None is the one that is stored with the weights (`networks.loading.with_stored_settings` fills it in).
+    """
+
+    patch: int | None = None  # row 1; section 3.1: "a fixed size", not given; the release uses 449
     enlarge: float = 0.15  # row 2; section 3.1: "slightly enlarge"; of width and height, on each side
     use_box: bool = True  # Table 1, row 2: a patch of the instance instead of the full image
     use_flow: bool = True  # Table 1, row 3: the flow stream beside the RGB stream
     scales: tuple[float, ...] = (1.0,)  # row 23; Table 1, row 5: multi-scale testing
     flip: bool = False  # row 23: the release's augmentation instead
     autocast: bool = True  # bfloat16 on a GPU; a CPU always computes in float32
+
+    @property
+    def side(self) -> int:
+        """The side of the patch in pixels: 128 for weights that store none."""
+        return 128 if self.patch is None else self.patch
 
 
 @dataclass(frozen=True)

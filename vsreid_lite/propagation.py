@@ -157,12 +157,12 @@ def predict_patches(
         predictions.append(_predict(inputs, network, config))
         if config.flip:
             predictions.append(_predict(_mirror(*inputs), network, config).flip(-1))
-    return torch.stack([_average([p[b] for p in predictions], config.patch) for b in range(len(regions))])
+    return torch.stack([_average([p[b] for p in predictions], config.side) for b in range(len(regions))])
 
 
 def patch_sizes(config: PropagationConfig) -> list[int]:
-    """The patch's side at each scale, in pixels: scale 1 is `config.patch`, others are rounded to a multiple of 8."""
-    return [config.patch if scale == 1 else max(8, 8 * round(config.patch * scale / 8)) for scale in config.scales]
+    """The patch's side at each scale, in pixels: scale 1 is `config.side`, others are rounded to a multiple of 8."""
+    return [config.side if scale == 1 else max(8, 8 * round(config.side * scale / 8)) for scale in config.scales]
 
 
 def _patches(regions: Sequence[Region], size: int, unscaled_flow: bool) -> tuple[Tensor, Tensor, Tensor]:

@@ -150,7 +150,7 @@ def test_a_first_frame_is_reduced_as_far_as_the_patches_allow(radius, expected):
     smaller, reduced = no_larger_than_needed(frame, labels, PropagationConfig())
     assert smaller.shape[:2] == reduced.shape == pytest.approx(expected, abs=2)
     box = mask_box(reduced == 3)
-    assert 1.3 * min(box.width, box.height) >= min(1.3 * 2 * radius, 1.2 * PropagationConfig().patch)
+    assert 1.3 * min(box.width, box.height) >= min(1.3 * 2 * radius, 1.2 * PropagationConfig().side)
     shown = smaller[..., 0] / 240
     y, x = np.mgrid[: shown.shape[0], : shown.shape[1]]
     for axis in (y, x):  # image and labels lie on each other

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from vsreid_lite.config import AdaptationConfig, Config, ReidConfig
+from vsreid_lite.config import AdaptationConfig, Config, PropagationConfig, ReidConfig
 from vsreid_lite.networks import Networks, Search
 from vsreid_lite.networks.authors import MP2S
 from vsreid_lite.networks.checkpoints import load_tensors, load_weights, read_checkpoint
@@ -80,11 +80,12 @@ def with_stored_settings(config: Config) -> Config:
         ValueError: The weight file is damaged or of another kind.
     """
     stored = _stored_settings(config)
-    matching = _filled(config.matching, stored)
+    matching, propagation = _filled(config.matching, stored), _filled(config.propagation, stored)
     adaptation = _filled(config.adaptation, stored.get("adaptation", {}))
     (rho_reid, rho_occ), (steps, learning_rate) = matching.thresholds, adaptation.pace
     return replace(
         config,
+        propagation=replace(propagation, patch=propagation.side),
         matching=replace(matching, rho_reid=rho_reid, rho_occ=rho_occ),
         adaptation=replace(adaptation, steps=steps, learning_rate=learning_rate),
     )
@@ -174,7 +175,7 @@ def _with_flow(config: Config) -> bool:
     return config.propagation.use_flow and config.propagation.use_box
 
 
-Part = TypeVar("Part", ReidConfig, AdaptationConfig)
+Part = TypeVar("Part", PropagationConfig, ReidConfig, AdaptationConfig)
 
 
 def _filled(part: Part, stored: Mapping[str, Any]) -> Part:

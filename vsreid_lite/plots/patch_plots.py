@@ -84,7 +84,7 @@ def trace_patches(
     (made,) = propagate([view], watched, config, release)
     guided, answer = view.guided.dense().numpy(), made.P.dense().numpy()
     if made.box is None or made.patch is None:
-        nothing = np.zeros((config.patch,) * 2, np.float32)
+        nothing = np.zeros((config.side,) * 2, np.float32)
         white = np.full((*nothing.shape, 3), 255, np.uint8)
         return Patches(guided, None, None, white, None, nothing, (), nothing, "", answer)
     image, moved, guide = (x[0] for x in watched.shown)

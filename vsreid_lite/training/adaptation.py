@@ -123,7 +123,7 @@ def no_larger_than_needed(frame: Frame, labels: Mask, propagation: PropagationCo
     """
     boxes = [mask_box(labels == label) for label in np.unique(labels[labels > 0])]
     narrowest = min(min(box.width, box.height) for box in boxes if box is not None)
-    scale = REDUCED_TO * propagation.patch / (narrowest * (1 + 2 * propagation.enlarge))
+    scale = REDUCED_TO * propagation.side / (narrowest * (1 + 2 * propagation.enlarge))
     if not propagation.use_box or scale >= 1:
         return frame, labels
     size = round(scale * frame.shape[1]), round(scale * frame.shape[0])

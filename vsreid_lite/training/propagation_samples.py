@@ -24,7 +24,7 @@ CONTEXT = 0.6  # of the instance on each side of it, inside the window
 SMALLEST = 60  # pixels of an instance that is worth a sample
 CAMERA = 3.0  # pixels of the patch: spread of the constant flow that is added to some samples
 
-PATCH = PropagationConfig().patch
+PATCH = PropagationConfig().side
 
 Array = NDArray[np.float32]
 Batch = dict[str, Tensor]
@@ -68,7 +68,7 @@ class PropagationBatches(Dataset[Batch]):
         self.clips, self.batch, self.config, self.seed = clips, batch, config, seed
         self.mixture = mixture if config.use_box else replace(mixture, recovery=0.0)
         self.smallest = smallest
-        self.side = max(WINDOW, WINDOW * config.patch // PATCH)  # of the window, so that it shows what a patch can
+        self.side = max(WINDOW, WINDOW * config.side // PATCH)  # of the window, so that it shows what a patch can
 
     def __getitem__(self, step: int) -> Batch:
         rng = np.random.default_rng((self.seed, step))
@@ -167,7 +167,7 @@ class PropagationBatches(Dataset[Batch]):
 
     def _sample(self, image: NDArray, flow: NDArray, guide: NDArray, truth: NDArray) -> Sample:
         """Parts of any size, the flow in pixels of its part, as patches; the flow is rescaled with its patch."""
-        size = self.config.patch
+        size = self.config.side
         scale = np.array([size / flow.shape[1], size / flow.shape[0]], np.float32)
         image, flow, guide, truth = (_resize(p.astype(np.float32), size) for p in (image, flow, guide, truth))
         return Sample(image, flow * scale, guide, truth)

@@ -121,7 +121,7 @@ class Stage:
     use_box: bool = True
     own_guides: int = 0
     flow_only: bool = False
-    patches: tuple[int, ...] = (PropagationConfig().patch,)
+    patches: tuple[int, ...] = (PropagationConfig().side,)
 
     @property
     def takes_stills(self) -> bool:
@@ -218,7 +218,7 @@ def _at_the_papers_size(part: str, published: Published, **changes: Any) -> Stag
     stage = STAGES[f"lite-{part}"]
     origin = {"start": stage.start.replace("lite-", "paper-")} if stage.start else {"published": published}
     plan = replace(stage.plan, steps=10 * stage.plan.steps, learning_rate=FULL_SIZE_RATE)
-    size: dict[str, Any] = {"network": f"paper {stage.network}", "patches": (PAPER.propagation.patch,), "minutes": None}
+    size: dict[str, Any] = {"network": f"paper {stage.network}", "patches": (PAPER.propagation.side,), "minutes": None}
     return replace(stage, plan=plan, **origin, **size, **changes)
 
 
