@@ -90,7 +90,7 @@ def test_the_baseline_sees_the_whole_frame():
 def test_row_2_the_margin_is_rounded_or_the_corners_are_truncated(truncated_box, box):
     found = Box(4, 4, 14, 17)  # margins of 1.5 and 1.95
     made = trace(FRAME, torch.zeros(2, *SHAPE), square(found), CopyGuide(), truncated_box=truncated_box)
-    assert made.box == made.P.box == box
+    assert made.box == made.P.box == box and made.P.values.shape == (box.height, box.width)
 
 
 @pytest.mark.parametrize("config", [LITE, PAPER, AUTHORS], ids=lambda config: config.preset)
