@@ -171,8 +171,9 @@ _identification = partial(
 _FIRST: dict[str, Any] = {"plan": Plan(700, 4e-4), "mixture": STILLS, "published": _lite_start("rgb.backbone")}
 _BRANCH: dict[str, Any] = {"plan": Plan(800, 4e-4)}
 _LAST: dict[str, Any] = {"plan": Plan(1000, 4e-4), "mixture": DRIFTED, "own_guides": 2}
-# The set lite-real goes on with collages of real stills, and then with real video as well: 940 steps for each row.
-# N_det learns from pictures whose instances are all annotated, which those of DAVIS 2016 are not.
+# The set lite-real goes on with collages of real stills, and then with real video as well: 940 steps for each stream of
+# rows 2 to 5, 400 for row 1. N_det learns from pictures whose instances are all annotated, which those of DAVIS 2016
+# are not.
 _COLLAGES: dict[str, Any] = {"mini": 60, "footage": 120, "collages": 480}
 _VIDEO: dict[str, Any] = {"mini": 60, "footage": 60, "collages": 240, "real": 300}
 _GUIDES: dict[str, Any] = {"mixture": DRIFTED, "own_guides": 2, "patches": (128, 160)}
@@ -198,7 +199,7 @@ STAGES: dict[str, Stage] = {
     "lite-real-propagation": _two_streams(**_LAST_REAL, start="lite-real-collages", minutes=11),
     "lite-real-box": _rgb(**_LAST_REAL, start="lite-real-collages", minutes=6),
     "lite-real-baseline": _rgb(
-        plan=Plan(940, 4e-4), **_VIDEO, **_GUIDES, start="lite-baseline", use_box=False, minutes=19
+        plan=Plan(400, 3e-4), **_VIDEO, **_GUIDES, start="lite-baseline", use_box=False, minutes=8
     ),
     "lite-real-detector": _detector(plan=Plan(800, 3e-4), **_COLLAGES, start="lite-detector", minutes=15),
     "lite-real-identification": _identification(
