@@ -35,8 +35,7 @@ def segment(
     """Segment all frames of a video from the instances of its first mask, and of later ones where they are given.
 
     Args:
-        video: the frames (N, H, W, 3), the first mask (H, W) and, on request, masks of later frames. In these frames
-            the instances that the mask shows are returned as they were given.
+        video: the frames (N, H, W, 3) and the given masks (H, W), whose instances are returned as they were given.
         config: networks, weights and rules. Without a detector or an identification network, or with `config.reid`
             off, only the initial propagation runs.
         networks: networks of one's own, used with `config` as it is, without adaptation. By default those of `prepare`.

@@ -32,6 +32,12 @@ def test_printed_boosts_sum_to_less_than_the_gain_of_the_column_since_one_is_wro
     }
 
 
+def test_the_text_of_section_4_1_quotes_the_table():
+    baseline, box, flow, reid, _ = paper.table1()
+    assert (box.boost, reid.boost) == (0.038, 0.068)  # "increases by 3.8%", "by 6.8%"
+    assert box.F_mean - baseline.F_mean == pytest.approx(0.051)  # "a significant improvement of 5.1%"
+
+
 def test_table2_has_22_entries_in_order_of_their_global_mean():
     entries = paper.table2()
     assert [entry.ranking for entry in entries] == list(range(1, 23))
@@ -43,6 +49,13 @@ def test_table2_has_22_entries_in_order_of_their_global_mean():
     assert entries[-1] == paper.ChallengeEntry(
         "Team5", 22, 11.2, Statistics(11.8, 7.3, 14.0), Statistics(10.6, 3.0, 12.6)
     )
+
+
+def test_ours_wins_by_more_than_two_points_as_section_4_2_says():
+    ours, second = paper.table2()[:2]
+    assert ours.global_mean - second.global_mean > 2
+    assert ours.J.mean == max(entry.J.mean for entry in paper.table2())
+    assert ours.F.mean == max(entry.F.mean for entry in paper.table2())
 
 
 @pytest.mark.parametrize("table", [paper.table1, paper.table2])
