@@ -97,10 +97,8 @@ def test_weight_files_that_are_missing_or_damaged_are_said_with_how_to_get_them(
     assert not damaged.ok and damaged.needed and "truncated, damaged" in damaged.text
     assert not absent.ok and absent.needed and absent.text.startswith("no file; get it again (`git checkout")
     assert not found["networks"].ok and "\n" not in found["networks"].text
-    assert (
-        not found["weights lite-real-detector"].needed
-        and "has seen 10 real" in found["weights lite-real-detector"].text
-    )
+    real, row = found["weights lite-real-identification"], found["weights lite-real-box"]
+    assert real.needed and not row.needed and all("has seen 12 real" in one.text for one in (real, row))
 
 
 def test_a_place_that_may_not_be_written_is_said(monkeypatch):

@@ -80,7 +80,7 @@ def _weights() -> Iterator[Finding]:
         return
     for weights in WEIGHT_SETS:
         files = weight_files(weights)
-        needed = files.used(Config()) if weights == Config().weights else {}
+        needed = files.used(Config())  # of the notebooks, and of `vsreid segment`
         for part, file in vars(files).items():
             yield examine_weights(f"{weights}-{part}", file, part in needed)
     try:
