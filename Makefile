@@ -12,8 +12,8 @@ help:
 	@echo "make lab         JupyterLab on the notebooks"
 	@echo "make figures     figures/: the paper's figures and tables with our data, PNG and SVG"
 	@echo "make site        the executed notebooks as pages, to read without Jupyter or network: build/site/index.html"
-	@echo "make weights     every shipped weight file again, from ImageNet's, into runs/weights (4 GB): 3 hours on 2 cores, and"
-	@echo "                 about as long again for the choice of their settings"
+	@echo "make weights     every shipped weight file again, from ImageNet's, into runs/weights (7 GB): 2.5 hours on 2 cores, and"
+	@echo "                 the choice of their settings comes on top"
 	@echo "make benchmark   speed and memory, as tables"
 	@echo "make setup       only .venv, from requirements.lock (the others do it when needed)"
 	@echo "make clean       removes runs and caches, keeps .venv and downloads"
@@ -72,6 +72,7 @@ site: $(STAMP)
 	.venv/bin/python -m tools.site
 
 # Real video, for the set lite-real: DAVIS_ROOT, or the ten sequences beside the project.
+# The set lite-real learns from every sequence below DAVIS_ROOT; the shipped one has also seen bear and tennis.
 weights: DAVIS_ROOT ?= ../shared/data/davis2016
 weights: STILLS ?= ../shared/data/stills/coco-sample
 weights: STAMPS ?= /usr/share/tuxpaint/stamps

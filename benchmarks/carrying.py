@@ -24,7 +24,7 @@ from vsreid_lite.evaluation.metrics import region
 from vsreid_lite.flow import get_flow
 from vsreid_lite.geometry import warp
 from vsreid_lite.networks import PropagationNetwork
-from vsreid_lite.networks.loading import load_networks
+from vsreid_lite.networks.loading import load_networks, with_stored_settings
 from vsreid_lite.networks.weight_files import weight_files
 from vsreid_lite.propagation import propagate_mask
 from vsreid_lite.video.video import Video
@@ -52,7 +52,7 @@ def _networks(weights: Iterable[str]) -> Iterator[tuple[str, Carrier]]:
     for name in weights:
         for part, (use_box, use_flow) in ROWS.items():
             if getattr(weight_files(name), part) is not None:
-                plain = Config(weights=name, reid=False, device="cpu")
+                plain = with_stored_settings(Config(weights=name, reid=False, device="cpu"))
                 config = with_propagation(plain, use_box=use_box, use_flow=use_flow)
                 yield f"{name} {part}", ("dis-tuned", load_networks(config).propagation, config.propagation)
 

@@ -84,7 +84,7 @@ PRINTED = ReleaseRules()  # the paper's own algorithms
 
 @dataclass(frozen=True)
 class AdaptationConfig:
-    """Online adaptation: N_mp fine-tuned on the first frame (Lucid Dreaming, MaskTrack).
+    """Online adaptation: N_mp fine-tuned on the given masks (Lucid Dreaming, MaskTrack).
 
     Steps or a learning rate of None are those that are stored with the weights.
     """

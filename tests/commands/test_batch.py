@@ -76,6 +76,27 @@ def test_what_is_finished_is_skipped_and_what_has_changed_is_done_again(videos, 
     assert run(videos, "--seed", "1") == 0 and segmented == ["10", "film", "2", "10"]
 
 
+def test_a_result_that_has_lost_its_files_is_made_again(videos, segmented):
+    assert run(videos, "--json", "run.json") == 0
+    segmented.clear()
+    (videos.parent / "out" / "2" / "run.json").unlink()
+    for mask in (videos.parent / "out" / "10").glob("*.png"):
+        mask.unlink()
+    assert run(videos, "--json", "run.json") == 0 and segmented == ["2", "10"]
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (("--flow", "{}"), "a folder holds the flow of one video; segment each by itself"),
+        (("--overlay", "over.txt"), "over.txt: expected"),
+    ],
+)
+def test_what_no_video_can_have_is_refused_once_and_before_the_first(videos, segmented, capsys, options, line):
+    assert run(videos, *(option.format(videos) for option in options)) == 2
+    assert capsys.readouterr().err.count(line) == 1 and segmented == []
+
+
 def test_what_was_stopped_is_done_again(videos, segmented, monkeypatch, capsys):
     count = []
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from tests.command_line import half_written
 from vsreid_lite import vsreid
-from vsreid_lite.config import AUTHORS, PAPER, AdaptationConfig, Config, ReidConfig
+from vsreid_lite.config import AUTHORS, PAPER, AdaptationConfig, Config, PropagationConfig, ReidConfig, with_propagation
 from vsreid_lite.networks.checkpoints import save_weights, store_settings
 from vsreid_lite.networks.loading import with_stored_settings
 from vsreid_lite.networks.weight_files import Provenance, read_provenance
@@ -19,6 +19,7 @@ CHOSEN = {
     "rho_occ": 0.35,
     "scales": [1.0, 1.25],
     "adaptation": {"steps": 90, "learning_rate": 5e-4},
+    "patch": 160,
 }
 PROVENANCE = Provenance("two streams", "some scenes", "vsreid train x", 3, 17, sequences=("dog",), start=("a", "b"))
 
@@ -39,6 +40,8 @@ def test_what_is_stored_fills_in_what_is_open(shipped):
     store_settings(shipped, shipped, CHOSEN)
     assert thresholds(with_stored_settings(Config())) == (0.62, 0.35, 90, 5e-4)
     assert thresholds(with_stored_settings(Config(weights=str(shipped)))) == (0.62, 0.35, 90, 5e-4)
+    propagation = with_stored_settings(Config()).propagation
+    assert (propagation.patch, propagation.side, propagation.scales) == (160, 160, (1.0,))
 
 
 def test_what_is_given_stays(shipped):
@@ -47,6 +50,7 @@ def test_what_is_given_stays(shipped):
     config = with_stored_settings(given)
     assert thresholds(config) == (0.62, 0.9, 5, 5e-4)
     assert config.matching.proposals == 7 and config.adaptation.batch == 3
+    assert with_stored_settings(with_propagation(config, patch=96)).propagation.patch == 96
     assert with_stored_settings(config) == config
 
 
@@ -54,6 +58,7 @@ def test_what_is_given_stays(shipped):
 def test_weights_that_store_nothing_have_the_defaults(shipped, stored):
     store_settings(shipped, shipped, stored)
     assert thresholds(with_stored_settings(Config())) == (0.7, 0.5, 100, 1e-3)
+    assert with_stored_settings(Config()).propagation.patch == PropagationConfig().side == 128
     assert ReidConfig().thresholds == (0.7, 0.5) and AdaptationConfig().pace == (100, 1e-3)
     shipped.unlink()
     assert thresholds(with_stored_settings(Config())) == (0.7, 0.5, 100, 1e-3)

@@ -1,4 +1,4 @@
-"""`vsreid segment` for a folder of videos, one after another: finished ones are skipped, a bad one ends no other."""
+"""`vsreid segment` for a folder of videos, one after another: finished ones are skipped, failed ones stop no other."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -35,17 +35,35 @@ def segment_folder(
         ValueError: videos and masks do not pair, before anything is written; or some videos failed, after all others.
     """
     from vsreid_lite.video.frame_folders import videos_with_masks
-    from vsreid_lite.video.outputs import check_outputs
+    from vsreid_lite.video.outputs import check_coco, check_outputs, check_video
 
+    if Path(config.flow).is_dir():
+        raise ValueError(f"--flow {config.flow}: a folder holds the flow of one video; segment each by itself")
+    if options.overlay:
+        check_video(options.overlay)
+    if options.coco:
+        check_coco(options.coco)
     pairs = videos_with_masks(options.input, options.output)
     check_outputs([], options.output, [options.input, *(path for pair in pairs for path in pair)])
     every = [_of_one(options, video, mask) for video, mask in pairs]
-    failed = []
+    failed = list(_segment_each(every, config, read, segment))
+    if failed:
+        count = f"{len(failed)} of {counted(len(every), 'video')}"
+        raise ValueError(f"{options.input}: {count} failed, see above: {', '.join(failed)}; run again when mended")
+
+
+def _segment_each(
+    every: Sequence[argparse.Namespace],
+    config: Config,
+    read: Sequence[Path],
+    segment: Callable[[argparse.Namespace], None],
+) -> Iterator[str]:
+    """Segment what is not finished; the names of those that fail, whose errors are printed."""
     for one in every:
         finished = one.output / FINISHED
         try:
             key = _key(one, config, read)
-            if finished.is_file() and finished.read_text(encoding="utf-8") == key:
+            if _is_finished(one, key):
                 print(f"{one.input.name}: finished before: {one.output}")
                 continue
             finished.unlink(missing_ok=True)
@@ -55,11 +73,8 @@ def segment_folder(
             verdict = explain(error)
             if verdict is None or verdict[0] == INTERRUPTED:
                 raise
-            failed.append(one.input.name)
             print(f"vsreid: {verdict[1]}", file=sys.stderr)
-    if failed:
-        count = f"{len(failed)} of {counted(len(every), 'video')}"
-        raise ValueError(f"{options.input}: {count} failed, see above: {', '.join(failed)}; run again when mended")
+            yield one.input.name
 
 
 def _of_one(options: argparse.Namespace, video: Path, mask: Path) -> argparse.Namespace:
@@ -71,6 +86,14 @@ def _of_one(options: argparse.Namespace, video: Path, mask: Path) -> argparse.Na
             raise ValueError(f"--{name} {path}: expected a name inside each result folder, as {path.name}")
     extras = {name: output / path for name, path in given.items()}
     return argparse.Namespace(**{**vars(options), "input": video, "first_mask": mask, "output": output, **extras})
+
+
+def _is_finished(one: argparse.Namespace, key: str) -> bool:
+    """Whether a result folder is that of the key, and what was asked for is still there."""
+    finished = one.output / FINISHED
+    asked = [path for name in EXTRAS if (path := getattr(one, name)) is not None]
+    there = any(one.output.glob("*.png")) and all(path.exists() for path in asked)
+    return there and finished.is_file() and finished.read_text(encoding="utf-8") == key
 
 
 def _key(one: argparse.Namespace, config: Config, read: Sequence[Path]) -> str:

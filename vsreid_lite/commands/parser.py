@@ -58,7 +58,7 @@ def _segment(commands_of: Subparsers) -> None:
     parser.add_argument(
         "--adapt",
         action=argparse.BooleanOptionalAction,
-        help="fine-tune N_mp on the first frame (default: yes for the preset lite); --no-adapt is much faster, and "
+        help="fine-tune N_mp on the given masks (default: yes for the preset lite); --no-adapt is much faster, and "
         "less accurate on real video",
     )
     parser.add_argument(

@@ -120,17 +120,15 @@ def _requests(
     seen = f" --root DAVIS --sequences {shlex.quote(','.join(sequences))}"
     requests = {}
     for name, output in outputs.items():
+        stage = STAGES[name]
+        stills = opened if options.stage != ALL and not stage.collages else ()
         command = f"vsreid train {name} --seed {options.seed}"
-        stills = opened if options.stage != ALL and not STAGES[name].collages else ()
-        named = opened if STAGES[name].collages else stills
-        command += "".join(f" --stills {shlex.quote(one.name)}" for one in named)
-        requests[name] = Request(output, command, options.seed, options.minutes, stills=stills)
-        if STAGES[name].collages:
-            requests[name] = replace(requests[name], command=f"{command} --stamps STAMPS", material=material)
-        if STAGES[name].real:
-            requests[name] = replace(
-                requests[name], command=requests[name].command + seen, root=options.root, sequences=sequences
-            )
+        command += "".join(f" --stills {shlex.quote(one.name)}" for one in (opened if stage.collages else stills))
+        command += (" --stamps STAMPS" if stage.collages else "") + (seen if stage.real else "")
+        request = Request(output, command, options.seed, options.minutes, stills=stills)
+        if stage.real:
+            request = replace(request, root=options.root, sequences=sequences)
+        requests[name] = replace(request, material=material if stage.collages else None)
     return requests
 
 

@@ -23,7 +23,7 @@ from vsreid_lite.evaluation.metrics import InstanceScores, Scores, score_sequenc
 from vsreid_lite.flow import FlowEstimator
 from vsreid_lite.merging import merge
 from vsreid_lite.networks import Networks
-from vsreid_lite.networks.loading import load_networks
+from vsreid_lite.networks.loading import load_networks, with_stored_settings
 from vsreid_lite.reidentification import Boxes, Candidates, Retrieval, Starts
 from vsreid_lite.result import Maps
 from vsreid_lite.system.workers import in_processes
@@ -81,7 +81,8 @@ def select_settings(config: Config, sequences: int, workers: int = 1, adaptation
     global-mean; of thresholds and scales that are as good as the best (`EQUAL`) the most cautious: the highest
     rho_reid, then the lowest rho_occ; the fewest scales.
     """
-    config = with_propagation(replace(config, adapt=False, reid=True), use_box=True, use_flow=True, flip=False)
+    config = with_stored_settings(replace(config, adapt=False, reid=True))  # its patch; the rest is chosen
+    config = with_propagation(config, use_box=True, use_flow=True, flip=False)
     indices = range(sequences)
     pairs = tuple((rho_reid, rho_occ) for rho_reid in RHO_REID[::-1] for rho_occ in RHO_OCC)
     trials = _rehearsed(config, indices, workers, pairs, SINGLE_SCALE, "thresholds")

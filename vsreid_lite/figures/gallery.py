@@ -57,9 +57,10 @@ class Gallery:
         assert video.annotations is not None and video.annotations[i] is not None
         assert isinstance(self._networks.propagation, TwoStreams)
         P = torch.from_numpy(video.annotations[i] == video.labels[k]).float()
-        flow = get_flow(self.config.flow)(list(video.frames), target=i + 1, source=i)
+        config = with_stored_settings(self.config)
+        flow = get_flow(config.flow)(list(video.frames), target=i + 1, source=i)
         patches = trace_patches(
-            video.frames[i + 1], flow, P, self._networks.propagation, self.config.propagation, self.config.release
+            video.frames[i + 1], flow, P, self._networks.propagation, config.propagation, config.release
         )
         return plot_figure1(video.frames[i + 1], flow.numpy(), patches, i + 1, video.labels[k])
 

@@ -37,7 +37,7 @@ class Provenance:
     steps: int
     version: str = __version__
     sequences: tuple[str, ...] = ()  # the real sequences it has seen
-    settings: Mapping[str, Any] = field(default_factory=dict)  # chosen on mini-val: thresholds, scales, adaptation
+    settings: Mapping[str, Any] = field(default_factory=dict)  # thresholds, scales, adaptation; the patch
     start: tuple[str, ...] = ()  # the commands of the stages before it, the first one first,
     start_steps: tuple[int, ...] = ()  # and the steps of each
 

@@ -95,9 +95,10 @@ class ClipStore:
 
     def collages(self, count: int, stills: Path, stamps: Path) -> list[Clip]:
         """The first `count` collages of stills and stamps (`collage_clip`)."""
-        from vsreid_lite.training.collages import collage_clip
+        from vsreid_lite.training.collages import STAMPS, collage_clip, stamp_files
 
-        kind = f"collage-{fingerprint(sorted((*stills.rglob('*.png'), *stills.rglob('*.json'))))}"
+        labels = sorted((*stills.rglob("*.png"), *stills.rglob("*.json")))
+        kind = f"collage-{fingerprint((STAMPS, *stamp_files(stamps), *labels))[:8]}"
         return self._rendered(kind, partial(collage_clip, stills=stills, stamps=stamps), count)
 
     def real(self, root: Path, names: tuple[str, ...], each_of: int) -> list[Clip]:

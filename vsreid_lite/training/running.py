@@ -67,8 +67,8 @@ def run_stage(name: str, request: Request, processes: Processes = ALONE, store: 
 
     Raises:
         FileNotFoundError: The weights that the stage starts from are not there.
-        ValueError: There is no such stage, it learns from real video and is given none, or is given stills and does
-            not learn from them.
+        ValueError: There is no such stage, it learns from real video or collages and is given none, or is given
+            stills and does not learn from them.
     """
     if name not in STAGES:
         raise ValueError(f"unknown training stage {name!r}: expected one of {', '.join(STAGES)}")
@@ -157,6 +157,7 @@ def _provenance(stage: Stage, request: Request, start: Provenance | None, steps:
         seed=request.seed,
         steps=steps,
         sequences=tuple(sorted(seen)),
+        settings={"patch": max(stage.patches)} if len(stage.patches) > 1 else {},
         start=(*start.start, start.command) if start else (),
         start_steps=(*start.start_steps, start.steps) if start else (),
     )

@@ -87,7 +87,7 @@ class Stage:
         network: Its name in the headers of weight files.
         architecture: "module:name" of what builds it, and `options` for that.
         trainer: "module:name" of the function that trains it.
-        start: The stage whose weights it continues; None for a first stage.
+        start: The stage whose weights it continues, of two streams perhaps the RGB stream alone; None: a first stage.
         published: The weights of others that a first stage starts from.
         plan: Steps and learning rate.
         batch: Samples of a step.
@@ -95,12 +95,11 @@ class Stage:
         mini: Scenes of mini-train.
         footage: Scenes in the style of footage.
         real: Clips of real sequences.
-        collages: Of stills and stamps.
+        collages: Collages of stills and stamps.
         mixture: Of the guides of N_mp.
         use_box: Whether N_mp sees patches, and not whole frames (Table 1, row 1).
         own_guides: Half of the guides go through the network so many times first.
         flow_only: The flow stream learns, which begins as the RGB stream of `start`; that stays as it is.
-            A stage of one stream after one of two goes on with the RGB stream alone.
         patches: The sides of what N_mp sees, in pixels; each batch is of one of them.
     """
 
@@ -244,14 +243,14 @@ def list_stages() -> str:
     whole = sum(STAGES[name].minutes or 0 for name in TIMED) + RENDERING_MINUTES
     lines = [f"{name:<{width}}  {STAGES[name].minutes:3} min" for name in TIMED]
     lines.append(f"{ALL:<{width}}  {whole:3} min, every stage above, in this order")
-    rendering = f"the scenes are rendered first, {RENDERING_MINUTES} min, and kept beside the weights (clips, 3.4 GB)"
+    rendering = f"the scenes are rendered first, {RENDERING_MINUTES} min, and kept beside the weights (clips, 7 GB)"
     lines.append(f"on 2 cores; {rendering}")
     untimed = [f"{name:<{width}}  needs a GPU, never timed" for name in STAGES if name not in TIMED]
     return "\n".join([*lines, *untimed])
 
 
 def check_stills(name: str) -> None:
-    """Refuse stills for a stage, or for all, that does not learn from them.
+    """Refuse stills for a stage that does not learn from them.
 
     Raises:
         ValueError: It does not; says which stages do.
