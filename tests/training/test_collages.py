@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from vsreid_lite.training import collages
+from vsreid_lite.training.clips import ClipStore
 from vsreid_lite.training.collages import SHAPE, CutOut, collage_clip, cut_outs, read_stamps
 from vsreid_lite.training.stills import open_stills
 from vsreid_lite.video.outputs import write_mask
@@ -90,6 +91,14 @@ def test_neighbours_are_alike_and_pairs_are_not(stills, stamps):
     within = np.mean([overlap(clip.labels[i], clip.labels[i + 1]) for clip in clips for i in (0, 2, 4)])
     between = np.mean([overlap(clip.labels[i], clip.labels[i + 2]) for clip in clips for i in (0, 2)])
     assert within > between + 0.1
+
+
+def test_kept_collages_are_those_of_their_stamps(tmp_path, stills, stamps):
+    kept = tmp_path / "clips"
+    for names in ("animals/seal.png\n", "animals/seal.png\n# another list\n"):
+        collages.STAMPS.write_text(names)
+        ClipStore(quiet=True, folder=kept).collages(1, stills, stamps)
+    assert len(list(kept.glob("collage-*"))) == 2
 
 
 def test_a_missing_stamp_is_named(tmp_path, stamps):

@@ -178,9 +178,9 @@ _VIDEO: dict[str, Any] = {"mini": 60, "footage": 60, "collages": 240, "real": 30
 _GUIDES: dict[str, Any] = {"mixture": DRIFTED, "own_guides": 2, "patches": (128, 160)}
 _LAST_REAL: dict[str, Any] = {"plan": Plan(240, 3e-4), **_VIDEO, **_GUIDES}
 
-# Minutes on 2 cores of an AMD EPYC: of N_mp half of those in the logs of data/training, since two stages were trained
-# at a time, on a core each; of N_det and N_reid, whose logs are of a busy machine, by the time of a step while two
-# trained. Rendering the scenes comes once on top.
+# Minutes on 2 cores of an AMD EPYC. N_mp of lite: half of those in the logs of data/training, since two stages were
+# trained at a time, on a core each. All others: estimates from the time of a step, since their logs are of a busy
+# machine. Rendering the scenes comes once on top.
 STAGES: dict[str, Stage] = {
     "lite-stills": _rgb(**_FIRST, minutes=4),
     "lite-rgb": _rgb(**_BRANCH, start="lite-stills", minutes=4),
