@@ -212,7 +212,7 @@ def examine_weights(name: str, file: Path | None, wanted: bool = True) -> Findin
     Args:
         name: Of the stage that makes it, such as "lite-detector".
         file: None where there is none.
-        wanted: Whether the default networks need it.
+        wanted: Whether the notebooks or `vsreid segment` need it.
     """
     again = "`git checkout -- vsreid_lite/weights`, or install the package again"
     advice = f"get it again ({again}), or make it: vsreid train {name}"

@@ -26,8 +26,8 @@ from vsreid_lite.training.stages import Mixture
 from vsreid_lite.video.masks import Frame, Mask
 from vsreid_lite.video.video import Video
 
-SMALLEST_TO_LEARN = 36  # pixels of an instance in the first frame
-REDUCED_TO = 2.0  # sides of a patch: the narrowest that an instance's enlarged box gets in a reduced first frame
+SMALLEST_TO_LEARN = 36  # pixels of an instance in a given mask
+REDUCED_TO = 2.0  # sides of a patch: the narrowest that an instance's enlarged box gets in a reduced frame
 FLOW_EVERY = 3  # steps from one to the next of the flow stream: its motions are made up, the image is the video's own
 
 
