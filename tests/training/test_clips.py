@@ -83,12 +83,13 @@ def test_a_disk_that_is_full_keeps_no_clips_and_stops_nothing(counted, tmp_path)
 
 def test_arrays_in_any_order_and_kinds_of_scenes_come_back_as_they_were(counted, monkeypatch, tmp_path):
     clip = tiny_clip("footage 0")
-    turned = replace(clip, frames=tuple(np.asfortranarray(frame) for frame in clip.frames))
+    turned = replace(clip, frames=tuple(np.asfortranarray(frame) for frame in clip.frames), identities={2: "seal"})
     monkeypatch.setattr(clips, "footage_clip", lambda index: turned)
     for _ in range(2):
         store = ClipStore(quiet=True, folder=tmp_path)
         mini, footage = store.mini(1)[0], store.footage(1)[0]
         assert (mini.video, footage.video) == ("mini-train 0", "footage 0")
+        assert (mini.identities, footage.identities) == ({}, {2: "seal"})
         assert all(np.array_equal(a, b) for a, b in zip(footage.frames, clip.frames, strict=True))
 
 

@@ -83,6 +83,14 @@ def test_a_collage_depends_on_its_index_alone(stills, stamps):
     assert not np.array_equal(first.frames[0], other.frames[0])
 
 
+def test_a_cut_out_is_one_identity_in_all_collages_and_so_is_its_twin(stills, stamps, monkeypatch):
+    monkeypatch.setattr(collages, "TWINS", 1.0)
+    for index in range(4):
+        identities = collage_clip(index, stills, stamps).identities
+        *others, twin = (identities[label] for label in sorted(identities))
+        assert others[0] == twin and set(others) <= {"cut-out 0", "cut-out 1"}
+
+
 def test_neighbours_are_alike_and_pairs_are_not(stills, stamps):
     def overlap(a, b):
         return ((a > 0) & (b > 0)).sum() / max(((a > 0) | (b > 0)).sum(), 1)

@@ -205,9 +205,15 @@ def test_identities_are_numbered_by_video_and_label(clip):
     batches = IdentityBatches([clip, Clip("other", clip.frames, clip.labels, clip.strangers)], 16, seed=0)
     crops, identities = batches[0]
     assert crops.shape == (16, 3, 96, 96)
-    assert set(batches.identities) == {("test", 1), ("test", 2), ("other", 1), ("other", 2)}
+    assert set(batches.identities) == {"test 1", "test 2", "other 1", "other 2"}
     assert set(identities.tolist()) <= {STRANGER, 0, 1, 2, 3}
     assert set(instance_boxes(clip.labels[0])) == {1, 2}
+
+
+def test_labels_of_one_object_are_one_identity(clip):
+    twins = replace(clip, identities={1: "seal", 2: "seal"})
+    batches = IdentityBatches([twins, replace(twins, video="other")], 16, seed=0)
+    assert batches.identities == {"seal": 0} and set(batches[0][1].tolist()) <= {STRANGER, 0}
 
 
 def test_regions_come_with_frames_of_one_size_and_show_the_instances_of_their_identities(clip):
@@ -217,7 +223,7 @@ def test_regions_come_with_frames_of_one_size_and_show_the_instances_of_their_id
     assert images.shape == (4, 3, 562, 1000) and boxes.shape == (4, 8, 4) and identities.shape == (4, 8)
     assert all(torch.equal(a, b) for a, b in zip(batches[0], (images, boxes, identities), strict=True))
     assert (boxes[..., :2] >= 0).all() and (boxes[..., 2] <= 999).all() and (boxes[..., 3] <= 561).all()
-    label = {number: key[1] for key, number in batches.identities.items()}
+    label = {number: int(name.split()[1]) for name, number in batches.identities.items()}
     seen = set()
     for step in range(4):
         for image, corners, names in zip(*batches[step], strict=True):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
@@ -39,9 +40,9 @@ WORTH = 24  # clips that take longer to render than processes to start
 class Clip:
     """Frames (H, W, 3) of one video in pairs of neighbours (0 and 1, 2 and 3, …), and their labels (H, W).
 
-    video: its name; a label of one video is one identity. strangers: for each frame the boxes of unlabelled bodies.
-    flows: for each frame the flow (2, H, W), float16, towards its neighbour; by default that of `dis-tuned`, from
-    which the shipped weights learnt.
+    video: its name. strangers: for each frame the boxes of unlabelled bodies. flows: for each frame the flow (2, H, W),
+    float16, towards its neighbour; by default that of `dis-tuned`, from which the shipped weights learnt. identities:
+    of a label, where its instance has another name than the video and the label; instances of one name are one object.
     """
 
     video: str
@@ -49,6 +50,7 @@ class Clip:
     labels: tuple[Mask, ...]
     strangers: tuple[tuple[Box, ...], ...]
     flows: tuple[Flow, ...] = ()
+    identities: Mapping[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.flows:
@@ -58,6 +60,10 @@ class Clip:
     def instances(self) -> tuple[int, ...]:
         """Every label of any frame."""
         return tuple(sorted(set().union(*(np.unique(labels).tolist() for labels in self.labels)) - {0}))
+
+    def identity(self, label: int) -> str:
+        """What N_reid shall tell from other instances."""
+        return self.identities.get(label, f"{self.video} {label}")
 
 
 class Clips(Protocol):
@@ -157,7 +163,8 @@ def write_clip(path: Path, clip: Clip, made_by: str) -> None:
         "strangers": np.array(boxes, np.int64).reshape(-1, 5),
     }
     ordered = {name: np.ascontiguousarray(values) for name, values in arrays.items()}  # safetensors ignores strides
-    write_bytes(path, save(ordered, {"video": clip.video, "made_by": made_by}))
+    names = json.dumps(dict(clip.identities))
+    write_bytes(path, save(ordered, {"video": clip.video, "identities": names, "made_by": made_by}))
 
 
 def read_clip(path: Path, made_by: str) -> Clip | None:
@@ -171,7 +178,8 @@ def read_clip(path: Path, made_by: str) -> Clip | None:
     except (OSError, SafetensorError):
         return None
     strangers = tuple(tuple(Box(*row[1:]) for row in boxes.tolist() if row[0] == i) for i in range(len(frames)))
-    return Clip(header["video"], tuple(frames), tuple(labels), strangers, tuple(flows))
+    names = {int(label): name for label, name in json.loads(header["identities"]).items()}
+    return Clip(header["video"], tuple(frames), tuple(labels), strangers, tuple(flows), names)
 
 
 def mini_clips(count: int, pairs: int = 3, first: int = 0) -> list[Clip]:

@@ -133,16 +133,18 @@ def collage(index: int, pool: list[CutOut], stills: Stills) -> Clip:
     rng = np.random.default_rng((11, index))
     frame, labels = _background(stills[int(rng.integers(len(stills)))], rng)
     count = min(int(rng.integers(1, CUT_OUTS + 1)), len(pool))
-    actors = [pool[i] for i in rng.choice(len(pool), count, replace=False)]
+    chosen = rng.choice(len(pool), count, replace=False).tolist()
     if rng.random() < TWINS:
-        actors.append(actors[0])
-    actors = [actor.scaled(SHAPE[0] * np.exp(rng.uniform(*np.log(SIZES)))) for actor in actors]
+        chosen.append(chosen[0])
+    actors = [pool[i].scaled(SHAPE[0] * np.exp(rng.uniform(*np.log(SIZES)))) for i in chosen]
     if rng.random() < FREED:
         frame, labels, freed = _free(frame, labels)
         actors += freed
     made = [part for _ in range(PAIRS) for part in _pair(rng, frame, labels, actors)]
     frames, masks = zip(*made, strict=True)
-    return Clip(f"collage {index}", frames, masks, ((),) * len(frames))
+    first = int(labels.max()) + 1  # the label of the first actor
+    identities = {first + k: f"cut-out {i}" for k, i in enumerate(chosen)}
+    return Clip(f"collage {index}", frames, masks, ((),) * len(frames), identities=identities)
 
 
 def _background(clip: Clip, rng: np.random.Generator) -> tuple[Frame, Mask]:

@@ -74,7 +74,7 @@ class IdentityBatches(Dataset[tuple[Tensor, Tensor]]):
         frame = clip.frames[index]
         height, width = frame.shape[:2]
         instances = instance_boxes(clip.labels[index])
-        found = [(self.identities[clip.video, label], box) for label, box in instances.items()]
+        found = [(self.identities[clip.identity(label)], box) for label, box in instances.items()]
         found += [(STRANGER, box) for box in clip.strangers[index]]
         for identity, box in [*found, *_wrong(found, width, height, rng)]:
             crops.append(_augmented_crop(frame, box, rng))
@@ -85,7 +85,7 @@ class IdentityBatches(Dataset[tuple[Tensor, Tensor]]):
                 elsewhere, mask = paste(other.frames[0], clip, index, label, rng)
                 for box in instance_boxes(mask).values():
                     crops.append(_augmented_crop(elsewhere, box, rng))
-                    names.append(self.identities[clip.video, label])
+                    names.append(self.identities[clip.identity(label)])
 
 
 class RegionBatches(Dataset[Regions]):
@@ -120,8 +120,8 @@ class RegionBatches(Dataset[Regions]):
                 label = int(rng.choice(list(shown)))
                 frame, mask = paste(frame, donor, 0, label, rng)
                 labels = np.where(mask > 0, 0, labels).astype(np.uint8)
-                found += [(self.identities[donor.video, label], box) for box in instance_boxes(mask).values()]
-        found += [(self.identities[clip.video, label], box) for label, box in instance_boxes(labels).items()]
+                found += [(self.identities[donor.identity(label)], box) for box in instance_boxes(mask).values()]
+        found += [(self.identities[clip.identity(label)], box) for label, box in instance_boxes(labels).items()]
         found += _wrong(found, frame.shape[1], frame.shape[0], rng)
         if not found:
             return []
@@ -141,10 +141,10 @@ def _seen(image: Tensor, corners: Tensor, rng: np.random.Generator) -> tuple[Ten
     return resize(image, SEEN), inside * scale
 
 
-def _numbered(clips: list[Clip]) -> dict[tuple[str, int], int]:
-    """The number of each identity: a label of one video."""
-    keys = sorted({(clip.video, label) for clip in clips for label in clip.instances})
-    return {key: number for number, key in enumerate(keys)}
+def _numbered(clips: list[Clip]) -> dict[str, int]:
+    """The number of each identity."""
+    names = sorted({clip.identity(label) for clip in clips for label in clip.instances})
+    return {name: number for number, name in enumerate(names)}
 
 
 def _wrong(found: list[tuple[int, Box]], width: int, height: int, rng: np.random.Generator) -> list[tuple[int, Box]]:
