@@ -87,6 +87,14 @@ def test_every_checkpoint_is_written_in_its_cell_and_retrievals_are_numbered():
     assert [text.get_text() for text in axes.texts if text not in numbers] == ["r1"]
 
 
+@pytest.mark.parametrize("frames", [1, 20, 40])
+def test_the_title_over_the_checkpoints_is_inside_the_picture(frames):
+    figure = plot_checkpoints(np.zeros((frames, 2), int), [], (1, 255))
+    figure.draw(renderer := FigureCanvasAgg(figure).get_renderer())
+    box = figure.axes[0].title.get_window_extent(renderer)
+    assert box.x0 >= 0 and box.x1 <= figure.bbox.width
+
+
 def test_given_masks_of_later_frames_are_named():
     assert "All start in frame 0; starting points found: none" in plot_checkpoints(START * 0, [], (1, 2)).get_label()
     assert "Masks are given in frames 0, 3; " in plot_checkpoints(np.array([[0], [0], [3], [3]]), [], (1,)).get_label()

@@ -20,6 +20,7 @@ from vsreid_lite.plots.panels import (
     AFTER,
     BEFORE,
     BLACK,
+    LETTER,
     RETRIEVED,
     WIDTH,
     Map,
@@ -105,7 +106,8 @@ def plot_checkpoints(start: Starts, retrievals: Sequence[Retrieval], labels: Seq
     given = list(dict.fromkeys(i for i, _ in given_starts(start, retrievals)))
     first = "All start in frame 0" if given == [0] else f"Masks are given in frames {', '.join(map(str, given))}"
     alternative = f"{what}. {first}; starting points found: {found}."
-    figure = new_figure(max(0.28 * N, 4), 0.5 * K + 0.9, alternative, "constrained")
+    title = "c: the frame that each map was propagated from (r1, r2, …: retrieved in that round)"
+    figure = new_figure(max(0.28 * N, 1 + LETTER * len(title)), 0.5 * K + 0.9, alternative, "constrained")
     axes = figure.subplots()
     axes.imshow(start.T, cmap="cividis", vmin=0, vmax=max(N - 1, 1), aspect="auto")
     for (i, k), c in np.ndenumerate(start):
@@ -118,7 +120,7 @@ def plot_checkpoints(start: Starts, retrievals: Sequence[Retrieval], labels: Seq
     axes.set_xticks(range(0, N, 5))
     axes.set_yticks(range(K), [f"instance {label}" for label in labels])
     axes.set_xlabel("frame")
-    axes.set_title("c: the frame that each map was propagated from (r1, r2, …: retrieved in that round)", fontsize=9)
+    axes.set_title(title, fontsize=9)
     axes.spines[:].set_visible(False)
     return figure
 
