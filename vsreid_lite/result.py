@@ -61,6 +61,7 @@ class Result:
             and "merge", and of them all, the "total".
         snapshots: on request, the maps P[i][k] after the initial propagation and after each round.
         records: on request, for each (frame, instance) how each of its maps was made; the last one counts.
+        adaptation_stopped: whether Ctrl-C has ended the adaptation before all its steps.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Result:
     seconds: dict[str, float]
     snapshots: list[Maps] = field(default_factory=list)
     records: dict[tuple[int, int], list[Record]] = field(default_factory=dict)
+    adaptation_stopped: bool = False
 
     @property
     def retrievals(self) -> list[Retrieval]:

@@ -52,15 +52,17 @@ def segment(
         FileNotFoundError: a weight file or a flow file is missing.
     """
     started = loaded = ready = time.perf_counter()
+    stopped = False
     if networks is None:
         flow = flow or get_flow(config.flow, video.frame_names, choose_device(config.device))
         networks, config = _loaded(video, config)
         loaded = time.perf_counter()
-        networks, config = _adapted(video, networks, config, progress)
+        networks, config, stopped = _adapted(video, networks, config, progress)
         ready = time.perf_counter()
     result = _run(video, config, networks, flow, keep_maps, record, progress)
     result.seconds |= {"loading": loaded - started, "adaptation": ready - loaded if config.adapt else 0.0}
     result.seconds["total"] += ready - started
+    result.adaptation_stopped = stopped
     return result
 
 
@@ -73,7 +75,7 @@ def prepare(video: Video, config: Config, progress: bool = False) -> tuple[Netwo
     Returns:
         The networks, and `config` with their settings (`with_stored_settings`).
     """
-    return _adapted(video, *_loaded(video, config), progress)
+    return _adapted(video, *_loaded(video, config), progress)[:2]
 
 
 def _loaded(video: Video, config: Config) -> tuple[Networks, Config]:
@@ -82,16 +84,16 @@ def _loaded(video: Video, config: Config) -> tuple[Networks, Config]:
     return load_networks(config), with_stored_settings(config)
 
 
-def _adapted(video: Video, networks: Networks, config: Config, progress: bool) -> tuple[Networks, Config]:
+def _adapted(video: Video, networks: Networks, config: Config, progress: bool) -> tuple[Networks, Config, bool]:
     if not config.adapt:
-        return networks, config
+        return networks, config, False
     assert isinstance(networks.propagation, TwoStreams)
-    adapted = adapt(networks.propagation, video, config.adaptation, config.propagation, config.seed, progress)
+    adapted, stopped = adapt(networks.propagation, video, config.adaptation, config.propagation, config.seed, progress)
     fold_normalisation(adapted)
     networks = replace(networks, propagation=adapted)
     if config.matching.improvement is None:
         config = replace(config, matching=replace(config.matching, improvement=config.adaptation.improvement))
-    return networks, config
+    return networks, config, stopped
 
 
 @torch.inference_mode()

@@ -43,9 +43,7 @@ EVERY += ["film/.finished", "film/00000.png", "film/00001.png", "film/00002.png"
 def segmented(monkeypatch):
     """The names of the videos that are segmented, in order."""
     names, segment = [], vsreid.segment
-    monkeypatch.setattr(
-        vsreid, "segment", lambda video, *rest, **more: names.append(video.name) or segment(video, *rest, **more)
-    )
+    monkeypatch.setattr(vsreid, "segment", lambda video, *a, **b: names.append(video.name) or segment(video, *a, **b))
     return names
 
 
@@ -112,6 +110,17 @@ def test_what_was_stopped_is_done_again(videos, segmented, monkeypatch, capsys):
     assert results(videos) == ["film/.finished", "film/00000.png", "film/00001.png", "film/00002.png"]
     segmented.clear()
     assert run(videos) == 0 and segmented == ["2", "10"] and results(videos) == EVERY
+
+
+def test_a_video_whose_adaptation_was_stopped_is_done_again(videos, segmented, monkeypatch, capsys):
+    with monkeypatch.context() as patch:
+        patch.setattr(vsreid, "adapt", lambda network, video, *_: (network, video.name == "2"))
+        assert run(videos) == 0
+    said = capsys.readouterr().out
+    assert "\n2: adaptation was stopped; the same command makes this result again\n" in said
+    assert said.count("adaptation was stopped") == 1 and results(videos) == [name for name in EVERY if name != EVERY[3]]
+    segmented.clear()
+    assert run(videos) == 0 and segmented == ["2"] and results(videos) == EVERY
 
 
 def test_a_bad_video_ends_no_other_and_is_named_at_the_end(videos, segmented, capsys):

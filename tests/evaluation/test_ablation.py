@@ -95,7 +95,7 @@ def test_the_numbers_are_those_of_each_sequence_segmented_alone(benchmark, tmp_p
 
 def test_with_adaptation_there_is_a_sixth_row_that_adapts_to_each_sequence(benchmark, tmp_path, monkeypatch):
     seen = []
-    monkeypatch.setattr("vsreid_lite.vsreid.adapt", lambda network, sequence, *_: seen.append(sequence.name) or network)
+    monkeypatch.setattr("vsreid_lite.vsreid.adapt", lambda net, video, *_: seen.append(video.name) or (net, False))
     monkeypatch.setattr("vsreid_lite.vsreid.TwoStreams", object)
     results = run_ablation(benchmark, ladder(ADAPTING), tmp_path)
     assert [row["name"] for row in results["rows"]][5:] == [ADAPTATION]

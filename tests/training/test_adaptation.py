@@ -41,7 +41,7 @@ def test_adaptation_learns_the_first_frame_and_changes_only_its_copy():
     network = lite_streams().eval()
     before = copy.deepcopy(network.state_dict())
     sequence = mini_video("val", 0)
-    adapted = adapt(network, sequence, SHORT, PropagationConfig())
+    adapted, _ = adapt(network, sequence, SHORT, PropagationConfig())
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert first_frame_overlap(adapted, sequence) > first_frame_overlap(network, sequence) + 0.1
 
@@ -96,8 +96,8 @@ def interrupted(signals, progress=True):
 @pytest.mark.usefixtures("terminal")
 def test_ctrl_c_ends_the_adaptation_and_keeps_what_it_has_learnt():
     with pytest.warns(UserWarning, match="adaptation stopped after 2 of 12 steps; going on with these"):
-        adapted = interrupted(1)
-    assert adapted.rgb.asked == 2
+        adapted, stopped = interrupted(1)
+    assert adapted.rgb.asked == 2 and stopped
     with pytest.raises(KeyboardInterrupt):  # as ever again
         signal.raise_signal(signal.SIGINT)
 
@@ -137,8 +137,8 @@ def test_both_streams_learn_in_every_third_step_and_the_image_stream_alone_in_th
     streams = lite_streams()
     network = TwoStreams(Counted(streams.rgb), Counted(streams.flow))
     one = replace(mini_video("val", 0), labels=(1,), annotations=None)
-    adapted = adapt(network, one, replace(SHORT, steps=6, batch=1, recompositions=2), PropagationConfig())
-    assert (adapted.rgb.asked, adapted.flow.asked) == (6, 2)
+    adapted, stopped = adapt(network, one, replace(SHORT, steps=6, batch=1, recompositions=2), PropagationConfig())
+    assert not stopped and (adapted.rgb.asked, adapted.flow.asked) == (6, 2)
     for before, after in ((network.rgb, adapted.rgb), (network.flow, adapted.flow)):
         assert not torch.equal(before.stream.head.weight, after.stream.head.weight)
 
@@ -167,16 +167,13 @@ def test_an_instance_that_would_vanish_keeps_the_first_frame_as_it_is():
 
 @pytest.mark.parametrize("steps", [1, 10])
 def test_any_number_of_steps_and_recompositions_will_do(steps):
-    sequence = mini_video("val", 0)
-    one = replace(sequence, labels=(1,), annotations=None)
+    one = replace(mini_video("val", 0), labels=(1,), annotations=None)
     adapt(lite_streams(), one, replace(SHORT, steps=steps, batch=1, recompositions=1), PropagationConfig())
 
 
 def test_adaptation_works_on_the_reduced_frame(monkeypatch):
     seen = []
-    monkeypatch.setattr(
-        adaptation, "recompose", lambda frame, *rest: seen.append(frame.shape) or recompose(frame, *rest)
-    )
+    monkeypatch.setattr(adaptation, "recompose", lambda *given: seen.append(given[0].shape) or recompose(*given))
     labels = cv2.circle(np.zeros((480, 854), np.uint8), (427, 240), 200, 1, -1)
     video = Video("large", [np.repeat(labels[..., None] * 200, 3, 2)] * 3, labels)
     adapt(lite_streams(), video, replace(SHORT, steps=1, recompositions=2), PropagationConfig())
@@ -200,7 +197,7 @@ def test_a_speck_is_too_small_to_learn_and_says_so():
     mask[50:54, 60:64] = 1
     network = lite_streams()
     with pytest.warns(UserWarning, match="16 pixels are too small"):
-        adapted = adapt(network, replace(sequence, first_mask=mask, labels=(1,)), SHORT, PropagationConfig())
+        adapted, stopped = adapt(network, replace(sequence, first_mask=mask, labels=(1,)), SHORT, PropagationConfig())
     assert all(torch.equal(a, b) for a, b in zip(adapted.parameters(), network.parameters(), strict=True))
 
 
@@ -212,7 +209,6 @@ def test_a_loss_that_is_not_finite_stops_with_its_step():
 
 
 def test_labels_that_are_not_instances_stay_background():
-    sequence = mini_video("val", 0)
-    only_one = replace(sequence, labels=(1,), annotations=None)
-    adapted = adapt(lite_streams(), only_one, replace(SHORT, steps=1), PropagationConfig())
+    only_one = replace(mini_video("val", 0), labels=(1,), annotations=None)
+    adapted, _ = adapt(lite_streams(), only_one, replace(SHORT, steps=1), PropagationConfig())
     assert all(np.isfinite(p.detach().numpy()).all() for p in adapted.parameters())

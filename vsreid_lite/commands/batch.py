@@ -21,7 +21,7 @@ FINISHED = ".finished"  # in a result folder that is complete: the key of what i
 
 
 def segment_folder(
-    options: argparse.Namespace, config: Config, read: Sequence[Path], segment: Callable[[argparse.Namespace], None]
+    options: argparse.Namespace, config: Config, read: Sequence[Path], segment: Callable[[argparse.Namespace], bool]
 ) -> None:
     """Segment each video of a folder, with the mask NAME.png beside it, into the folder NAME below the output.
 
@@ -29,7 +29,7 @@ def segment_folder(
         options: of `vsreid segment`, without a first mask.
         config: what they say, for the key of a result.
         read: the files of weights and flow that it reads.
-        segment: what segments one video, by options of its own.
+        segment: what segments one video, by options of its own; False where it has not adapted with all steps.
 
     Raises:
         ValueError: videos and masks do not pair, before anything is written; or some videos failed, after all others.
@@ -56,7 +56,7 @@ def _segment_each(
     every: Sequence[argparse.Namespace],
     config: Config,
     read: Sequence[Path],
-    segment: Callable[[argparse.Namespace], None],
+    segment: Callable[[argparse.Namespace], bool],
 ) -> Iterator[str]:
     """Segment what is not finished; the names of those that fail, whose errors are printed."""
     for one in every:
@@ -67,8 +67,10 @@ def _segment_each(
                 print(f"{one.input.name}: finished before: {one.output}")
                 continue
             finished.unlink(missing_ok=True)
-            segment(one)
-            write_text(finished, key)
+            if segment(one):
+                write_text(finished, key)
+            else:
+                print(f"{one.input.name}: adaptation was stopped; the same command makes this result again")
         except Exception as error:
             verdict = explain(error)
             if verdict is None or verdict[0] == INTERRUPTED:

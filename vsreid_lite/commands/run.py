@@ -57,8 +57,8 @@ def segment_video(options: argparse.Namespace) -> None:
     segment_folder(options, config, _read_files(config), _segment_one)
 
 
-def _segment_one(options: argparse.Namespace) -> None:
-    """Segment one video, write what is asked for, and say how long each part took."""
+def _segment_one(options: argparse.Namespace) -> bool:
+    """Segment one video, write what is asked for, and say how long each part took; False: adaptation was stopped."""
     started = time.perf_counter()
     config = _checked_config(_real_video_config(options))
     given = _checked_video(options, config)
@@ -76,6 +76,7 @@ def _segment_one(options: argparse.Namespace) -> None:
     seconds, rounds = sum(parts.values()), counted(len(result.rounds), "round")
     listed = ", ".join(f"{name} {part:.1f}" for name, part in parts.items() if part)
     print(f"{rounds}, {seconds:.1f} s ({listed}), {video.N / seconds:.1f} frames/s: {options.output}")
+    return not result.adaptation_stopped
 
 
 def _parts(result: Result, seconds: float) -> dict[str, float]:

@@ -38,7 +38,7 @@ def adapt(
     propagation: PropagationConfig,
     seed: int = 0,
     progress: bool = False,
-) -> TwoStreams:
+) -> tuple[TwoStreams, bool]:
     """A copy of `network` that knows the frames of this video whose masks are given; the network itself stays as it is.
 
     Both streams learn in every third step, the RGB stream alone in the others. Batch normalisation keeps its
@@ -54,6 +54,9 @@ def adapt(
         progress: Show a bar and the expected time. The first Ctrl-C then ends the adaptation alone, with a warning:
             the copy has learnt from the steps done by then.
 
+    Returns:
+        The copy, and whether Ctrl-C has ended its adaptation.
+
     Raises:
         FloatingPointError: The loss or the gradient of a step is not finite.
     """
@@ -61,15 +64,14 @@ def adapt(
     largest = max(int(P.sum()) for _, P in video.given_probabilities())
     if largest < SMALLEST_TO_LEARN:
         warnings.warn(f"{video.name}: {largest} pixels are too small to adapt to", stacklevel=2)
-    else:
-        _learn(adapted, _batches(video, config, propagation, seed), video, config, progress)
-    return adapted
+        return adapted, False
+    return adapted, _learn(adapted, _batches(video, config, propagation, seed), video, config, progress)
 
 
 def _learn(
     network: TwoStreams, batches: PropagationBatches, video: Video, config: AdaptationConfig, progress: bool
-) -> None:
-    """Train the network in place, until its steps are done or, where progress is shown, Ctrl-C ends them."""
+) -> bool:
+    """Train in place until the steps are done or, where progress is shown, Ctrl-C ends them; whether it has."""
     steps, learning_rate = config.pace
     steps *= video.K
     optimiser = torch.optim.AdamW(network.parameters(), learning_rate, weight_decay=0.0)
@@ -94,7 +96,8 @@ def _learn(
             if stopped.is_set() and step + 1 < steps:
                 done = f"{step + 1} of {steps} steps"
                 warnings.warn(f"{video.name}: adaptation stopped after {done}; going on with these", stacklevel=3)
-                break
+                return True
+    return False
 
 
 def _say_expected(seconds: float, steps: int, video: Video) -> None:
