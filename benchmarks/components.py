@@ -22,7 +22,7 @@ from vsreid_lite.datasets.mini import mini_scene, mini_test, mini_video
 from vsreid_lite.evaluation.metrics import region
 from vsreid_lite.geometry import Box, iou
 from vsreid_lite.networks import Networks
-from vsreid_lite.networks.loading import load_networks
+from vsreid_lite.networks.loading import load_networks, with_stored_settings
 from vsreid_lite.propagation import propagate_mask
 from vsreid_lite.reidentification import cosine_similarity
 from vsreid_lite.video.video import Video
@@ -46,7 +46,7 @@ class ComponentScores:
 @torch.inference_mode()
 def score_components(config: Config) -> ComponentScores:
     """The three figures of the networks of `config` on the mini test split."""
-    networks = load_networks(config)
+    networks, config = load_networks(config), with_stored_settings(config)
     videos = mini_test()
     steps = [J for index, video in enumerate(videos) for J in _one_step_J(index, video, networks, config)]
     return ComponentScores(

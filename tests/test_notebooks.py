@@ -3,6 +3,7 @@
 That they run as they are stored, and give the same tagged outputs, is checked by nbval: `make test`.
 """
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -27,8 +28,10 @@ from tests.notebook_checks import (
     widgets_before_any_picture,
     words,
 )
+from vsreid_lite.config import PropagationConfig
 from vsreid_lite.datasets.davis import write_benchmark
 from vsreid_lite.lessons.notebooks import recorded
+from vsreid_lite.networks.weight_files import read_provenance, weight_files
 from vsreid_lite.video.masks import write_mask
 from vsreid_lite.video.movies import write_video
 
@@ -109,6 +112,18 @@ def test_the_outputs_in_the_repository_give_the_numbers_of_the_table(path):
     assert differences(recorded(notebook), TABLE[path.stem]["numbers"]) == []
     counts = [cell.execution_count for cell in notebook.cells if cell.cell_type == "code"]
     assert counts == list(range(1, len(counts) + 1)), "run all cells in order: python notebooks/refresh.py"
+
+
+@pytest.mark.parametrize("number", ["03", "04", "05", "08"])
+def test_networks_see_the_patch_that_is_stored_with_their_weights(number):
+    notebook = nbformat.read(next(FOLDER.glob(f"{number}_*")), as_version=4)
+    tree = ast.parse("\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code"))
+    parts = ("from vsreid_lite import", "weights=weights")
+    lines = [line for line in tree.body if any(part in ast.unparse(line) for part in parts)]
+    names = {**literals(parameters_cell(notebook)), "weights": "lite-real"}
+    exec(compile(ast.Module(lines, []), number, "exec"), names)
+    stored = read_provenance(weight_files("lite-real").propagation).settings["patch"]
+    assert names["config"].propagation.patch == stored != PropagationConfig().side
 
 
 def test_every_notebook_is_in_the_table():
