@@ -13,7 +13,7 @@ help:
 	@echo "make figures     figures/: the paper's figures and tables with our data, PNG and SVG"
 	@echo "make site        the executed notebooks as pages, to read without Jupyter or network: build/site/index.html"
 	@echo "make weights     every shipped weight file again, from ImageNet's, into runs/weights (7 GB): 2.5 hours on 2 cores, and"
-	@echo "                 the choice of their settings comes on top"
+	@echo "                 the choice of the settings of lite comes on top"
 	@echo "make benchmark   speed and memory, as tables"
 	@echo "make setup       only .venv, from requirements.lock (the others do it when needed)"
 	@echo "make clean       removes runs and caches, keeps .venv and downloads"
@@ -78,9 +78,7 @@ weights: STILLS ?= ../shared/data/stills/coco-sample
 weights: STAMPS ?= /usr/share/tuxpaint/stamps
 weights: $(STAMP)
 	.venv/bin/vsreid train all --output runs/weights --root "$(DAVIS_ROOT)" --stills "$(STILLS)" --stamps "$(STAMPS)"
-	set -e; for set in lite lite-real; do \
-		.venv/bin/vsreid choose runs/weights/$$set-propagation.safetensors --adapt --in-place; \
-	done
+	.venv/bin/vsreid choose runs/weights/lite-propagation.safetensors --adapt --in-place
 	@echo "To ship them: cp runs/weights/lite*-{baseline,box,propagation,detector,identification}.safetensors vsreid_lite/weights"
 	@echo "and their logs: cp runs/weights/lite*.csv data/training"
 

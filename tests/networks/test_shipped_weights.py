@@ -48,5 +48,6 @@ def test_a_weight_file_says_what_it_learnt_from_and_gives_its_pinned_output(file
     network = STAGES[file.stem].build().eval()
     load_weights(file, network)
     assert is_finished(file.stem, Request(file, provenance.command)) and provenance.command.split()[2] == file.stem
+    assert provenance.settings.items() >= STAGES[file.stem].settings.items()
     assert len(provenance.sequences) == (DAVIS_SEQUENCES if STAGES[file.stem].real else 0)
     assert output(network, provenance.network).tolist() == pytest.approx(PINNED[file.stem], abs=2e-3)

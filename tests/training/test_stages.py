@@ -1,7 +1,9 @@
 """Stages in miniature: what each starts from, what it leaves alone, what its file says of it."""
 
+import re
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -134,6 +136,14 @@ def test_what_starts_from_imagenet_says_so_and_what_follows_too(tmp_path):
     second = running._provenance(STAGES["lite-rgb"], request(tmp_path, "lite-rgb"), first, 1)
     said = "; at first EfficientNet-Lite0's ImageNet weights (ML Illustrated, Apache-2.0)"
     assert first.data.endswith(said) and second.data.endswith(said)
+
+
+def test_settings_that_are_not_chosen_on_mini_val_are_stored_by_the_stage_and_kept_by_make_weights(tmp_path):
+    stage = STAGES["lite-real-propagation"]
+    made = running._provenance(stage, request(tmp_path, "lite-real-propagation"), None, 1)
+    assert made.settings == {**stage.settings, "patch": max(stage.patches)} and stage.settings["adaptation"]["steps"]
+    chosen = re.findall("vsreid choose (.*) --adapt", (Path(__file__).parents[2] / "Makefile").read_text())
+    assert chosen == ["runs/weights/lite-propagation.safetensors"] and not STAGES["lite-propagation"].settings
 
 
 def test_every_row_of_table_1_has_had_as_many_steps():
@@ -292,11 +302,8 @@ def test_the_papers_stages_are_those_of_lite_at_the_papers_size_and_longer():
         ours, lite = STAGES[name], STAGES[name.replace("paper", "lite")]
         same = ("mixture", "use_box", "own_guides", "flow_only", "mini", "footage")
         assert all(getattr(ours, field) == getattr(lite, field) for field in same)
-        assert (
-            ours.patches == (449,)
-            and ours.plan.steps == 10 * lite.plan.steps
-            and ours.network == f"paper {lite.network}"
-        )
+        assert ours.patches == (449,) and ours.plan.steps == 10 * lite.plan.steps
+        assert ours.network == f"paper {lite.network}"
         assert ours.start == (lite.start and lite.start.replace("lite", "paper"))
 
 

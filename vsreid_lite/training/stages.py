@@ -101,6 +101,7 @@ class Stage:
         own_guides: Half of the guides go through the network so many times first.
         flow_only: The flow stream learns, which begins as the RGB stream of `start`; that stays as it is.
         patches: The sides of what N_mp sees, in pixels; each batch is of one of them.
+        settings: What is stored in the header of N_mp where `vsreid choose` is not to choose it on mini-val.
     """
 
     network: str
@@ -121,6 +122,7 @@ class Stage:
     own_guides: int = 0
     flow_only: bool = False
     patches: tuple[int, ...] = (PropagationConfig().side,)
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def takes_stills(self) -> bool:
@@ -177,6 +179,8 @@ _COLLAGES: dict[str, Any] = {"mini": 60, "footage": 120, "collages": 480}
 _VIDEO: dict[str, Any] = {"mini": 60, "footage": 60, "collages": 240, "real": 300}
 _GUIDES: dict[str, Any] = {"mixture": DRIFTED, "own_guides": 2, "patches": (128, 160)}
 _LAST_REAL: dict[str, Any] = {"plan": Plan(240, 3e-4), **_VIDEO, **_GUIDES}
+_REAL_PACE = {"steps": 70, "learning_rate": 1e-3}  # of adaptation
+_REAL_SETTINGS = {"rho_reid": 0.7, "rho_occ": 0.3, "scales": [1.0, 1.25], "adaptation": _REAL_PACE}
 
 # Minutes on 2 cores of an AMD EPYC. N_mp of lite: half of those in the logs of data/training, since two stages were
 # trained at a time, on a core each. All others: estimates from the time of a step, since their logs are of a busy
@@ -195,7 +199,9 @@ STAGES: dict[str, Stage] = {
     "lite-real-collages": _two_streams(
         plan=Plan(700, 4e-4), **_COLLAGES, **_GUIDES, start="lite-propagation", minutes=32
     ),
-    "lite-real-propagation": _two_streams(**_LAST_REAL, start="lite-real-collages", minutes=11),
+    "lite-real-propagation": _two_streams(
+        **_LAST_REAL, start="lite-real-collages", minutes=11, settings=_REAL_SETTINGS
+    ),
     "lite-real-box": _rgb(**_LAST_REAL, start="lite-real-collages", minutes=6),
     "lite-real-baseline": _rgb(
         plan=Plan(400, 3e-4), **_VIDEO, **_GUIDES, start="lite-baseline", use_box=False, minutes=8
