@@ -92,7 +92,7 @@ def test_a_stage_with_real_video_and_collages_names_what_it_sees(requests, tmp_p
     assert main(arguments) == 0
     assert main([*arguments, "--sequences", "bees"]) == 0
     assert [request.sequences for _, request in requests] == [("apes", "bees"), ("bees",)]
-    made_of = "--stills 'PASCAL stills' --stamps STAMPS --root DAVIS --sequences bees"
+    made_of = "--stills stills --stamps STAMPS --root DAVIS --sequences bees"
     assert requests[1][1].command == f"vsreid train lite-real-propagation --seed 0 {made_of}"
     assert requests[1][1].material == (tmp_path / "stills", tmp_path / "stamps") and not requests[1][1].stills
 

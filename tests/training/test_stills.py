@@ -24,6 +24,7 @@ def runs(mask):
 def test_voc_is_found_in_its_folder_or_above_and_void_and_small_instances_are_background(tmp_path, above):
     made = open_stills(make_voc(tmp_path / "VOCdevkit" / "VOC2012") / above)
     assert made.name == "PASCAL VOC2012" and len(made) == 2  # b shows nothing
+    assert open_stills(make_voc(tmp_path / "coco-sample")).name == "coco-sample"
     clip = made[1]
     assert clip.video == "c" and clip.instances == (1,) and clip.frames[0].shape == (*SHAPE, 3)
     assert np.array_equal(clip.labels[0], (voc_labels() == 1).astype(np.uint8))

@@ -25,7 +25,7 @@ class Stills(ABC):
     """The pictures of a data set that show an instance of at least 400 pixels; each is a clip of one frame, twice.
 
     Nothing is held but where the pictures are and the outlines of COCO's file, so a whole data set can be used. name:
-    what it is and which part of it, as in "COCO train2017".
+    what it is and which part of it, as in "COCO train2017"; that of its folder where it only has the layout of VOC.
     """
 
     name: str
@@ -59,7 +59,8 @@ class VocStills(Stills):
     """Those pictures of a year of PASCAL VOC that have masks of their objects: its train and val together."""
 
     def __init__(self, folder: Path) -> None:
-        self.name = f"PASCAL {folder.resolve().name}"
+        name = folder.resolve().name
+        self.name = f"PASCAL {name}" if name.startswith("VOC") else name
         masks = sorted((folder / "SegmentationObject").glob("*.png"))
         self.masks = [mask for mask in masks if _large(mask).any()]
         self.pictures = _there([folder / "JPEGImages" / f"{mask.stem}.jpg" for mask in self.masks], folder)
