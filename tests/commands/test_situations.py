@@ -217,6 +217,7 @@ REFUSED = {  # with one line, and nothing is written
         "two outputs would be this one file",
     ),
     "video by its old name": (nothing, seg("--video o.mp4"), "unrecognized arguments: --video o.mp4"),
+    "weights of torch.save": (text("w.pth", b"PK\x03\x04 d"), seg("--weights w.pth"), "file, found a pickle, as"),
     "weights by their old name": (nothing, seg("--weights lite-davis"), "lite-davis: these weights were replaced by"),
     "steps of no adaptation": (nothing, seg("--no-adapt --adapt-steps 9"), "--adapt-steps: nothing is adapted"),
     "over a cut-out": (folder("c/1/00001.png"), seg("--cutouts c"), "c/1/00001.png: expected a file to write, found a"),

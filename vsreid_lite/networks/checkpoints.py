@@ -14,11 +14,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor, nn
 
-from vsreid_lite.networks.weight_files import Provenance, opened, other_version, provenance_of
+from vsreid_lite.networks.weight_files import Provenance, opened, other_version, read_provenance
 from vsreid_lite.system.downloads import hub_weights
 from vsreid_lite.system.files import write_bytes
 
@@ -187,17 +186,12 @@ def _half(path: Path, name: str, value: Tensor) -> Tensor:
 
 
 def _read_weights(path: Path) -> tuple[Provenance, dict[str, Tensor]]:
-    with opened(path, "pt") as file:
-        return provenance_of(path, file.metadata()), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    return read_provenance(path), _read_safetensors(path)
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise ValueError(
-            f"{path}: expected a whole safetensors file, found a damaged or other one ({error})"
-        ) from error
+    with opened(path, "pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
 
 def _read_pickle(path: Path) -> Any:

@@ -20,6 +20,7 @@ from vsreid_lite.system.wording import counted
 
 SHIPPED = PACKAGE / "weights"
 LISTS = ("sequences", "start", "start_steps")  # tuples that JSON has made lists of
+PICKLES = (b"PK\x03\x04", b"\x80\x02\x8a", b"\x80\x04\x95")  # their first bytes: of torch.save, new and old; plain
 UNTRAINED = "random"  # as `Config.weights`: the networks' sizes and speed, and nothing else
 AUTHORS_FILE = "MP2S.pth.tar"  # the release's name for its N_mp
 WEIGHT_SETS = ("lite", "lite-real")
@@ -246,7 +247,7 @@ def opened(path: Path, framework: str) -> Iterator[Any]:
 
     Raises:
         FileNotFoundError: There is no such weight file.
-        ValueError: The file is damaged or of another kind.
+        ValueError: The file is damaged or of another kind, which is named where it is a pickle.
     """
     if not path.is_file():
         shipped = ", ".join(sorted(p.stem for p in SHIPPED.glob("*.safetensors"))) or "none"
@@ -255,10 +256,12 @@ def opened(path: Path, framework: str) -> Iterator[Any]:
         with safe_open(path, framework) as file:
             yield file
     except (SafetensorError, OSError) as error:
-        raise ValueError(
-            f"{path}: expected a whole safetensors file, found a truncated, damaged or other one ({error}); "
-            "get it again, or make it again with `vsreid train`"
-        ) from error
+        with path.open("rb") as file:
+            pickled = file.read(4).startswith(PICKLES)
+        found = f"a truncated, damaged or other one ({error}); get it again, or make it again with `vsreid train`"
+        if pickled:
+            found = "a pickle, as of torch.save; weights of others end in .pth and go with --preset paper or authors"
+        raise ValueError(f"{path}: expected a whole safetensors file, found {found}") from error
 
 
 def provenance_of(path: Path, metadata: Mapping[str, str] | None) -> Provenance:
