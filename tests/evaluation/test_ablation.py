@@ -181,7 +181,9 @@ def test_a_result_is_kept_under_everything_that_it_depends_on(benchmark, files, 
         patch.setattr(ablation, "PACKAGE", code)
         first = keys(benchmark)
         (code / "a.py").write_text("x = 2")
-        assert not keys(benchmark) & first and not first & before
+        second = keys(benchmark)
+        (code / "__init__.pyi").write_text("from .a import x")
+        assert not second & first and not first & before and not keys(benchmark) & second
 
     write_mask(benchmark.root / MASKS / "apes" / "00003.png", np.zeros((41, 63), np.uint8))
     changed = keys(benchmark)

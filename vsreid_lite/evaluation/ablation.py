@@ -25,7 +25,7 @@ from vsreid_lite.evaluation.metrics import InstanceScores, Scores, score_sequenc
 from vsreid_lite.evaluation.summary import Measured, summarise
 from vsreid_lite.flow import flow_file, get_flow
 from vsreid_lite.networks.loading import choose_device, network_files
-from vsreid_lite.system.files import PACKAGE, fingerprint, write_json
+from vsreid_lite.system.files import PACKAGE, code_of, fingerprint, write_json
 from vsreid_lite.system.workers import in_processes
 from vsreid_lite.vsreid import prepare
 
@@ -92,7 +92,7 @@ def _results(configs: Iterable[Config], benchmark: Benchmark, folder: Path) -> R
     contents = {name: fingerprint(benchmark.files(name)) for name in benchmark.names}
     configs = list(dict.fromkeys(configs))
     files = {file for config in configs for file in (*network_files(config).all, flow_file(config.flow)) if file}
-    code = fingerprint([*sorted(PACKAGE.rglob("*.py")), *sorted(files)])
+    code = fingerprint([*code_of(PACKAGE), *sorted(files)])
     results = {}
     for config in configs:
         method = _method(code, config)

@@ -99,6 +99,11 @@ def fingerprint(files: Iterable[Path]) -> str:
     return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
+def code_of(package: Path) -> list[Path]:
+    """The code of a package, with the stubs that its facades import by."""
+    return sorted([*package.rglob("*.py"), *package.rglob("*.pyi")])
+
+
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

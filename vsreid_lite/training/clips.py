@@ -26,7 +26,7 @@ from vsreid_lite.datasets.mini import mini_scene
 from vsreid_lite.datasets.scenes import Scene
 from vsreid_lite.flow.dis import TUNED, DisFlow
 from vsreid_lite.geometry import Box
-from vsreid_lite.system.files import PACKAGE, fingerprint, write_bytes
+from vsreid_lite.system.files import PACKAGE, code_of, fingerprint, write_bytes
 from vsreid_lite.system.workers import MOST, in_processes
 from vsreid_lite.video.masks import Frame, Mask
 
@@ -273,5 +273,5 @@ def _file(folder: Path, kind: str, index: int) -> Path:
 @cache
 def _made_by() -> str:
     """Changes with all code of the package, so that no clip is of an older one, and with the libraries that render."""
-    code = fingerprint(sorted(PACKAGE.rglob("*.py")))
+    code = fingerprint(code_of(PACKAGE))
     return " ".join((code, np.__version__, cv2.__version__, version("scikit-image"), platform.machine()))
