@@ -7,7 +7,6 @@ from papermill.exceptions import PapermillExecutionError
 
 from tests.notebook_checks import (
     ABSOLUTE_PATH,
-    HANGS,
     WIDGETS,
     definitions,
     differences,
@@ -19,6 +18,8 @@ from tests.notebook_checks import (
     words,
 )
 from vsreid_lite.lessons.notebooks import recorded
+
+SECONDS = 120  # for a cell; with an Output widget, jupyter_client may overlook the reply, and finds it only after these
 
 
 def make_notebook(folder, *cells, parameters="n = 3"):
@@ -46,7 +47,7 @@ slider
 
 def test_a_good_notebook_passes_with_injected_parameters(tmp_path):
     path = make_notebook(tmp_path, RECORDING, RAISING_INTERACT, RAISING_OBSERVER)
-    executed = run_notebook(path, tmp_path, {"n": 100}, HANGS)
+    executed = run_notebook(path, tmp_path, {"n": 100}, SECONDS)
     assert errors(executed) == []
     assert differences(recorded(executed), {"double": {"value": 200, "tolerance": 0}}) == []
     assert 0 < seconds_taken(executed) < 60
@@ -89,11 +90,11 @@ SHOWING = "try: 1 / 0\nexcept ZeroDivisionError: get_ipython().showtraceback()"
 @pytest.mark.parametrize("source", [SHOWING, RAISING_OBSERVER], ids=["shown", "in a callback"])
 def test_a_cell_that_shows_an_error_and_a_control_that_raises_when_it_is_moved_fail(tmp_path, source):
     with pytest.raises(PapermillExecutionError, match="ZeroDivisionError"):
-        run_notebook(make_notebook(tmp_path, source), tmp_path, {}, HANGS)
+        run_notebook(make_notebook(tmp_path, source), tmp_path, {}, SECONDS)
 
 
 def test_errors_in_outputs_and_in_the_widget_state_are_found(tmp_path):
-    executed = run_notebook(make_notebook(tmp_path, RAISING_INTERACT), tmp_path, {}, HANGS)
+    executed = run_notebook(make_notebook(tmp_path, RAISING_INTERACT), tmp_path, {}, SECONDS)
     assert errors(executed) == ["widget: ZeroDivisionError: division by zero"]
     executed.cells[2].outputs = [new_output("error", ename="ValueError", evalue="no", traceback=[])]
     assert errors(executed)[0] == "cell 2: ValueError: no"
@@ -102,7 +103,7 @@ def test_errors_in_outputs_and_in_the_widget_state_are_found(tmp_path):
 def test_an_unknown_parameter_fails_before_anything_runs(tmp_path):
     path = make_notebook(tmp_path, "1 / 0")
     with pytest.raises(ValueError, match="unknown parameters m; there are n"):
-        run_notebook(path, tmp_path, {"m": 1}, HANGS)
+        run_notebook(path, tmp_path, {"m": 1}, SECONDS)
 
 
 @pytest.mark.parametrize("source", ["n = 2 + k", "import os", "n = m = 3", "n: int = int('3')"])
@@ -129,6 +130,6 @@ def test_a_number_that_is_missing_unknown_or_off_is_found(numbers, problem):
 
 
 def test_a_number_recorded_twice_fails(tmp_path):
-    executed = run_notebook(make_notebook(tmp_path, RECORDING, RECORDING), tmp_path, {}, HANGS)
+    executed = run_notebook(make_notebook(tmp_path, RECORDING, RECORDING), tmp_path, {}, SECONDS)
     with pytest.raises(ValueError, match="recorded twice: double"):
         recorded(executed)
