@@ -115,7 +115,7 @@ def test_a_video_is_segmented(installed, tmp_path):
     frames, masks = (ROOT / "data" / "mini" / kind / "480p" / "crowd" for kind in ("JPEGImages", "Annotations"))
     for i in range(4):
         shutil.copy(frames / f"{i:05d}.jpg", tmp_path)
-    options = ("--first-mask", masks / "00000.png", "--output", "out", "--device", "cpu")
+    options = ("--first-mask", masks / "00000.png", "--output", "out", "--device", "cpu", "--adapt-steps", "2")
     installed("vsreid", "segment", tmp_path, *options)
     found = [np.asarray(Image.open(path)) for path in sorted((tmp_path / "out").iterdir())]
     assert len(found) == 4 and np.array_equal(found[0], Image.open(masks / "00000.png"))
