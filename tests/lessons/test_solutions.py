@@ -53,6 +53,8 @@ def test_a_notebook_asks_its_exercises_each_before_its_stub_and_holds_no_solutio
         asked = [i for i, source in enumerate(sources) if f'question("{name}")' in source]
         tried = [i for i, source in enumerate(sources) if f'check("{name}", ' in source]
         assert len(asked) == len(tried) == 1 and asked[0] <= tried[0], name
+        wanted = EXERCISES[name].oracle.__name__ if EXERCISES[name].cases else "answer"
+        assert f'check("{name}", {wanted})' in sources[tried[0]], "the stub defines what the question asks for"
         stub = "\n".join(ast.unparse(part) for part in ast.parse(sources[tried[0]]).body if not is_question(part))
         exec(compile(stub, "a cell", "exec"), {"check": check})
         assert capsys.readouterr().out == f"{name}: not attempted\n"

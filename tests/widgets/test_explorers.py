@@ -107,6 +107,17 @@ def test_every_control_works_at_the_ends_of_its_range_and_words_change_with_the_
             assert widget.description and widget.tooltip
 
 
+def test_an_explorer_opens_on_the_frame_and_the_instance_that_the_text_above_it_shows():
+    found = find_matches(SEQUENCE, NETWORKS, MAPS, ReidConfig())
+    opened = [
+        warped_maps(SEQUENCE, MAPS, {"none": ZeroFlow()}, frame=2, instance=1),
+        patches(SEQUENCE, MAPS, streams(), ZeroFlow(), PropagationConfig(patch=16), frame=2, instance=1),
+        reid_matches(found, (0.7, 0.5), frame=2, instance=1),
+    ]
+    assert [(box.controls["frame"].value, box.controls["instance"].value) for box in opened] == [(2, 1)] * 3
+    assert all("nstance 2" in box.text.value for box in opened)
+
+
 def test_warped_maps_offer_the_flows_they_are_given_or_two_of_dis():
     assert list(make_maps().controls["flow"].options) == ["random", "exact"]
     assert list(warped_maps(SEQUENCE, MAPS).controls["flow"].options) == ["dis", "dis-tuned"]

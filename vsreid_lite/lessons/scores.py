@@ -91,7 +91,7 @@ def _of(*sequences: int) -> NDArray[np.int64]:
 
 @asks(
     "09.2",
-    """Write `boost_interval(before, after, sequence, draws)`: the 95 % interval of a boost by a *paired* bootstrap over
+    """Write `paired_interval(before, after, sequence, draws)`: the 95 % interval of a boost by a *paired* bootstrap over
     sequences. `before` and `after` are arrays (n,), the global-mean of each instance without and with a module;
     `sequence`, an integer array (n,), is the number of the sequence that each is in, from 0 to m - 1. Each row of
     `draws`, an integer array (B, m), names the m sequences of one resampling; a sequence comes with all its instances.
@@ -109,7 +109,7 @@ def _of(*sequences: int) -> NDArray[np.int64]:
     ),
     (_scores(0.3, 0.1), _scores(0.45, 0.2), _of(0, 0), _draws(1, 3)),
 )
-def boost_interval(before: Values, after: Values, sequence: NDArray[np.int64], draws: NDArray[np.int64]) -> Values:
+def paired_interval(before: Values, after: Values, sequence: NDArray[np.int64], draws: NDArray[np.int64]) -> Values:
     """Percentiles of resampled means."""
     sums, counts = np.bincount(sequence, after - before), np.bincount(sequence)
     return np.percentile(sums[draws].sum(1) / counts[draws].sum(1), [2.5, 97.5])

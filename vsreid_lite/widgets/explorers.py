@@ -31,7 +31,7 @@ RowMasks = Mapping[str, Sequence[Mask]]  # N masks (H, W) of each row, by its na
 
 
 def warped_maps(
-    video: Video, maps: Maps, flows: Mapping[str, FlowEstimator] | None = None, frame: int = 1
+    video: Video, maps: Maps, flows: Mapping[str, FlowEstimator] | None = None, frame: int = 1, instance: int = 0
 ) -> PictureBox:
     """`plot_warped_map` from each frame to the next, for every instance and several flows.
 
@@ -40,6 +40,7 @@ def warped_maps(
         maps: P[i][k], such as `result.snapshots[0]`.
         flows: estimators by name; by default `dis`, and `dis-tuned`, which does not search.
         frame: j, at first.
+        instance: k, at first.
 
     Raises:
         ValueError: the video has a single frame.
@@ -58,7 +59,7 @@ def warped_maps(
 
     controls = {
         "frame": slider("frame", 1, video.N - 1, frame),
-        "instance": instances(video.labels),
+        "instance": instances(video.labels, instance),
         "flow": choice("flow", list(cached), next(iter(cached))),
     }
     return PictureBox(draw, controls)
@@ -71,6 +72,7 @@ def patches(
     flow: FlowEstimator | None = None,
     config: PropagationConfig = LITE.propagation,
     frame: int = 1,
+    instance: int = 0,
 ) -> PictureBox:
     """`plot_patches` from each frame to the next, for every instance and any enlargement of its box.
 
@@ -81,6 +83,7 @@ def patches(
         flow: DIS by default.
         config: of the box and the patch.
         frame: j, at first.
+        instance: k, at first.
 
     Raises:
         ValueError: the network is another, or the video has a single frame.
@@ -97,19 +100,20 @@ def patches(
 
     controls = {
         "frame": slider("frame", 1, video.N - 1, frame),
-        "instance": instances(video.labels),
+        "instance": instances(video.labels, instance),
         "enlarge": share("enlarge", config.enlarge, "of the box's width and height, on each side"),
     }
     return PictureBox(draw, controls)
 
 
-def reid_matches(matches: Matches, thresholds: Thresholds, frame: int = 1) -> PictureBox:
+def reid_matches(matches: Matches, thresholds: Thresholds, frame: int = 1, instance: int = 0) -> PictureBox:
     """`plot_matches` of every frame and instance, for any thresholds.
 
     Args:
         matches: as `find_matches` returns them.
         thresholds: rho_reid and rho_occ, at first; others are compared with them.
-        frame: at first.
+        frame: i, at first.
+        instance: k, at first.
 
     Raises:
         ValueError: the video has a single frame.
@@ -123,7 +127,7 @@ def reid_matches(matches: Matches, thresholds: Thresholds, frame: int = 1) -> Pi
 
     controls = {
         "frame": slider("frame", 1, sequence.N - 1, frame),
-        "instance": instances(sequence.labels),
+        "instance": instances(sequence.labels, instance),
         "rho_reid": share("rho_reid", thresholds[0], "a retrieval needs a higher similarity with the template"),
         "rho_occ": share("rho_occ", thresholds[1], "and a smaller overlap with the box of its map"),
     }

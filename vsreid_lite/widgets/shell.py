@@ -120,9 +120,9 @@ def choice(name: str, options: Sequence[Any] | Mapping[str, Any], value: Any) ->
     return Dropdown(options=pairs, value=value, description=name, tooltip=name, style=FULL_NAME)
 
 
-def instances(labels: Sequence[int]) -> Dropdown:
-    """A list of the instances by their labels; its value is k."""
-    return choice("instance", {str(label): k for k, label in enumerate(labels)}, 0)
+def instances(labels: Sequence[int], chosen: int = 0) -> Dropdown:
+    """A list of the instances by their labels; its value is k, at first `chosen`."""
+    return choice("instance", {str(label): k for k, label in enumerate(labels)}, chosen)
 
 
 def button(name: str, hint: str, click: Callable[[], object]) -> Button:
