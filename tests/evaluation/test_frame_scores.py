@@ -5,7 +5,7 @@ import pytest
 
 from tests.stubs import blank_frames, square_mask
 from vsreid_lite.evaluation import score_sequence
-from vsreid_lite.evaluation.metrics import FrameScores, Statistics, differing_frames, score_frames
+from vsreid_lite.evaluation.metrics import FrameScores, Statistics, frame_gains, score_frames
 from vsreid_lite.geometry import Box
 from vsreid_lite.video.video import Video
 
@@ -34,9 +34,12 @@ def test_the_mean_over_instances_is_their_mean():
     assert found.mean(None) == 0.625
 
 
-def test_frames_are_ordered_by_their_difference_and_ties_by_number():
-    a, b = (FrameScores(*[np.array([values])] * 2) for values in ([0.0, 0.5, 1.0, 0.5], [0.25, 0.0, 0.75, 1.0]))
-    assert differing_frames(a, b, 0) == [1, 3, 0, 2]
+def test_gains_are_differences_of_the_mean_of_J_and_F_and_zero_where_nothing_is_in_sight():
+    seen = np.array([[True, True, True, False]])
+    a, b = (FrameScores(np.array([J]), np.array([J[::-1]]), seen) for J in ([0.0, 0.5, 1.0, 1.0], [0.5, 0.0, 1.0, 0.0]))
+    assert frame_gains(a, b, 0).tolist() == frame_gains(a, b, None).tolist() == [-0.25, -0.25, -0.25, 0]
+    truth = [*TRUTH[:3], *[square_mask(boxes=(Box(2, 2, 12, 12),))] * 3]
+    assert score_frames(video(truth), LOST).visible.tolist() == [[True] * 6, [True] * 3 + [False] * 3]
 
 
 @pytest.mark.parametrize(("annotations", "masks"), [(None, LOST), ([*TRUTH[:5], None], LOST), (TRUTH, LOST[:5])])

@@ -228,6 +228,8 @@ def test_files_have_the_same_bytes_each_time_and_their_alternative_text_inside(t
     alternative = draw().get_label()
     assert Image.open(BytesIO(png)).text["Description"] == alternative
     assert f"<title>{alternative}</title>" in svg.decode() and b"dc:date" not in svg
+    chart = small_png(plot_table2(table2(), *OURS, "two clips"))
+    assert (Image.open(BytesIO(png)).mode, Image.open(BytesIO(chart)).mode) == ("RGB", "P")  # frames keep their colours
 
 
 def test_pictures_inside_an_svg_are_whole():

@@ -5,6 +5,8 @@ from io import BytesIO
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgba
+from matplotlib.text import Text
 from PIL import Image
 
 from tests.plots.figure_checks import assert_fit_to_be_shown, texts
@@ -19,6 +21,7 @@ from vsreid_lite.plots.frame_plots import (
     plot_scores,
     plot_strip,
 )
+from vsreid_lite.plots.panels import instance_colour
 from vsreid_lite.reidentification import Retrieval
 
 N = 6
@@ -44,7 +47,7 @@ FIGURES = {
     "guided map": lambda: plot_guided_map(
         (FRAMES[0], FRAMES[1]), (0, 1), np.ones((2, 20, 30), np.float32), (P, P, P), Box(2, 2, 14, 14)
     ),
-    "candidates": lambda: plot_candidates(FRAMES[0][4:12, 4:12], FRAMES[3], BOXES, SCORES, "frame 3", named=2),
+    "candidates": lambda: plot_candidates(FRAMES[0][4:12, 4:12], FRAMES[3], BOXES, SCORES, "frame 3", [1, 0, 2]),
     "scores": lambda: plot_scores(np.linspace(1, 0, 4), np.ones(4), np.array([True, True, False, True]), "J of 1"),
 }
 
@@ -100,9 +103,17 @@ def test_given_masks_of_later_frames_are_named():
     assert "Masks are given in frames 0, 3; " in plot_checkpoints(np.array([[0], [0], [3], [3]]), [], (1,)).get_label()
 
 
-def test_the_best_candidates_carry_their_score():
-    found = texts(FIGURES["candidates"]())
-    assert {"0.75", "0.25"} <= set(found) and "-0.12" not in found
+def test_candidates_have_the_colour_of_what_they_show_and_their_scores_stand_beside_the_frame_apart():
+    figure = plot_candidates(FRAMES[0], FRAMES[3], [*BOXES, *BOXES], np.tile(SCORES, 2), "frame 3", [1, 0, 2, 1, 0, 2])
+    axes, renderer = figure.axes[1], FigureCanvasAgg(figure).get_renderer()
+    assert [text.get_text() for text in axes.texts] == ["1: 0.25", "1: 0.25", "–: 0.75", "–: 0.75"]
+    figure.draw(renderer)
+    places = [Text.get_window_extent(text, renderer) for text in axes.texts]  # an annotation's own adds its line
+    frame = axes.images[0].get_window_extent(renderer)
+    assert not any(place.overlaps(frame) for place in places)
+    assert all(above.y0 > below.y1 for above, below in zip(places, places[1:], strict=False))
+    assert {to_rgba(instance_colour(label)) for label in (1, 2)} < {patch.get_edgecolor() for patch in axes.patches}
+    assert {"0.75", "0.25"} <= set(texts(plot_candidates(FRAMES[0], FRAMES[3], BOXES, SCORES, "frame 3")))
 
 
 def test_save_writes_the_figure_or_with_an_empty_folder_nothing(tmp_path, monkeypatch):

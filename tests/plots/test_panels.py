@@ -1,7 +1,9 @@
 """Colours that most readers can tell apart, and what is painted with them."""
 
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
+from matplotlib.offsetbox import AnnotationBbox
 
 from tests.stubs import blank_frames, square_mask
 from vsreid_lite.geometry import Box
@@ -13,6 +15,8 @@ from vsreid_lite.plots.panels import (
     colour_wheel,
     flow_colours,
     instance_colour,
+    panel_grid,
+    show_flow,
     tint,
 )
 
@@ -48,3 +52,14 @@ def test_flow_colours_show_direction_as_hue_and_rest_as_white():
     assert right.tolist() == [255, 0, 0] and left.tolist() == [0, 255, 255]
     wheel = colour_wheel()
     assert wheel[32, 32].tolist() == [255, 255, 255] and wheel[32, -1].tolist() == [255, 0, 0]
+
+
+def test_the_colour_wheel_stands_above_the_flow_and_the_title_says_its_scale():
+    figure, ((axes,),) = panel_grid(1, 1, (20, 30), "a flow")
+    show_flow(axes, np.full((2, 20, 30), 3, np.float32), "DIS flow")
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw(renderer)
+    (wheel,) = [artist for artist in axes.artists if isinstance(artist, AnnotationBbox)]
+    place, flow = wheel.get_window_extent(renderer), axes.images[0].get_window_extent(renderer)
+    assert place.y0 >= flow.y1 and flow.x0 <= place.x0 and place.x1 <= flow.x1 + 1 and place.y1 <= figure.bbox.height
+    assert axes.get_title("left") == "DIS flow, to 4 px"

@@ -9,7 +9,7 @@ from tests.stubs import SQUARE, RandomFlow, ZeroFlow, square_mask
 from tests.widgets.widget_moves import buttons, ends, inside, is_error
 from vsreid_lite.config import PropagationConfig, ReidConfig
 from vsreid_lite.evaluation.matches import find_matches, judge
-from vsreid_lite.evaluation.metrics import differing_frames, score_frames
+from vsreid_lite.evaluation.metrics import frame_gains, score_frames
 from vsreid_lite.flow import ExactFlow
 from vsreid_lite.geometry import Box, SparseMap
 from vsreid_lite.networks.mask_propagation import Stream, TwoStreams
@@ -193,7 +193,7 @@ def test_the_button_goes_to_the_frame_where_two_rows_differ_most():
     box = make_rows()
     scores = [score_frames(SEQUENCE, masks) for masks in (GONE, SEQUENCE.annotations)]
     buttons(box)["where they differ most"].click()
-    assert box.controls["frame"].value == differing_frames(*scores, None)[0] == 2
+    assert box.controls["frame"].value == frame_gains(*scores, None).argmax() == 2
     assert "+ box: J 0.50, F 0.50; + re-id: J 1.00, F 1.00" in box.text.value
 
 

@@ -77,6 +77,11 @@ class Matches:
         K = self.sequence.K
         return np.stack([s.argmax(0) if len(s) else np.full(K, -1) for s in self.scores])
 
+    def shown(self, frame: int) -> list[int]:
+        """The label of the instance that each candidate of a frame truly shows, to an IoU of 0.5; 0 for none."""
+        found = [overlaps(np.array(as_row(x)), self.truth[frame]) for x in self.boxes[frame]]
+        return [self.sequence.labels[int(each.argmax())] if each.max() >= RIGHT else 0 for each in found]
+
 
 @dataclass(frozen=True, eq=False)
 class Verdicts:

@@ -170,10 +170,11 @@ BinaryMasks = NDArray[np.bool_]  # (N, H, W)
 
 @dataclass(frozen=True, eq=False)
 class FrameScores:
-    """J and F of each instance in each frame, (K, N), in [0, 1]; the first and the last frame count in no benchmark."""
+    """J and F of each instance in each frame, (K, N), and whether it is in sight; the ends count in no benchmark."""
 
     J: Values
     F: Values
+    visible: NDArray[np.bool_]
 
     def of(self, instance: int | None) -> tuple[Values, Values]:
         """J and F (N,) of instance k, or, for None, their means over all instances."""
@@ -356,13 +357,14 @@ def score_frames(video: Video, masks: Sequence[Labels]) -> FrameScores:
         )
     both = np.array(truth), np.array(masks)
     scores = [score_instance(both[0] == label, both[1] == label) for label in video.labels]
-    return FrameScores(np.array([J for J, _ in scores]), np.array([F for _, F in scores]))
+    visible = np.stack([(both[0] == label).any((1, 2)) for label in video.labels])
+    return FrameScores(np.array([J for J, _ in scores]), np.array([F for _, F in scores]), visible)
 
 
-def differing_frames(a: FrameScores, b: FrameScores, instance: int | None) -> list[int]:
-    """All frames, those first where the mean of J and F differs most between two predictions."""
-    difference = np.abs(np.mean(a.of(instance), 0) - np.mean(b.of(instance), 0))
-    return [int(i) for i in np.argsort(-difference, kind="stable")]
+def frame_gains(a: FrameScores, b: FrameScores, instance: int | None) -> Values:
+    """The mean of J and F (N,) of b minus that of a, of instance k or, for None, all; 0 where nothing is in sight."""
+    visible = a.visible.any(0) if instance is None else a.visible[instance]
+    return np.where(visible, np.mean(b.of(instance), 0) - np.mean(a.of(instance), 0), 0.0)
 
 
 def score_frame(truth: BinaryMask, predicted: BinaryMask) -> tuple[float, float]:

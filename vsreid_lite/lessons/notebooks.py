@@ -56,7 +56,7 @@ def to_png(figure: Figure) -> bytes:
 
 
 def save(figure: Figure, folder: str, name: str) -> None:
-    """Write a figure as a PNG of 256 colours, atomically.
+    """Write a figure as a PNG, atomically.
 
     Args:
         figure: to be written.

@@ -91,8 +91,8 @@ def _of(*sequences: int) -> NDArray[np.int64]:
 
 @asks(
     "09.2",
-    """Write `paired_interval(before, after, sequence, draws)`: the 95 % interval of a boost by a *paired* bootstrap over
-    sequences. `before` and `after` are arrays (n,), the global-mean of each instance without and with a module;
+    """Write `paired_interval(before, after, sequence, draws)`: the 95 % interval of a boost by a *paired* bootstrap
+    over sequences. `before` and `after` are arrays (n,), the global-mean of each instance without and with a module;
     `sequence`, an integer array (n,), is the number of the sequence that each is in, from 0 to m - 1. Each row of
     `draws`, an integer array (B, m), names the m sequences of one resampling; a sequence comes with all its instances.
     Return two numbers: the 2.5th and the 97.5th percentile (`np.percentile`) of the mean gain of the instances drawn

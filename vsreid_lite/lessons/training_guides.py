@@ -258,7 +258,7 @@ def plot_samples(batch: Batch, maps: Mapping[str, Tensor], flow: bool = False) -
             if name in maps:
                 show_map(panel, images[b], maps[name][b].numpy(), f"J {scored[name][b]:.2f}")
             elif name == "flow":
-                show_flow(panel, batch["flow"][b].numpy(), "")
+                show_flow(panel, batch["flow"][b].numpy(), "flow")
             else:
                 panel.imshow(images[b])
                 outline(panel, truths[b].astype(np.float32), AFTER)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
@@ -21,10 +22,12 @@ from vsreid_lite.plots.panels import (
     BEFORE,
     BLACK,
     LETTER,
+    ON_WHITE,
     RETRIEVED,
     WIDTH,
     Map,
     draw_box,
+    instance_colour,
     listed,
     new_figure,
     panel_grid,
@@ -35,6 +38,8 @@ from vsreid_lite.plots.panels import (
 from vsreid_lite.reidentification import Retrieval, Starts, given_starts
 from vsreid_lite.system.wording import counted
 from vsreid_lite.video.masks import Frame, Mask
+
+NAMED = 4  # candidates that carry their score
 
 
 def plot_strip(frames: Sequence[Frame], masks: Sequence[Mask], columns: Sequence[int], title: str) -> Figure:
@@ -106,7 +111,7 @@ def plot_checkpoints(start: Starts, retrievals: Sequence[Retrieval], labels: Seq
     given = list(dict.fromkeys(i for i, _ in given_starts(start, retrievals)))
     first = "All start in frame 0" if given == [0] else f"Masks are given in frames {', '.join(map(str, given))}"
     alternative = f"{what}. {first}; starting points found: {found}."
-    title = "c: the frame that each map was propagated from (r1, r2, …: retrieved in that round)"
+    title = "c: the frame that each map came from (r1, …: retrieved in round 1, …)"
     figure = new_figure(max(0.28 * N, 1 + LETTER * len(title)), 0.5 * K + 0.9, alternative, "constrained")
     axes = figure.subplots()
     axes.imshow(start.T, cmap="cividis", vmin=0, vmax=max(N - 1, 1), aspect="auto")
@@ -144,7 +149,7 @@ def plot_guided_map(
     )
     figure, ((a, b, c), (d, e, f)) = panel_grid(2, 3, frames[0].shape, alternative, scale=1.4)
     show_map(a, frames[0], maps[0], f"frame {i} and its map $P$")
-    show_flow(b, flow, f"flow: where frame {j} was in frame {i}")
+    show_flow(b, flow, f"flow, from frame {j} to {i}")
     show_map(c, np.full_like(frames[0], 255), maps[1], "guided map: $P$ warped by the flow")
     show_map(d, frames[1], maps[1], f"guided map over frame {j}")
     show_map(e, frames[1], np.zeros_like(maps[1]), "the box: all that $N_{mp}$ sees")
@@ -154,11 +159,14 @@ def plot_guided_map(
 
 
 def plot_candidates(
-    template: Frame, frame: Frame, boxes: Sequence[Box], scores: NDArray[np.float32], title: str, named: int = 4
+    template: Frame,
+    frame: Frame,
+    boxes: Sequence[Box],
+    scores: NDArray[np.float32],
+    title: str,
+    shown: Sequence[int] | None = None,
 ) -> Figure:
     """Algorithm 2 in one frame: the template beside the candidates with their similarity to it.
-
-    The best is drawn strongly, some with their score, the others as thin dotted boxes.
 
     Args:
         template: (h, w, 3), the crop t_k.
@@ -166,25 +174,42 @@ def plot_candidates(
         boxes: M candidates.
         scores: (M,), their similarities to the template.
         title: of the frame.
-        named: how many carry their score.
+        shown: the label of the instance that each candidate truly shows, 0 for none, where that is known.
     """
-    order = [int(j) for j in np.argsort(-scores, kind="stable")]
-    highest = ", ".join(f"{scores[j]:.2f}" for j in order[:named])
+    highest = ", ".join(f"{score:.2f}" for score in np.sort(scores)[: -NAMED - 1 : -1])
     alternative = f"{title}: {len(boxes)} candidate boxes; similarities of the best: {highest}."
     figure = new_figure(WIDTH, 6.0 * frame.shape[0] / frame.shape[1] + 0.4, alternative, "constrained")
     small, large = figure.subplots(1, 2, width_ratios=(1, 3.2))
     small.imshow(template)
     small.set_title("template (frame 0)", fontsize=9)
-    large.imshow(frame)
+    small.set_axis_off()
+    show_candidates(large, frame, boxes, scores, shown)
     large.set_title(title, fontsize=9)
-    for j in reversed(order[named:]):
-        draw_box(large, boxes[j], BLACK, style=":", width=0.8)
-    for j in reversed(order[:named]):
-        best = j == order[0]
-        draw_box(large, boxes[j], RETRIEVED if best else BLACK, f"{scores[j]:.2f}", width=2.4 if best else 1.2)
-    for axes in (small, large):
-        axes.set_axis_off()
     return figure
+
+
+def show_candidates(
+    axes: Axes, frame: Frame, boxes: Sequence[Box], scores: NDArray[np.float32], shown: Sequence[int] | None
+) -> None:
+    """The best candidate drawn strongly, the next ones thin, the others dotted, in the colours of what they show.
+
+    The best scores stand beside the frame, a line leads to each box: they cover neither a box nor one another.
+    """
+    order = [int(j) for j in np.argsort(-scores, kind="stable")]
+    inks = [RETRIEVED if j == order[0] else BLACK for j in range(len(boxes))]
+    if shown is not None:
+        inks = [instance_colour(label) if label else BLACK for label in shown]
+    axes.imshow(frame)
+    axes.set_axis_off()
+    for j in reversed(order):
+        style, width = ("-", 2.4 if j == order[0] else 1.2) if j in order[:NAMED] else (":", 0.8)
+        draw_box(axes, boxes[j], inks[j], style=style, width=width)
+    axes.set_xlim(-0.5, 1.14 * frame.shape[1])
+    for row, j in enumerate(sorted(order[:NAMED], key=lambda j: boxes[j].y0), 1):
+        words = f"{scores[j]:.2f}" if shown is None else f"{shown[j] or '–'}: {scores[j]:.2f}"
+        corner, place = (boxes[j].x1, boxes[j].y0), (1.02 * frame.shape[1], row * frame.shape[0] / (NAMED + 1))
+        line = {"arrowstyle": "-", "color": inks[j], "path_effects": ON_WHITE, "shrinkB": 0}
+        axes.annotate(words, corner, place, fontsize=8, va="center", arrowprops=line)
 
 
 def plot_scores(

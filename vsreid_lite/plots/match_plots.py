@@ -6,16 +6,15 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from vsreid_lite.evaluation.matches import Cells, Matches, Verdicts, judge
 from vsreid_lite.geometry import Box
+from vsreid_lite.plots.frame_plots import show_candidates
 from vsreid_lite.plots.panels import (
     AFTER,
     BEFORE,
     BLACK,
-    ON_WHITE,
     WHITE_EDGE,
     WIDTH,
     draw_box,
@@ -25,9 +24,7 @@ from vsreid_lite.plots.panels import (
 )
 from vsreid_lite.reidentification import Outcome
 from vsreid_lite.system.wording import counted
-from vsreid_lite.video.masks import Frame
 
-NAMED = 3  # candidates that carry their score
 FAINT = "0.75"
 UPPER, ROW = 2.85, 0.27  # inches: the upper part, an instance's row in the lower
 KEY = "● right   ✖ wrong   ■ lost, not found   ○ new   ▬ gone   • not judged"
@@ -86,30 +83,24 @@ def _show_crops(panels: list[Any], matches: Matches, frame: int, instance: int) 
     for panel in panels:
         panel.set_axis_off()
     start = int(matches.candidates.template[frame, instance])
-    panels[0].imshow(_inside(frames[start], matches.templates[start, instance]))
-    entitle(panels[0], "template")
+    cut_out = [(start, matches.templates[start, instance], "template")]
     if j >= 0:
-        panels[1].imshow(_inside(frames[frame], matches.boxes[frame][j]))
-        entitle(panels[1], f"best: {matches.scores[frame][j, instance]:.2f}")
+        cut_out.append((frame, matches.boxes[frame][j], f"best: {matches.scores[frame][j, instance]:.2f}"))
+    for panel, (i, box, title) in zip(panels, cut_out, strict=False):
+        panel.imshow(frames[i][box.y0 : box.y1, box.x0 : box.x1])
+        entitle(panel, title)
 
 
 def _show_candidates(axes: Axes, matches: Matches, frame: int, instance: int, title: str) -> None:
-    """All candidates dotted, the best with their score, the very best strongly; the current map's box dashed."""
-    axes.imshow(matches.sequence.frames[frame])
-    axes.set_axis_off()
-    _below(axes, "strong: most like the template; dotted: all others; dashed: box of its map so far")
-    entitle(axes, title)
+    """The candidates, in the colours of the instances that they show where that is known; the map's box dashed."""
+    shown = matches.shown(frame) if matches.annotated[frame] else None
     scores = matches.scores[frame][:, instance]
-    order = [int(j) for j in np.argsort(-scores, kind="stable")]
-    others = [_outline(matches.boxes[frame][j]) for j in order[NAMED:]]
-    axes.add_collection(LineCollection(others, colors=BLACK, linewidths=0.8, linestyles=":", path_effects=ON_WHITE))
+    show_candidates(axes, matches.sequence.frames[frame], matches.boxes[frame], scores, shown)
+    _below(axes, "beside it: true instance, similarity; strong: the best; dotted: others; dashed: box of its map")
+    entitle(axes, title)
     if matches.current[frame, instance, 2] > 0:
         now = Box(*(int(x) for x in matches.current[frame, instance]))
         draw_box(axes, now, BEFORE, style="--", width=1.2)
-    for j in reversed(order[:NAMED]):
-        best = j == order[0]
-        width, colour = (2.2, AFTER) if best else (1.0, BLACK)
-        draw_box(axes, matches.boxes[frame][j], colour, f"{scores[j]:.2f}", width=width)
 
 
 def _show_plane(axes: Axes, matches: Matches, frame: int, instance: int) -> None:
@@ -175,12 +166,3 @@ def _summary(verdicts: Verdicts, before: Cells, thresholds: Thresholds) -> str:
 
 def _number(share: float | None) -> str:
     return "–" if share is None else f"{share:.2f}"
-
-
-def _outline(box: Box) -> list[tuple[float, float]]:
-    x0, y0, x1, y1 = (edge - 0.5 for edge in (box.x0, box.y0, box.x1, box.y1))
-    return [(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)]
-
-
-def _inside(frame: Frame, box: Box) -> Frame:
-    return frame[box.y0 : box.y1, box.x0 : box.x1]

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.colors import hsv_to_rgb, to_rgb
 from matplotlib.figure import Figure
+from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import AbstractPathEffect, withStroke
 from numpy.typing import NDArray
@@ -161,13 +162,13 @@ def painted(frame: Frame, P: Map) -> Frame:
 
 
 def show_flow(axes: Axes, flow: NDArray[np.float32], title: str, longest: float | None = None) -> None:
-    """A flow (2, H, W) in colour and as arrows, with the colour wheel as its key in the corner.
+    """A flow (2, H, W) in colour and as arrows; the colour wheel, its key, stands above it at the right.
 
     Args:
         axes: where to draw it.
         flow: (2, H, W), pixels.
-        title: of the panel.
-        longest: the length in pixels that is fully saturated, by default that of the longest vector and 1 at least.
+        title: of the panel; the length that is fully saturated follows it.
+        longest: this length in pixels, by default that of the longest vector and 1 at least.
     """
     longest = max(float(np.hypot(*flow).max()), 1.0) if longest is None else longest
     axes.imshow(flow_colours(flow, longest))
@@ -175,11 +176,9 @@ def show_flow(axes: Axes, flow: NDArray[np.float32], title: str, longest: float 
     step = max(width // 14, 1)
     y, x = np.mgrid[step // 2 : height : step, step // 2 : width : step]
     axes.quiver(x, y, flow[0, y, x], flow[1, y, x], angles="xy", scale_units="xy", scale=longest / step, width=0.005)
-    key = axes.inset_axes((0.0, 0.0, 0.2, 0.2 * width / height))
-    key.imshow(colour_wheel())
-    key.set_axis_off()
-    key.set_title(f"{longest:.0f} px", fontsize=6, pad=1, y=1, path_effects=WHITE_EDGE)
-    entitle(axes, title)
+    wheel = OffsetImage(colour_wheel(), zoom=72 * (TITLE - 0.02) / 65)
+    axes.add_artist(AnnotationBbox(wheel, (1, 1), None, "axes fraction", box_alignment=(1, 0), frameon=False, pad=0))
+    axes.set_title(f"{title}, to {longest:.0f} px", fontsize=8, y=1, loc="left")
 
 
 def outline(axes: Axes, P: Map | Mask, colour: str) -> None:

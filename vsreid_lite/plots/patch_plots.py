@@ -139,7 +139,7 @@ def plot_patches(frame: Frame, patches: Patches, index: int, label: int) -> Figu
     inputs: Strip = {"RGB patch": (patches.image, zero), middle: None, "guide": _over(patches, patches.guide)}
     _show_strip(_panel(figure, frame, 0, 0, 3), inputs, frame)
     if patches.flow is not None:
-        show_flow(_panel(figure, frame, 0, 1), patches.flow, "flow patch, px of the patch")
+        show_flow(_panel(figure, frame, 0, 1), patches.flow, "flow patch")
     _show_strip(_panel(figure, frame, 1, 0, 3), _answers(patches), frame)
     return figure
 

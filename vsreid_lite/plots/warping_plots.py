@@ -65,7 +65,7 @@ def plot_warped_map(
     figure, ((a, b, c), (d, e, f)) = panel_grid(2, 3, frames[0].shape, alternative, scale=1.33)
     show_map(a, frames[0], P, f"frame {i} and its map $P$")
     _show_frame(b, frames[1], f"frame {j}")
-    show_flow(c, flow, f"{method} flow: where frame {j} was in frame {i}")
+    show_flow(c, flow, f"{method} flow, from frame {j} to {i}")
     show_map(d, frames[1], guided, f"$P$ warped along the flow, on frame {j}")
     if truth is None:
         _show_frame(e, frames[1], "no true mask for this frame")

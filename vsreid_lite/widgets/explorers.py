@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from vsreid_lite.config import LITE, PropagationConfig
 from vsreid_lite.evaluation.matches import Matches
-from vsreid_lite.evaluation.metrics import FrameScores, differing_frames, score_frames
+from vsreid_lite.evaluation.metrics import FrameScores, frame_gains, score_frames
 from vsreid_lite.figures.figure3 import run_figure3
 from vsreid_lite.flow import CachedFlow, FlowEstimator, get_flow
 from vsreid_lite.networks import PropagationNetwork
@@ -200,8 +201,8 @@ def ablation_browser(
 
     def go() -> None:
         with box.errors_shown():
-            here = scores[sequence.value]
-            frame.value = differing_frames(here[row_a.value], here[row_b.value], _chosen(instance.value))[0]
+            a, b = (scores[sequence.value][row.value] for row in (row_a, row_b))
+            frame.value = int(np.abs(frame_gains(a, b, _chosen(instance.value))).argmax())
 
     controls = {"sequence": sequence, "row_a": row_a, "row_b": row_b, "instance": instance, "frame": frame}
     jump = button("where they differ most", "go to the frame where J and F of the two rows differ most", go)
