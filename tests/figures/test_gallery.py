@@ -41,6 +41,16 @@ def test_each_video_is_segmented_once_for_all_figures(shown):
     assert sorted(asked) == sorted({PIPELINE, *RETRIEVED, *QUALITATIVE})
 
 
+def test_the_real_clip_is_segmented_as_vsreid_segment_does(shown, monkeypatch):
+    asked = []
+    monkeypatch.setattr(gallery, "segment", lambda video, config, keep_maps: asked.append((video, config)) or RESULT)
+    monkeypatch.setattr(gallery, "street_video", lambda: SEQUENCE)
+    assert DRAWINGS["street"](shown[0]).get_label().startswith("Figure 4, ")
+    ((video, config),) = asked
+    assert video is SEQUENCE and (config.weights, config.adapt) == ("lite-real", True)
+    assert config.propagation.patch and config.adaptation.steps
+
+
 def test_figure_1_of_the_shipped_weights_shows_a_step_with_a_box(tmp_path):
     label = Gallery(Config(device="cpu"), tmp_path, tmp_path).figure1().get_label()
     assert "Figure 1, the mask propagation network, on instance 1 of frame 10" in label
@@ -77,4 +87,4 @@ def test_results_of_an_older_version_are_refused(shown, tmp_path):
 
 
 def test_the_figures_of_the_command_line_are_those_there_are():
-    assert set(figure_commands.FIGURES) == set(DRAWINGS)
+    assert {*figure_commands.FIGURES, *figure_commands.ON_REQUEST} == set(DRAWINGS)

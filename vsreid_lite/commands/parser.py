@@ -187,7 +187,11 @@ def _download(commands_of: Subparsers) -> None:
 def _figures(commands_of: Subparsers) -> None:
     parser = commands_of.add_parser("figures", help="draw the paper's figures and tables with our data, PNG and SVG")
     parser.add_argument(
-        "--only", type=_names, default=(), metavar="A,B", help="of figure1 to figure5, table1, table2, training"
+        "--only",
+        type=_names,
+        default=(),
+        metavar="A,B",
+        help="of figure1 to figure5, table1, table2, training; and street, drawn only when named: it takes minutes",
     )
     parser.add_argument("--results", type=_path, default=Path("runs/mini-lite/results.json"), help="for the tables")
     parser.add_argument("--training", type=_path, default=TRAINING_LOGS, help="folder of logs of `vsreid train`")

@@ -36,6 +36,7 @@ FROM_FILES = (
     "training",
 )  # from files of earlier runs, looked for before anything is drawn
 FIGURES = (*FROM_FILES, "figure1", "figure2", "figure3", "figure4", "figure5")
+ON_REQUEST = ("street",)  # adapts to a real clip, which takes minutes
 PARTS = {  # of `Result.seconds`, as the closing line of `vsreid segment` names them
     "adaptation": "adaptation",
     "propagation": "initial",
@@ -469,9 +470,10 @@ def _checked_names(options: argparse.Namespace) -> list[str]:
         from vsreid_lite.system.machine import check_device
         from vsreid_lite.video.outputs import check_outputs
 
-    if unknown := sorted(set(options.only) - set(FIGURES)):
-        raise ValueError(f"--only {','.join(unknown)}: expected some of {','.join(sorted(FIGURES))}")
-    names = [name for name in FIGURES if not options.only or name in options.only]
+    if unknown := sorted(set(options.only) - {*FIGURES, *ON_REQUEST}):
+        known = ",".join(sorted((*FIGURES, *ON_REQUEST)))
+        raise ValueError(f"--only {','.join(unknown)}: expected some of {known}")
+    names = [name for name in (*FIGURES, *ON_REQUEST) if name in (options.only or FIGURES)]
     files = [options.output / f"{name}{suffix}" for name in names for suffix in (".png", ".svg")]
     check_outputs(files, options.output, [options.results, *options.training.glob("*.csv")])
     check_device(options.device)

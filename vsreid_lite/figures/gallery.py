@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from vsreid_lite.config import Config
 from vsreid_lite.datasets.benchmarks import open_benchmark
+from vsreid_lite.datasets.davis import street_video
 from vsreid_lite.evaluation.metrics import Statistics
 from vsreid_lite.evaluation.paper import table2
 from vsreid_lite.figures.figure1 import plot_figure1
@@ -35,6 +36,7 @@ from vsreid_lite.vsreid import segment
 ONE_STEP = ("scale-change", 9, 0)  # Figure 1: a sequence of mini, frame i, and instance k; j is the next frame
 PIPELINE = "exit-and-return"  # Figure 2
 RETRIEVED = ("exit-and-return", "deformation")  # Figure 4
+REAL = "lite-real"  # weights for the clip street
 QUALITATIVE = ("articulation", "crowd", "deformation", "scale-change")  # Figure 5
 
 
@@ -84,6 +86,12 @@ class Gallery:
         """Whole videos."""
         examples = [self._example(name) for name in QUALITATIVE]
         return plot_figure5(examples, [even_frames(example.sequence.N, 5) for example in examples])
+
+    def street(self) -> Figure:
+        """The real clip that ships, by the weights for real video, adapted as `vsreid segment` does by default."""
+        config = with_stored_settings(replace(self.config, weights=REAL, adapt=True))
+        example = Example.of(street_video(), segment(street_video(), config, keep_maps=True))
+        return plot_figure4([example], [telling_frames(example, 6)])
 
     def table1(self) -> Figure:
         """The ablation. Raises FileNotFoundError without results, ValueError for a file that holds none."""
@@ -146,4 +154,5 @@ DRAWINGS: dict[str, Callable[[Gallery], Figure]] = {
     "figure3": Gallery.figure3,
     "figure4": Gallery.figure4,
     "figure5": Gallery.figure5,
+    "street": Gallery.street,
 }
