@@ -44,10 +44,10 @@ class ComponentScores:
 
 
 @torch.inference_mode()
-def score_components(config: Config) -> ComponentScores:
-    """The three figures of the networks of `config` on the mini test split."""
+def score_components(config: Config, sequences: int | None = None) -> ComponentScores:
+    """The three figures of the networks of `config` on the mini test split, or on its first `sequences`."""
     networks, config = load_networks(config), with_stored_settings(config)
-    videos = mini_test()
+    videos = mini_test()[:sequences]
     steps = [J for index, video in enumerate(videos) for J in _one_step_J(index, video, networks, config)]
     return ComponentScores(
         float(np.mean(steps)), detector_recall(videos, networks), identification_rank1(videos, networks)
