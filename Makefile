@@ -38,19 +38,18 @@ reproduce: $(STAMP)
 	@cat runs/mini-lite/table1.md
 	@echo "The notebooks to read: build/site/index.html. The figures: figures."
 
-# Two test processes of one thread each: the second core is worth more there than inside torch. The last line runs the
-# notebooks as they are stored; the tests before it run them with other parameters.
+# Two test processes of one thread each: the second core is worth more there than inside torch. nbval runs the notebooks
+# as they are stored; tests/test_notebooks.py runs them with other parameters.
 test: export OMP_NUM_THREADS := 1
 test: $(STAMP)
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-	.venv/bin/pytest -n 2 --dist loadscope
-	.venv/bin/pytest -n 2 --dist loadscope --nbval-lax --nbval-current-env --nbval-cell-timeout 600 notebooks/[01]*.ipynb
+	.venv/bin/pytest -n 2 --dist loadscope --nbval-lax --nbval-current-env --nbval-cell-timeout 600 tests notebooks/[01]*.ipynb
 
 # A browser may hiccup: what fails is tried once more, in a new browser.
 test-browser: $(STAMP) chromium site
-	.venv/bin/pytest -m browser tests/browser || { echo "What failed is tried once more:"; .venv/bin/pytest -m browser --last-failed tests/browser; }
+	.venv/bin/pytest -n 2 -m browser tests/browser || { echo "What failed is tried once more:"; .venv/bin/pytest -m browser --last-failed tests/browser; }
 
 chromium:
 	@command -v "$${CHROMIUM:-chromium}" >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
