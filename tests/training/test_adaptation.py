@@ -24,6 +24,17 @@ from vsreid_lite.vsreid import prepare
 SHORT = AdaptationConfig(steps=25, batch=4, recompositions=8)
 
 
+@pytest.fixture(scope="module")
+def sequence():
+    return mini_video("val", 0)
+
+
+@pytest.fixture(scope="module")
+def one(sequence):
+    """The sequence with a single instance, which is quicker to learn."""
+    return replace(sequence, labels=(1,), annotations=None)
+
+
 def first_frame_overlap(network, sequence, k=0):
     """J of one step on the first frame itself, guided by half of the mask."""
     P = sequence.first_probabilities()[k]
@@ -36,18 +47,16 @@ def first_frame_overlap(network, sequence, k=0):
     return float((made & (P > 0)).sum() / (made | (P > 0)).sum())
 
 
-def test_adaptation_learns_the_first_frame_and_changes_only_its_copy():
+def test_adaptation_learns_the_first_frame_and_changes_only_its_copy(sequence):
     torch.manual_seed(0)
     network = lite_streams().eval()
     before = copy.deepcopy(network.state_dict())
-    sequence = mini_video("val", 0)
     adapted, _ = adapt(network, sequence, SHORT, PropagationConfig())
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert first_frame_overlap(adapted, sequence) > first_frame_overlap(network, sequence) + 0.1
 
 
-def test_what_is_prepared_for_a_sequence_is_folded_when_it_has_learnt():
-    sequence = mini_video("val", 0)
+def test_what_is_prepared_for_a_sequence_is_folded_when_it_has_learnt(sequence):
     config = Config(device="cpu", reid=False, adapt=True, adaptation=replace(SHORT, steps=1, batch=1))
     network = prepare(sequence, config)[0].propagation
     left = {name for name, layer in network.named_modules() if isinstance(layer, torch.nn.BatchNorm2d)}
@@ -55,12 +64,12 @@ def test_what_is_prepared_for_a_sequence_is_folded_when_it_has_learnt():
 
 
 @pytest.mark.parametrize(("given", "own", "expected"), [(None, 0.25, 0.25), (0.4, 0.25, 0.4), (None, None, None)])
-def test_beside_an_adapted_network_a_retrieval_must_improve_on_the_map(given, own, expected):
+def test_beside_an_adapted_network_a_retrieval_must_improve_on_the_map(given, own, expected, sequence):
     quick = replace(SHORT, steps=1, batch=1, recompositions=2, improvement=own)
     config = Config(device="cpu", reid=False, adapt=True, adaptation=quick, matching=ReidConfig(improvement=given))
-    found = prepare(mini_video("val", 0), config)[1].matching.improvement
+    found = prepare(sequence, config)[1].matching.improvement
     assert found == expected
-    assert prepare(mini_video("val", 0), replace(config, adapt=False))[1].matching.improvement == given
+    assert prepare(sequence, replace(config, adapt=False))[1].matching.improvement == given
 
 
 class Slow(torch.nn.Module):
@@ -85,18 +94,17 @@ def terminal():
     signal.signal(signal.SIGINT, before)
 
 
-def interrupted(signals, progress=True):
+def interrupted(one, signals, progress=True):
     """A network adapted for twelve steps at most, with Ctrl-C in the second."""
     streams = lite_streams()
-    one = replace(mini_video("val", 0), labels=(1,), annotations=None)
     network, quick = TwoStreams(Slow(streams.rgb, signals), streams.flow), replace(SHORT, steps=12, batch=1)
     return adapt(network, one, quick, PropagationConfig(), progress=progress)
 
 
 @pytest.mark.usefixtures("terminal")
-def test_ctrl_c_ends_the_adaptation_and_keeps_what_it_has_learnt():
+def test_ctrl_c_ends_the_adaptation_and_keeps_what_it_has_learnt(one):
     with pytest.warns(UserWarning, match="adaptation stopped after 2 of 12 steps; going on with these"):
-        adapted, stopped = interrupted(1)
+        adapted, stopped = interrupted(one, 1)
     assert adapted.rgb.asked == 2 and stopped
     with pytest.raises(KeyboardInterrupt):  # as ever again
         signal.raise_signal(signal.SIGINT)
@@ -104,13 +112,12 @@ def test_ctrl_c_ends_the_adaptation_and_keeps_what_it_has_learnt():
 
 @pytest.mark.usefixtures("terminal")
 @pytest.mark.parametrize(("signals", "progress"), [(2, True), (1, False)])
-def test_a_second_ctrl_c_and_one_where_nobody_watches_end_the_run(signals, progress):
+def test_a_second_ctrl_c_and_one_where_nobody_watches_end_the_run(one, signals, progress):
     with pytest.raises(KeyboardInterrupt):
-        interrupted(signals, progress)
+        interrupted(one, signals, progress)
 
 
-def test_the_expected_time_is_said_once_after_the_first_steps(capsys):
-    one = replace(mini_video("val", 0), labels=(1,), annotations=None)
+def test_the_expected_time_is_said_once_after_the_first_steps(capsys, one):
     quick = replace(SHORT, steps=6, batch=1, recompositions=2)
     adapt(lite_streams(), one, quick, PropagationConfig())
     assert capsys.readouterr().err == ""
@@ -133,10 +140,9 @@ class Counted(torch.nn.Module):
         return self.stream(*inputs)
 
 
-def test_both_streams_learn_in_every_third_step_and_the_image_stream_alone_in_the_others():
+def test_both_streams_learn_in_every_third_step_and_the_image_stream_alone_in_the_others(one):
     streams = lite_streams()
     network = TwoStreams(Counted(streams.rgb), Counted(streams.flow))
-    one = replace(mini_video("val", 0), labels=(1,), annotations=None)
     adapted, stopped = adapt(network, one, replace(SHORT, steps=6, batch=1, recompositions=2), PropagationConfig())
     assert not stopped and (adapted.rgb.asked, adapted.flow.asked) == (6, 2)
     for before, after in ((network.rgb, adapted.rgb), (network.flow, adapted.flow)):
@@ -166,8 +172,7 @@ def test_an_instance_that_would_vanish_keeps_the_first_frame_as_it_is():
 
 
 @pytest.mark.parametrize("steps", [1, 10])
-def test_any_number_of_steps_and_recompositions_will_do(steps):
-    one = replace(mini_video("val", 0), labels=(1,), annotations=None)
+def test_any_number_of_steps_and_recompositions_will_do(steps, one):
     adapt(lite_streams(), one, replace(SHORT, steps=steps, batch=1, recompositions=1), PropagationConfig())
 
 
@@ -180,10 +185,9 @@ def test_adaptation_works_on_the_reduced_frame(monkeypatch):
     assert seen == [(236, 419, 3)]
 
 
-def test_adaptation_learns_all_given_masks_in_the_same_number_of_recompositions(monkeypatch):
+def test_adaptation_learns_all_given_masks_in_the_same_number_of_recompositions(monkeypatch, sequence):
     seen = []
     monkeypatch.setattr(adaptation, "recompose", lambda *given: seen.append(given) or recompose(*given))
-    sequence = mini_video("val", 0)
     later = np.where(sequence.annotations[5] == 1, 1, 0).astype(np.uint8)
     video = replace(sequence, first_mask=later * 0, later_masks={5: later, 3: later}, labels=(1,), annotations=None)
     adapt(lite_streams(), video, replace(SHORT, steps=1, batch=1), PropagationConfig())
@@ -191,8 +195,7 @@ def test_adaptation_learns_all_given_masks_in_the_same_number_of_recompositions(
     assert all(np.array_equal(frame, video.frames[seed]) for frame, *_, seed in seen)
 
 
-def test_a_speck_is_too_small_to_learn_and_says_so():
-    sequence = mini_video("val", 0)
+def test_a_speck_is_too_small_to_learn_and_says_so(sequence):
     mask = np.zeros(sequence.shape, np.uint8)
     mask[50:54, 60:64] = 1
     network = lite_streams()
@@ -201,14 +204,13 @@ def test_a_speck_is_too_small_to_learn_and_says_so():
     assert all(torch.equal(a, b) for a, b in zip(adapted.parameters(), network.parameters(), strict=True))
 
 
-def test_a_loss_that_is_not_finite_stops_with_its_step():
+def test_a_loss_that_is_not_finite_stops_with_its_step(sequence):
     network = lite_streams()
     network.rgb.head.bias.data.fill_(torch.nan)
     with pytest.raises(FloatingPointError, match=r"adapting to .*: the gradient is nan at step 0"):
-        adapt(network, mini_video("val", 0), SHORT, PropagationConfig())
+        adapt(network, sequence, SHORT, PropagationConfig())
 
 
-def test_labels_that_are_not_instances_stay_background():
-    only_one = replace(mini_video("val", 0), labels=(1,), annotations=None)
-    adapted, _ = adapt(lite_streams(), only_one, replace(SHORT, steps=1), PropagationConfig())
+def test_labels_that_are_not_instances_stay_background(one):
+    adapted, _ = adapt(lite_streams(), one, replace(SHORT, steps=1), PropagationConfig())
     assert all(np.isfinite(p.detach().numpy()).all() for p in adapted.parameters())
