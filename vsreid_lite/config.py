@@ -86,10 +86,11 @@ PRINTED = ReleaseRules()  # the paper's own algorithms
 class AdaptationConfig:
     """Online adaptation: N_mp fine-tuned on the given masks (Lucid Dreaming, MaskTrack).
 
-    Steps or a learning rate of None are those that are stored with the weights.
+    Steps, a learning rate or a patch of None are those that are stored with the weights.
     """
 
     steps: int | None = None  # for each instance
+    patch: int | None = None  # the side that it learns from, in pixels; where none is stored that of `PropagationConfig`
     batch: int = 4
     learning_rate: float | None = None
     recompositions: int = 40

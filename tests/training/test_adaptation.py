@@ -176,13 +176,14 @@ def test_any_number_of_steps_and_recompositions_will_do(steps, one):
     adapt(lite_streams(), one, replace(SHORT, steps=steps, batch=1, recompositions=1), PropagationConfig())
 
 
-def test_adaptation_works_on_the_reduced_frame(monkeypatch):
+@pytest.mark.parametrize(("patch", "expected"), [(None, (236, 419, 3)), (64, (118, 210, 3))])
+def test_adaptation_works_on_the_reduced_frame(monkeypatch, patch, expected):
     seen = []
     monkeypatch.setattr(adaptation, "recompose", lambda *given: seen.append(given[0].shape) or recompose(*given))
     labels = cv2.circle(np.zeros((480, 854), np.uint8), (427, 240), 200, 1, -1)
     video = Video("large", [np.repeat(labels[..., None] * 200, 3, 2)] * 3, labels)
-    adapt(lite_streams(), video, replace(SHORT, steps=1, recompositions=2), PropagationConfig())
-    assert seen == [(236, 419, 3)]
+    adapt(lite_streams(), video, replace(SHORT, steps=1, patch=patch, recompositions=2), PropagationConfig())
+    assert seen == [expected]
 
 
 def test_adaptation_learns_all_given_masks_in_the_same_number_of_recompositions(monkeypatch, sequence):

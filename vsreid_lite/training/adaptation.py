@@ -7,6 +7,7 @@ import sys
 import time
 import warnings
 from contextlib import nullcontext
+from dataclasses import replace
 from threading import Event
 
 import cv2
@@ -49,7 +50,7 @@ def adapt(
         network: N_mp.
         video: The video. Where its instances are too small to learn, a warning says so, and the copy is as it was.
         config: Steps for each instance.
-        propagation: Side and margin of the patches.
+        propagation: Side and margin of the patches; `config.patch` is another side, at which a step may be faster.
         seed: Of the recompositions and the guides.
         progress: Show a bar and the expected time. The first Ctrl-C then ends the adaptation alone, with a warning:
             the copy has learnt from the steps done by then.
@@ -65,6 +66,7 @@ def adapt(
     if largest < SMALLEST_TO_LEARN:
         warnings.warn(f"{video.name}: {largest} pixels are too small to adapt to", stacklevel=2)
         return adapted, False
+    propagation = replace(propagation, patch=config.patch or propagation.patch)
     return adapted, _learn(adapted, _batches(video, config, propagation, seed), video, config, progress)
 
 
