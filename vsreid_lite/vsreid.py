@@ -36,8 +36,7 @@ def segment(
 
     Args:
         video: the frames (N, H, W, 3) and the given masks (H, W), whose instances are returned as they were given.
-        config: networks, weights and rules. Without a detector or an identification network, or with `config.reid`
-            off, only the initial propagation runs.
+        config: networks, weights and rules; without N_det, N_reid or `config.reid`, only the initial propagation runs.
         networks: networks of one's own, used with `config` as it is, without adaptation. By default those of `prepare`.
         flow: the flow estimator F, by default that of `config.flow`.
         keep_maps: keep the probability maps after every round.
@@ -62,8 +61,7 @@ def segment(
     result = _run(video, config, networks, flow, keep_maps, record, progress)
     result.seconds |= {"loading": loaded - started, "adaptation": ready - loaded if config.adapt else 0.0}
     result.seconds["total"] += ready - started
-    result.adaptation_stopped = stopped
-    return result
+    return replace(result, adaptation_stopped=stopped)
 
 
 def prepare(video: Video, config: Config, progress: bool = False) -> tuple[Networks, Config]:

@@ -139,8 +139,8 @@ def test_what_starts_from_imagenet_says_so_and_what_follows_too(tmp_path):
 
 
 def test_settings_that_are_not_chosen_on_mini_val_are_stored_by_the_stage_and_kept_by_make_weights(tmp_path):
-    stage = STAGES["lite-real-propagation"]
-    made = running._provenance(stage, request(tmp_path, "lite-real-propagation"), None, 1)
+    stage, start = STAGES["lite-real-propagation"], read_provenance(running.SHIPPED / "lite-box.safetensors")
+    made = running._provenance(stage, request(tmp_path, "a"), start, 1)
     assert made.settings == {**stage.settings, "patch": max(stage.patches)} and stage.settings["adaptation"]["steps"]
     chosen = re.findall("vsreid choose (.*) --adapt", (Path(__file__).parents[2] / "Makefile").read_text())
     assert chosen == ["runs/weights/lite-propagation.safetensors"] and not STAGES["lite-propagation"].settings
