@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from vsreid_lite.video.masks import Frame
 
 PROFILES = ("quick", "full")  # of a notebook
-CLIP = "scale-change"  # of mini: the clip of notebook 10 where it is given none
+CLIP = "exit-and-return"  # of mini: the clip of notebook 10 where it is given none
 INJECTED = "# Parameters\n"  # how papermill begins the cell that it puts behind the parameters of a notebook
 
 
