@@ -4,7 +4,7 @@
 FROM python:3.11-slim
 RUN useradd --create-home student && python -m pip install --no-cache-dir uv
 RUN --mount=type=bind,target=/source \
-    uv pip install --system --no-cache --torch-backend cpu --constraint /source/requirements.lock "/source[video]"
+    uv pip install --system --no-cache --torch-backend cpu --constraint /source/requirements.lock "/source[video,painter]"
 USER student
 WORKDIR /home/student
 RUN vsreid doctor && vsreid notebooks notebooks

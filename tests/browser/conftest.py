@@ -79,16 +79,21 @@ class Tab:
 
 
 def _local(url):
-    return url.startswith(("file:", "data:"))
+    return url.startswith(("file:", "data:", "blob:"))
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory):
+def lab_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("lab")
+
+
+@pytest.fixture(scope="session")
+def lab(lab_folder):
     """The address of a notebook in a running JupyterLab, by name; its copies have no outputs of their own.
 
     Each notebook has a workspace of its own: in a shared one JupyterLab opens the notebook of the test before again.
     """
-    folder = tmp_path_factory.mktemp("lab")
+    folder = lab_folder
     for path in NOTEBOOKS:
         _copy_without_outputs(path, folder / "notebooks" / path.name)
     for name, values in SETTINGS.items():

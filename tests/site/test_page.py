@@ -101,11 +101,13 @@ def test_the_index_has_all_pages_in_order_each_with_its_picture_and_they_lead_to
     write_pages(pages, tmp_path)
     index = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert f"<h1>{TITLE}</h1>" in index
-    assert re.findall(r'<a href="(.*?)">', index) == ["00_a.html", "01_b.html", "02_c.html"]
+    assert re.findall(r'<a href="(.*?)">', index) == ["painter.html", "00_a.html", "01_b.html", "02_c.html"]
     assert re.findall(r'<img alt="(.*?)"', index) == ["picture of 00_a", "picture of 01_b", "picture of 02_c"]
     middle = (tmp_path / "01_b.html").read_text(encoding="utf-8")
     assert re.findall(r'<a href="(.*?)">', middle) == ["index.html", "00_a.html", "02_c.html"]
-    assert not FETCHED.search(index) and not FETCHED.search(middle)
+    painter = (tmp_path / "painter.html").read_text(encoding="utf-8")
+    assert re.findall(r'<a href="(.*?)">', painter) == ["index.html"]
+    assert not any(map(FETCHED.search, (index, middle, painter)))
 
 
 def page_cells(name):

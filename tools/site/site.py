@@ -13,18 +13,20 @@ from tqdm.auto import tqdm
 
 from tools.site.execution import execute
 from tools.site.page import Page, make_page, wrap
+from tools.site.painter import NAME, painter_page
+from tools.site.painter import TITLE as PAINTER
 from vsreid_lite.system.files import write_text
 from vsreid_lite.system.workers import in_processes
 
 TITLE = "VS-ReID, notebook by notebook"
 INTRODUCTION = """<p><em>Video Object Segmentation with Re-identification</em>, rebuilt step by step. These are the
 executed notebooks; nothing needs to be installed to read them. Pictures with a slider move here too, everything else in
-JupyterLab (<code>make lab</code>).</p>"""
+JupyterLab (<code>make lab</code>). To paint the masks of your own video: <a href="painter.html">the painter</a>.</p>"""
 THUMBNAIL = (640, 360)  # pixels, at most
 
 
 def write_site(notebooks: list[Path], folder: Path, figures: Path | None = None, workers: int = 1) -> None:
-    """Run the notebooks, in this order, and write `folder`/index.html and a page for each.
+    """Run the notebooks, in this order, and write `folder`/index.html, a page for each, and the painter.
 
     The runs themselves are left in `folder`/runs.
 
@@ -51,12 +53,13 @@ def _run(path: Path, folder: Path, figures: Path | None) -> Page:
 
 
 def write_pages(pages: list[Page], folder: Path) -> None:
-    """Write `folder`/index.html and a file for each page, with links between neighbours."""
+    """Write `folder`/index.html, a file for each page, with links between neighbours, and the painter."""
     for before, page, after in zip([None, *pages], pages, [*pages[1:], None], strict=False):
         links = [_link("index", "All notebooks")]
         links += [_link(before.name, f"← {before.title}")] if before else []
         links += [_link(after.name, f"{after.title} →")] if after else []
         write_text(folder / f"{page.name}.html", wrap(page.title, page.body, "\n".join(links)))
+    write_text(folder / f"{NAME}.html", wrap(PAINTER, painter_page(), _link("index", "All notebooks")))
     cards = "\n".join(_card(page) for page in pages)
     index = f'<h1>{TITLE}</h1>\n{INTRODUCTION}\n<ul class="cards">\n{cards}\n</ul>'
     write_text(folder / "index.html", wrap(TITLE, index))

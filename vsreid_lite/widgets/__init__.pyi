@@ -1,5 +1,5 @@
 from .explorers import ablation_browser, checkpoint_explorer, patches, reid_matches, warped_maps
-from .painting import FirstMaskPainter, Painting, plot_painting
+from .painting import FirstMaskPainter, Painting, mask_painter, plot_painting
 from .shell import PictureBox, frame_slider
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "ablation_browser",
     "checkpoint_explorer",
     "frame_slider",
+    "mask_painter",
     "patches",
     "plot_painting",
     "reid_matches",

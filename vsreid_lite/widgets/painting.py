@@ -1,10 +1,12 @@
-"""A first mask painted by points, polygons, boxes and GrabCut, with undo for each: its states, picture and widget."""
+"""A first mask painted by points, polygons, boxes and GrabCut, with undo for each: its states, picture and widgets."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -24,9 +26,12 @@ from vsreid_lite.plots.panels import (
     show_instances,
 )
 from vsreid_lite.system.wording import counted
-from vsreid_lite.video.masks import Frame, Mask, write_mask
+from vsreid_lite.video.masks import Frame, Mask, size_text, write_mask
 from vsreid_lite.video.outputs import check_outputs
 from vsreid_lite.widgets.shell import FULL_NAME, WRAPPED, PictureBox, button, slider
+
+if TYPE_CHECKING:
+    from vsreid_lite.widgets.canvas import MaskPainter
 
 Point = tuple[int, int]  # x, y in pixels
 MARGIN = 0.25  # of a shape's size: what GrabCut sees around it
@@ -88,8 +93,6 @@ class Painting:
         if not own.any():
             raise ValueError(f"refine: instance {self.now.label} has no pixel yet; add points, then close or box")
         kept = grab_cut(self.frame, own)
-        if not kept.any():
-            raise ValueError("refine: nothing would be left, the shape looks like its surroundings; it stays as it is")
         mask = self.now.mask.copy()
         mask[own & ~kept] = 0
         self._go(replace(self.now, mask=mask))
@@ -126,6 +129,9 @@ def grab_cut(frame: Frame, shape: np.ndarray) -> np.ndarray:
     """The pixels of `shape` (H, W), bool, that GrabCut keeps as foreground, told by their colours from those around it.
 
     It sees the shape's box and a margin. The same result each time: OpenCV's random numbers are seeded.
+
+    Raises:
+        ValueError: it would keep none.
     """
     x, y, width, height = cv2.boundingRect(shape.astype(np.uint8))
     dx, dy = max(int(MARGIN * width), 4), max(int(MARGIN * height), 4)
@@ -139,6 +145,8 @@ def grab_cut(frame: Frame, shape: np.ndarray) -> np.ndarray:
     cv2.grabCut(part, labels, None, *models, ITERATIONS, cv2.GC_INIT_WITH_MASK)
     kept = np.zeros_like(shape)
     kept[window] = labels == cv2.GC_PR_FGD
+    if not kept.any():
+        raise ValueError("GrabCut: nothing would be left, the shape looks like its surroundings; it stays as it is")
     return kept
 
 
@@ -201,8 +209,76 @@ def _in_words(mask: Mask, label: int, points: Sequence[Point], cursor: Point) ->
     )
 
 
+def mask_painter(
+    frames: Sequence[Frame], path: Path | str = "first-mask.png", inputs: Sequence[Path | str] = (), label: int = 1
+) -> MaskPainter | FirstMaskPainter:
+    """A widget to paint the masks of some frames by clicks, or of the first one by sliders where anywidget is missing.
+
+    Args:
+        frames: arrays (H, W, 3) of one size, at least one.
+        path: where "save" writes the mask of frame 0; those of later frames get their number behind the name.
+        inputs: files that are never written over.
+        label: of the instance that is painted first.
+
+    Raises:
+        ValueError: there is no frame, or the frames have several sizes.
+    """
+    if not len(frames) or np.ndim(frames[0]) != 3:
+        raise ValueError("expected a sequence of frames (H, W, 3), at least one; a single frame goes into a list")
+    for i, frame in enumerate(frames):
+        if frame.shape != frames[0].shape:
+            found, expected = size_text(frame.shape), size_text(frames[0].shape)
+            raise ValueError(f"frame {i}: expected {expected} as frame 0, found {found}; all frames have one size")
+    if find_spec("anywidget") is None:
+        return FirstMaskPainter(frames[0], path, inputs, label)
+    from vsreid_lite.widgets.canvas import MaskPainter
+
+    return MaskPainter(frames, path, inputs, label)
+
+
+class MaskFile(HBox):
+    """The row below a painter: a file name, whether an existing file may be replaced, and the button that saves.
+
+    path: what the name is at first. inputs: files that are never written over. save: what the button calls.
+    """
+
+    def __init__(self, path: Path | str, inputs: Sequence[Path | str], save: Callable[[], object]) -> None:
+        self._inputs, self._written = [Path(source) for source in inputs], set[Path]()
+        self._name = Text(str(path), description="file", tooltip="the mask's file, a .png", style=FULL_NAME)
+        self._replace = Checkbox(False, description="replace an existing file", indent=False)
+        pressed = button("save", "write what is painted as an indexed PNG", save)
+        super().__init__([self._name, self._replace, pressed], layout=WRAPPED)
+
+    @property
+    def path(self) -> Path:
+        """What is typed. Raises ValueError for a name that is no PNG's."""
+        path = Path(self._name.value).expanduser()
+        if path.suffix.lower() != ".png":
+            raise ValueError(f"file {str(path)!r}: expected a name that ends in .png")
+        return path
+
+    def write(self, masks: Mapping[Path, Mask]) -> str:
+        """Write masks (H, W) unless a file forbids it, and say which instances they hold.
+
+        Raises:
+            OSError: a file cannot be written.
+            ValueError: it is an input, or there already and not written by this painter.
+        """
+        check_outputs(list(masks), inputs=self._inputs)
+        for path in masks:
+            if path.exists() and path not in self._written and not self._replace.value:
+                raise ValueError(f"{path} is there already; tick “replace an existing file” to write over it")
+        for path, mask in masks.items():
+            write_mask(path, mask)
+            self._written.add(path)
+        counts = {path: counted(len(np.unique(mask[mask > 0])), "instance") for path, mask in masks.items()}
+        return ", ".join(f"{path}: {count}" for path, count in counts.items())
+
+
 class FirstMaskPainter(PictureBox):
-    """A mask of several instances painted on a frame, and saved as an indexed PNG for `vsreid segment`.
+    """A mask of several instances painted on a frame by sliders and buttons, and saved as an indexed PNG.
+
+    All of it goes by keyboard. `mask_painter` is the one that one clicks.
 
     frame: (H, W, 3), the first of the video, or a later one. path: where "save" writes; an existing file is written
     over only when "replace" is ticked, or after this painter has written it. inputs: files that are never written over.
@@ -217,13 +293,10 @@ class FirstMaskPainter(PictureBox):
         label: int = 1,
     ) -> None:
         self.painting = Painting(frame, label)
-        self._inputs, self._written = [Path(source) for source in inputs], set[Path]()
-        self._path = Text(str(path), description="file", tooltip="the mask's file, a .png", style=FULL_NAME)
-        self._replace = Checkbox(False, description="replace an existing file", indent=False)
+        self._file = MaskFile(path, inputs, self.save)
         height, width = frame.shape[:2]
         controls = {"x": slider("x", 0, width - 1, width // 2), "y": slider("y", 0, height - 1, height // 2)}
-        save = button("save", "write the mask as an indexed PNG", self.save)
-        super().__init__(self._draw, controls, [self._steps(), HBox([self._path, self._replace, save], layout=WRAPPED)])
+        super().__init__(self._draw, controls, [self._steps(), self._file])
 
     @property
     def mask(self) -> Mask:
@@ -233,14 +306,12 @@ class FirstMaskPainter(PictureBox):
     def save(self) -> None:
         """Write the mask; what hinders it is said below the picture."""
         with self.errors_shown(ValueError, OSError):
-            path = Path(self._path.value).expanduser()
-            self._check(path)
-            write_mask(path, self.mask)
-            self._written.add(path)
-            there = counted(len(np.unique(self.mask)) - 1, "instance")
+            first, path = self.painting.label, self._file.path
+            if missing := [l for l in range(first, self.mask.max(initial=first) + 1) if not (self.mask == l).any()]:
+                raise ValueError(f"save: instance {missing[0]} has no pixel; paint it, or undo what painted it over")
             self.say(
-                f"Saved {path}: {there}. Next: vsreid segment INPUT --first-mask {path} --output DIR; of a later "
-                f"frame, --mask FRAME={path} beside the first"
+                f"Saved {self._file.write({path: self.mask})}. Next: vsreid segment INPUT --first-mask {path} "
+                f"--output DIR; of a later frame, --mask FRAME={path} beside the first"
             )
 
     def _draw(self, x: int, y: int) -> Figure:
@@ -271,13 +342,3 @@ class FirstMaskPainter(PictureBox):
                 self.redraw()
 
         return run
-
-    def _check(self, path: Path) -> None:
-        if path.suffix.lower() != ".png":
-            raise ValueError(f"file {str(path)!r}: expected a name that ends in .png")
-        first = self.painting.label
-        if missing := [l for l in range(first, self.mask.max(initial=first) + 1) if not (self.mask == l).any()]:
-            raise ValueError(f"save: instance {missing[0]} has no pixel; paint it, or undo what painted it over")
-        check_outputs([path], inputs=self._inputs)
-        if path.exists() and path not in self._written and not self._replace.value:
-            raise ValueError(f"{path} is there already; tick “replace an existing file” to write over it")

@@ -20,13 +20,41 @@ FULL_NAME = {"description_width": "initial"}
 WRAPPED = Layout(flex_flow="row wrap")
 
 
-class PictureBox(VBox):
+class SpokenBox(VBox):
+    """Widgets one below the other, and under them a line that is read out: what was done, or what hinders it."""
+
+    after_error = ""  # what is said after every error
+
+    def __init__(self, children: Sequence[Widget]) -> None:
+        self.text = HTML()
+        super().__init__([*children, self.text])
+
+    def say(self, words: str) -> None:
+        """Words below; a screen reader reads them out."""
+        self.text.value = f'<div role="status" aria-live="polite">{html.escape(words)}</div>'
+
+    @contextmanager
+    def errors_shown(self, *expected: type[Exception]) -> Iterator[None]:
+        """An error of the body is written below and then raised; an `expected` one is not raised."""
+        try:
+            yield
+        except Exception as error:
+            known = isinstance(error, expected)
+            words = html.escape(str(error) if known else f"{type(error).__name__}: {error}")
+            self.text.value = f'<div role="alert">⚠ {words}{self.after_error}</div>'
+            if not known:
+                raise
+
+
+class PictureBox(SpokenBox):
     """Controls above a picture, and below it the picture in words, which change with it and are read out.
 
     draw: the figure for the values of `controls`, called with them by name; its alternative text are the words.
     beside: rows of other widgets (buttons) under the controls. first: what happens when a control has moved, before
     the picture is drawn, such as the moving of others.
     """
+
+    after_error = " (The picture is the one from before.)"
 
     def __init__(
         self,
@@ -35,8 +63,8 @@ class PictureBox(VBox):
         beside: Sequence[Widget] = (),
         first: Mapping[str, Callable[[], object]] | None = None,
     ) -> None:
-        self.picture, self.text = HTML(), HTML()
-        super().__init__([HBox(list(controls.values()), layout=WRAPPED), *beside, self.picture, self.text])
+        self.picture = HTML()
+        super().__init__([HBox(list(controls.values()), layout=WRAPPED), *beside, self.picture])
         self.draw, self.controls, self._held = draw, dict(controls), False
         self.redraw()
         for name, control in controls.items():
@@ -48,22 +76,6 @@ class PictureBox(VBox):
             figure = self.draw(**{name: control.value for name, control in self.controls.items()})
             self.picture.value = as_image(figure)
             self.say(str(figure.get_label()))
-
-    def say(self, words: str) -> None:
-        """Words below the picture; a screen reader reads them out."""
-        self.text.value = f'<div role="status" aria-live="polite">{html.escape(words)}</div>'
-
-    @contextmanager
-    def errors_shown(self, *expected: type[Exception]) -> Iterator[None]:
-        """An error of the body is written below the picture, which stays, and then raised; an `expected` one is not."""
-        try:
-            yield
-        except Exception as error:
-            known = isinstance(error, expected)
-            words = html.escape(str(error) if known else f"{type(error).__name__}: {error}")
-            self.text.value = f'<div role="alert">⚠ {words} (The picture is the one from before.)</div>'
-            if not known:
-                raise
 
     @contextmanager
     def one_redraw(self) -> Iterator[None]:
