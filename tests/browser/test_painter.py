@@ -124,7 +124,9 @@ def test_a_frame_of_a_video_is_found_by_its_number(page, tmp_path):
 
 @pytest.mark.usefixtures("kernels_ended")
 def test_in_jupyterlab_grabcut_trims_a_box_and_the_masks_of_two_frames_are_saved(lab, lab_folder, tab):
-    nbformat.write(new_notebook(cells=[new_code_cell(NOTEBOOK)]), lab_folder / "notebooks" / "paint.ipynb")
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    notebook = new_notebook(cells=[new_code_cell(NOTEBOOK)], metadata=kernel)
+    nbformat.write(notebook, lab_folder / "notebooks" / "paint.ipynb")
     page = tab.open(lab("paint"))
     wait_for_kernel(page, lab("paint"))
     run_all(page)

@@ -20,12 +20,14 @@ async function fromVideo(file) {
   });
   await heard("loadeddata");
   const step = await frameTime(video, heard("ended"));
-  const frame = async (i) => {
+  const seek = async (i) => {
     const there = heard("seeked");
     video.currentTime = (i + 0.5) * step;
     await there;
     return createImageBitmap(video);
   };
+  let last = Promise.resolve();
+  const frame = (i) => (last = last.then(() => seek(i))); // one at a time
   const stem = (i) => `${file.name.replace(/\.\w+$/, "")}-${String(i).padStart(5, "0")}`;
   return { count: Math.round(video.duration / step), name: (i) => `${file.name}, frame ${i}`, stem, frame };
 }
