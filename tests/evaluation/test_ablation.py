@@ -223,6 +223,14 @@ def test_parts_of_another_flow_are_not_read_back(benchmark, tmp_path, measured, 
     assert len(measured) == 8
 
 
+def test_the_patch_that_is_stored_with_the_weights_is_that_of_the_rows(benchmark, files, tmp_path):
+    own = files / "lite-propagation.safetensors"
+    save_weights(own, torch.nn.Linear(1, 1), Provenance("two streams", "none", "none", 0, 0, settings={"patch": 160}))
+    run_ablation(benchmark, ladder(CONFIG, (3, 5)), tmp_path / "out")
+    settings = [json.loads(file.read_text())["config"] for file in (tmp_path / "out" / "parts").iterdir()]
+    assert [part["propagation"]["patch"] for part in settings] == [160] * 4
+
+
 def test_the_place_of_a_data_set_does_not_matter(benchmark, tmp_path):
     before = keys(benchmark)
     moved = benchmark.root.rename(tmp_path / "elsewhere")

@@ -134,7 +134,8 @@ def _measure(job: Job) -> list[dict[str, Any]]:
     parts = []
     for row in job.rows.values():
         started = time.perf_counter()
-        ours = replace(config, reid=row.reid, propagation=row.propagation)
+        propagation = replace(row.propagation, patch=config.propagation.patch)  # that of the weights
+        ours = replace(config, reid=row.reid, propagation=propagation)
         result = vsreid.segment(video, ours, networks, flow)
         seconds = ready + time.perf_counter() - started
         scores = score_sequence(job.sequence, video.truth, video.annotated(result.masks))
