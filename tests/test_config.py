@@ -1,13 +1,13 @@
-"""docs/fidelity.md against the presets, whose switches it names, and the code, whose places it names."""
+"""docs/fidelity.md against the presets, whose switches it names, and the code; and fields set by their names."""
 
 import ast
 import re
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from vsreid_lite.config import AUTHORS, LITE, PAPER, PRESETS, Config
+from vsreid_lite.config import AUTHORS, LITE, PAPER, PRESETS, Config, ReidConfig, changed_settings, with_settings
 
 PAGE = Path(__file__).parents[1] / "docs" / "fidelity.md"
 MARKED = (2, 3, 4, 5, 7, 12, 13, 14, 16, 17, 18, 19, 21, 22, 23)  # S in the list of the release's rules
@@ -129,3 +129,59 @@ def test_every_file_and_name_on_the_page_exists():
     places = PLACE.findall(PAGE.read_text(encoding="utf-8"))
     assert len(places) > 60 and [place for place in places if not found(*place)] == []
     assert not found("geometry.py", "Box.nothing") and not found("nothing.py", "")
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ("release.exclusive=false", False),
+        ("propagation.use_flow=False", False),
+        ("matching.rho_reid=0.8", 0.8),
+        ("matching.rho_occ=none", None),
+        ("propagation.patch=64", 64),
+        ("propagation.scales=0.75,1", (0.75, 1.0)),
+        ("seed=0", 0),
+        ("flow=raft:a=b.pth", "raft:a=b.pth"),
+        ("detector_weights=none", None),
+    ],
+)
+def test_a_field_is_set_by_its_name_and_nothing_else_changes(setting, expected):
+    before = replace(AUTHORS, matching=ReidConfig(0.5, 0.3), detector_weights="a.pth", seed=3)
+    after = with_settings(before, [setting])
+    name = setting.partition("=")[0]
+    assert value(after, name) == expected and type(value(after, name)) is type(expected)
+    known = dict(settings(before))
+    assert {other for other, found in settings(after) if found != known[other]} == {name}
+
+
+def test_what_differs_from_a_preset_can_be_set_again_and_the_last_setting_counts():
+    for preset, other in ((LITE, AUTHORS), (AUTHORS, LITE)):
+        config = replace(other, preset=preset.preset)
+        assert with_settings(preset, changed_settings(config)) == config
+    assert changed_settings(LITE) == changed_settings(AUTHORS) == []
+    assert with_settings(LITE, ["seed=1", "seed=2"]).seed == 2
+
+
+@pytest.mark.parametrize(
+    ("setting", "line"),
+    [
+        ("matching.exclusive=true", "Config has no field 'matching.exclusive'; the nearest is release.exclusive"),
+        ("rho_ocC=1", "the nearest is matching.rho_occ"),
+        ("release=true", "Config has no field 'release'; the nearest is release."),
+        ("=1", "Config has no field ''; the nearest is "),
+        ("release.exclusive", "expected NAME=VALUE, as release.exclusive=true"),
+        ("release.exclusive=1", "expected true or false, found '1'"),
+        ("matching.rho_reid=high", "expected a number, or none, found 'high'"),
+        ("matching.rho_reid=nan", "expected a number, or none, found 'nan'"),
+        ("matching.proposals=2.5", "expected a whole number from 1 on, found '2.5'"),
+        ("matching.proposals=none", "expected a whole number from 1 on, found 'none'"),
+        ("release.absent_below=1.1", "expected a number from 0 to 1, found '1.1'"),
+        ("propagation.scales=1,,2", "expected numbers with commas between them from 0.1 to 10, found '1,,2'"),
+        ("propagation.scales=1,-1", "found '1,-1'"),
+        ("preset=paper", "networks, sizes and rules come with a preset; choose it by --preset"),
+    ],
+)
+def test_a_wrong_name_or_value_is_refused_in_one_line(setting, line):
+    with pytest.raises(ValueError) as problem:
+        with_settings(LITE, ["seed=1", setting])
+    assert str(problem.value).startswith(f"{setting}: ") and line in str(problem.value)

@@ -1,9 +1,15 @@
-"""Every constant of the method, once, with the place in the paper it comes from; and the presets."""
+"""Every constant of the method, once, with the place in the paper it comes from; the presets; and fields by name."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from difflib import SequenceMatcher
+from functools import reduce
 from pathlib import Path
+from types import NoneType
+from typing import get_args, get_type_hints
 
 
 @dataclass(frozen=True)
@@ -178,3 +184,113 @@ PRESETS = {config.preset: config for config in (LITE, PAPER, AUTHORS)}  # networ
 def with_propagation(config: Config, **changes: object) -> Config:
     """`config` with some fields of its propagation part replaced."""
     return replace(config, propagation=replace(config.propagation, **changes))  # type: ignore[arg-type]
+
+
+READERS: dict[object, tuple[str, Callable[[str], object]]] = {  # of a value as text: what it is, and how it is read
+    bool: ("true or false", lambda text: {"true": True, "false": False}[text.lower()]),
+    int: ("a whole number", int),
+    float: ("a number", float),
+    tuple[float, ...]: ("numbers with commas between them", lambda text: tuple(map(float, text.split(",")))),
+    str: ("a text", str),
+}
+RANGES = {  # of numbers that have one, both ends included
+    "seed": (0, math.inf),
+    "propagation.patch": (1, math.inf),
+    "propagation.enlarge": (0, math.inf),
+    "propagation.scales": (0.1, 10),
+    "matching.proposals": (1, math.inf),
+    "release.absent_below": (0, 1),
+    "release.passes": (1, math.inf),
+    "release.joint_passes": (0, math.inf),
+    "adaptation.steps": (1, math.inf),
+    "adaptation.batch": (1, math.inf),
+    "adaptation.learning_rate": (0, math.inf),
+    "adaptation.recompositions": (1, math.inf),
+    "adaptation.hard_guides": (0, 1),
+}
+
+
+def with_settings(config: Config, settings: Iterable[str]) -> Config:
+    """`config` with some fields replaced, each named and given as text: "release.exclusive=true".
+
+    A value is true or false, a number, several numbers with commas between them, or a text, as the field is; and none
+    where the field may be None. The preset is no such field, since networks, sizes and rules come with it.
+
+    Raises:
+        ValueError: there is no such field, or the value is none of its kind.
+    """
+    return reduce(_with_setting, settings, config)
+
+
+def changed_settings(config: Config) -> list[str]:
+    """The fields in which `config` differs from its preset, as `with_settings` takes them."""
+    usual = _values(PRESETS[config.preset])
+    return [f"{name}={_as_text(value)}" for name, value in _values(config).items() if value != usual[name]]
+
+
+def _with_setting(config: Config, setting: str) -> Config:
+    name, equals, text = setting.partition("=")
+    if not equals:
+        raise ValueError(f"{setting}: expected NAME=VALUE, as release.exclusive=true")
+    kinds = _kinds()
+    if name == "preset":
+        raise ValueError(f"{setting}: networks, sizes and rules come with a preset; choose it by --preset")
+    if name not in kinds:
+        raise ValueError(f"{setting}: Config has no field {name!r}; the nearest is {_nearest(name, kinds)}")
+    value = _read(setting, name, text, kinds[name])
+    part, _, last = name.rpartition(".")
+    changed = replace(getattr(config, part), **{last: value}) if part else value
+    return replace(config, **{part or name: changed})  # type: ignore[arg-type]
+
+
+def _read(setting: str, name: str, text: str, kind: object) -> object:
+    """The value of a field from its text."""
+    kinds = get_args(kind) if NoneType in get_args(kind) else (kind,)
+    if NoneType in kinds and text.lower() == "none":
+        return None
+    what, read = READERS[kinds[0]]
+    low, high = RANGES.get(name, (-math.inf, math.inf))
+    try:
+        value = read(text)
+        numbers = value if isinstance(value, tuple) else (value,)
+        if all(isinstance(one, str) or (math.isfinite(one) and low <= one <= high) for one in numbers):
+            return value
+    except (KeyError, ValueError):
+        pass
+    ends = "" if name not in RANGES else f" from {low:g} on" if high == math.inf else f" from {low:g} to {high:g}"
+    none = ", or none" * (NoneType in kinds)
+    raise ValueError(f"{setting}: expected {what}{ends}{none}, found {text!r}")
+
+
+def _kinds() -> dict[str, object]:
+    """The type of each field, by its name; fields of a part have its name before theirs."""
+    kinds: dict[str, object] = {}
+    for name, kind in get_type_hints(Config).items():
+        parts = get_type_hints(kind) if is_dataclass(kind) else {}
+        kinds |= {f"{name}.{part}": of_part for part, of_part in parts.items()} or {name: kind}
+    return kinds
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    """The name most like another: one of its own fields for a part, else first in what is behind the point."""
+
+    def likeness(one: str) -> tuple[float, float]:
+        ends = (one.rpartition(".")[2], name.rpartition(".")[2])
+        return SequenceMatcher(None, *ends).ratio(), SequenceMatcher(None, one, name).ratio()
+
+    return max([one for one in known if one.startswith(f"{name}.")] or known, key=likeness)
+
+
+def _values(part: object, prefix: str = "") -> dict[str, object]:
+    """The fields of a configuration or a part of it, with their values."""
+    values: dict[str, object] = {}
+    for one in fields(part):  # type: ignore[arg-type]
+        value = getattr(part, one.name)
+        values |= _values(value, f"{one.name}.") if is_dataclass(value) else {f"{prefix}{one.name}": value}
+    return values
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(_as_text, value))
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)

@@ -88,6 +88,20 @@ def test_flow_and_files_of_another_kind_are_recorded_and_name_the_folder(davis, 
     assert results["rows"][2]["global-mean"] is not None and "flow dis-medium" in capsys.readouterr().out
 
 
+def test_settings_are_measured_recorded_and_name_the_folder(davis, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    settings = ["release.skip_last=true", "propagation.enlarge=0.2"]
+    options = ["--workers", "1", "--sequences", "apes", "--rows", "3"]
+    assert main([*davis, *options, "--set", settings[0], "--set", settings[1], "--set", "seed=2"]) == 0
+    out = tmp_path / "runs/davis-2017-lite-release.skip_last=true-propagation.enlarge=0.2-seed=2"
+    results, (part,) = json.loads((out / "results.json").read_text()), (out / "parts").iterdir()
+    assert sorted(results["settings"]) == sorted(settings) and results["seed"] == 2
+    config = json.loads(part.read_text())["config"]
+    assert config["release"]["skip_last"] and config["propagation"]["enlarge"] == 0.2 and config["seed"] == 2
+    assert "weights lite, propagation.enlarge=0.2, release.skip_last=true (paper" in capsys.readouterr().out
+    assert "propagation.enlarge=0.2 release.skip_last=true" in (out / "table1.csv").read_text()
+
+
 @pytest.mark.parametrize(("preset", "measured"), [("paper", 5), ("authors", 3)])
 def test_untrained_networks_of_another_preset_are_measured_and_marked(davis, tmp_path, monkeypatch, preset, measured):
     options = ["--preset", preset, "--weights", "random", "--flow", "dis", "--workers", "1", "--sequences", "apes"]

@@ -30,7 +30,7 @@ from tests.command_line import (
 from tests.stubs import square_mask
 from vsreid_lite import vsreid
 from vsreid_lite.commands.cli import main
-from vsreid_lite.config import PRESETS
+from vsreid_lite.config import PRESETS, ReleaseRules
 from vsreid_lite.flow import write_flo
 from vsreid_lite.networks import weight_files
 from vsreid_lite.video.masks import PALETTE, write_mask
@@ -327,6 +327,12 @@ def test_a_preset_is_run_as_it_is_but_lite_has_the_weights_for_real_video_and_ad
 def test_what_is_adapted_and_how_long_may_be_chosen(clip, tmp_path, monkeypatch, options, weights, adapt, steps):
     config = asked(monkeypatch, *clip, "--output", tmp_path / "out", *options.split())
     assert (config.weights, config.adapt, config.adaptation.steps) == (weights, adapt, steps)
+
+
+def test_any_field_can_be_set_and_goes_before_the_other_options(clip, tmp_path, monkeypatch):
+    options = ["--set", "release.exclusive=true", "--set", "adaptation.steps=2", "--adapt-steps", "9"]
+    config = asked(monkeypatch, *clip, "--output", tmp_path / "out", *options)
+    assert (config.release, config.adaptation.steps) == (ReleaseRules(exclusive=True), 2)
 
 
 def test_options_replace_what_the_preset_says(clip, tmp_path, monkeypatch):

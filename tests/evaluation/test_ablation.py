@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from tests.command_line import FIRST, SECOND, half_written, ship_stubs, tiny_sequence
-from tests.stubs import ListedDetector, ListedScores
+from tests.stubs import ListedDetector, ListedScores, SpyFlow
 from vsreid_lite import vsreid
 from vsreid_lite.config import LITE, AdaptationConfig
 from vsreid_lite.datasets.benchmarks import open_benchmark
 from vsreid_lite.datasets.davis import MASKS, write_benchmark
 from vsreid_lite.evaluation import ablation
-from vsreid_lite.evaluation.ablation import run_ablation, seen_sequences
+from vsreid_lite.evaluation.ablation import Parts, run_ablation, seen_sequences
 from vsreid_lite.evaluation.ladder import ADAPTATION, IMPROVING, adapted, ladder
 from vsreid_lite.evaluation.metrics import Scores, score_sequence
 from vsreid_lite.evaluation.paper import table1
@@ -221,6 +221,41 @@ def test_parts_of_another_flow_are_not_read_back(benchmark, tmp_path, measured, 
     assert len(measured) == 8 and flows[2:] == ["dis-medium"] * 2 and results["flow"] == "dis-medium"
     assert run_ablation(benchmark, ladder(CONFIG, (3, 4)), tmp_path)["flow"] == "dis"
     assert len(measured) == 8
+
+
+class SpyScores:
+    """An N_reid to which all boxes are alike, and which remembers them."""
+
+    def __init__(self):
+        self.asked = []
+
+    def embed(self, frame, boxes):
+        self.asked.append(boxes)
+        return torch.full((len(boxes), 4), 0.5)
+
+
+def both_boxes(frame):
+    return [FIRST, SECOND]
+
+
+def test_parts_of_ones_own_replace_those_of_the_configuration_and_are_named(benchmark, monkeypatch):
+    flow, scores = SpyFlow(), SpyScores()
+    monkeypatch.setattr(ablation, "get_flow", None)
+    own = Parts(flow, both_boxes, scores)
+    results = run_ablation(replace(benchmark, names=("bees",)), ladder(CONFIG, (3, 4)), parts=own)
+    assert {(1, 0), (2, 1), (3, 2)} <= set(flow.asked)
+    assert [FIRST] in scores.asked and [FIRST, SECOND] in scores.asked  # the template, the candidates of a frame
+    assert (results["flow"], results["detector"], results["identification"]) == ("SpyFlow", "both_boxes", "SpyScores")
+    assert [entry["file"] for entry in results["training"]] == ["lite-propagation"]
+    assert results["rows"][3]["global-mean"] > 0.7
+
+
+def test_results_with_parts_of_ones_own_are_not_kept(benchmark, tmp_path, measured):
+    with pytest.raises(ValueError, match="out: results with parts of one's own are not kept; leave the folder out"):
+        run_ablation(benchmark, ladder(CONFIG, (3,)), tmp_path / "out", parts=Parts(flow=SpyFlow()))
+    assert not (tmp_path / "out").exists() and measured == []
+    first, second = (run_ablation(benchmark, ladder(CONFIG, (3,))) for _ in range(2))
+    assert len(measured) == 4 and first["rows"][2]["J-mean"] == second["rows"][2]["J-mean"]
 
 
 def test_the_patch_that_is_stored_with_the_weights_is_that_of_the_rows(benchmark, files, tmp_path):

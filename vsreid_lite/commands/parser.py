@@ -225,6 +225,15 @@ def _add_preset_options(parser: argparse.ArgumentParser, flows: str) -> None:
     parser.add_argument("--flow", type=_name_or_path, metavar="NAME", help=flows)
     parser.add_argument("--detector", type=_name_or_path, metavar="FILE", help="weights of N_det, not the preset's")
     parser.add_argument("--identification", type=_name_or_path, metavar="FILE", help="those of N_reid")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="settings",
+        metavar="NAME=VALUE",
+        help="any field of Config, as release.exclusive=true, matching.rho_reid=0.8 or matching.rho_occ=none; may be "
+        "given several times",
+    )
     _add_network_options(parser, "; random (untrained) for paper and authors")
     parser.set_defaults(weights=None)  # the preset's
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from vsreid_lite.commands.batch import segment_folder
-from vsreid_lite.config import LITE, PRESETS, Config, check_flow_name
+from vsreid_lite.config import LITE, PRESETS, Config, check_flow_name, with_settings
 from vsreid_lite.system.files import natural_key, shipped, writable_folder, write_bytes, write_json, write_text
 from vsreid_lite.system.wording import counted
 from vsreid_lite.system.workers import uninterrupted
@@ -37,6 +37,7 @@ FROM_FILES = (
 )  # from files of earlier runs, looked for before anything is drawn
 FIGURES = (*FROM_FILES, "figure1", "figure2", "figure3", "figure4", "figure5")
 ON_REQUEST = ("street",)  # adapts to a real clip, which takes minutes
+ROW_FIELDS = ("reid", "propagation.use_box", "propagation.use_flow", "propagation.scales")  # of Table 1's rows
 PARTS = {  # of `Result.seconds`, as the closing line of `vsreid segment` names them
     "adaptation": "adaptation",
     "propagation": "initial",
@@ -54,14 +55,14 @@ def segment_video(options: argparse.Namespace) -> None:
     if options.first_mask is not None or options.mask:
         _segment_one(options)
         return
-    config = _checked_config(_real_video_config(options))
+    config = _checked_config(_real_video_config(options), options.settings)
     segment_folder(options, config, _read_files(config), _segment_one)
 
 
 def _segment_one(options: argparse.Namespace) -> bool:
     """Segment one video, write what is asked for, and say how long each part took; False: adaptation was stopped."""
     started = time.perf_counter()
-    config = _checked_config(_real_video_config(options))
+    config = _checked_config(_real_video_config(options), options.settings)
     given = _checked_video(options, config)
     video = given.video
     size = f"{video.shape[1]} x {video.shape[0]}"
@@ -149,7 +150,8 @@ def _measure_line(name: str, measure: Statistics) -> str:
 
 def measure_ablation(options: argparse.Namespace) -> None:
     """`vsreid ablation`: the rows of Table 1 on a benchmark beside the paper's; printed, and written in four forms."""
-    config = _checked_config(_preset_config(options))
+    _refuse_what_rows_set(options.settings)
+    config = _checked_config(_preset_config(options), options.settings)
     output = options.output or Path("runs") / _run_name(options, config)
     files = [output / name for name in ("results.json", "table1.md", "table1.csv", "table1.png")]
     benchmark = _checked_benchmark(options, config, output, files)
@@ -268,6 +270,7 @@ def _run_name(options: argparse.Namespace, config: Config) -> str:
     if options.flow:
         parts.append(Path(options.flow.rpartition(":")[2]).stem)
     parts += [Path(file).stem for file in (options.detector, options.identification) if file]
+    parts += [setting.replace("/", "-") for setting in options.settings]
     return "-".join(part for part in parts if part)
 
 
@@ -330,12 +333,23 @@ def _real_video_config(options: argparse.Namespace) -> Config:
     return replace(config, weights=weights, adapt=adapt, adaptation=adaptation)
 
 
-def _checked_config(config: Config) -> Config:
-    """`config`, whose device, flow and weights are there: a moment's work, before torch is loaded."""
+def _refuse_what_rows_set(settings: Iterable[str]) -> None:
+    """What `ladder` sets in each row of Table 1 cannot be set for all of them."""
+    for setting in settings:
+        if setting.partition("=")[0] in ROW_FIELDS:
+            raise ValueError(f"--set {setting}: the rows of Table 1 differ in it; choose some with --rows")
+
+
+def _checked_config(config: Config, settings: Iterable[str]) -> Config:
+    """`config` with `settings`, whose device, flow and weights are there: a moment's work, before torch is loaded."""
     with uninterrupted():
         from vsreid_lite.networks.weight_files import check_weights
         from vsreid_lite.system.machine import check_device
 
+    try:
+        config = with_settings(config, settings)
+    except ValueError as error:
+        raise ValueError(f"--set {error}") from error
     check_device(config.device)
     check_flow_name(config.flow)
     check_weights(config)

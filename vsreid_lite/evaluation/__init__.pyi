@@ -1,4 +1,4 @@
-from .ablation import seen_sequences
+from .ablation import Parts, run_ablation, seen_sequences
 from .matches import find_matches, judge
 from .metrics import (
     InstanceScores,
@@ -25,6 +25,7 @@ from .summary import Measured, boost_interval, by_sequence, instance_means, summ
 __all__ = [
     "InstanceScores",
     "Measured",
+    "Parts",
     "Scores",
     "Statistics",
     "arithmetic",
@@ -45,6 +46,7 @@ __all__ = [
     "network_rows",
     "one_step_scores",
     "region",
+    "run_ablation",
     "score_frame",
     "score_frames",
     "score_instance",

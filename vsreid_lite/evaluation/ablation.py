@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
@@ -23,13 +24,35 @@ from vsreid_lite.datasets.benchmarks import Benchmark
 from vsreid_lite.evaluation.ladder import Row
 from vsreid_lite.evaluation.metrics import InstanceScores, Scores, score_sequence
 from vsreid_lite.evaluation.summary import Measured, summarise
-from vsreid_lite.flow import flow_file, get_flow
+from vsreid_lite.flow import FlowEstimator, flow_file, get_flow
+from vsreid_lite.networks import Detector, IdentificationNet
 from vsreid_lite.networks.loading import choose_device, network_files
+from vsreid_lite.networks.weight_files import WeightFiles
 from vsreid_lite.system.files import PACKAGE, code_of, fingerprint, write_json
 from vsreid_lite.system.workers import in_processes
 from vsreid_lite.vsreid import prepare
 
 Results = Mapping[tuple[Config, str], Path]  # the file that keeps the result of a configuration on a sequence
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """Parts of one's own in place of those that a configuration names; None: as it says.
+
+    Attributes:
+        flow: F.
+        detector: N_det.
+        identification: N_reid.
+    """
+
+    flow: FlowEstimator | None = None
+    detector: Detector | None = None
+    identification: IdentificationNet | None = None
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """Those of one's own."""
+        return {name: part for name, part in vars(self).items() if part is not None}
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,16 +64,23 @@ class Job:
         sequence: its name.
         network: the configuration that N_mp depends on.
         rows: their configurations, by the file of a result.
+        parts: what is used in place of their flow and networks.
     """
 
     benchmark: Benchmark
     sequence: str
     network: Config
     rows: dict[Path, Config]
+    parts: Parts
 
 
 def run_ablation(
-    benchmark: Benchmark, rows: Sequence[Row], output: Path, workers: int = 1, adapted_rows: Sequence[Row] = ()
+    benchmark: Benchmark,
+    rows: Sequence[Row],
+    output: Path | None = None,
+    workers: int = 1,
+    adapted_rows: Sequence[Row] = (),
+    parts: Parts | None = None,
 ) -> dict[str, object]:
     """Measure the rows of Table 1 on a benchmark.
 
@@ -60,16 +90,38 @@ def run_ablation(
     Args:
         benchmark: what they are measured on.
         rows: as `ladder` makes them.
-        output: the folder of the results.
-        workers: the number of processes.
+        output: the folder of the results; None keeps none.
+        workers: the number of processes; with several, `parts` must be importable, so not from a notebook.
         adapted_rows: as `adapted` makes them; none for no second table.
+        parts: parts of one's own, used in every row.
 
     Returns:
-        The content of the results JSON.
+        The content of the results JSON; a part of one's own stands there by the name of its function or class.
+
+    Raises:
+        ValueError: `parts` and `output`: what an object computes cannot be told, so no result of it can be read back.
     """
+    parts = parts or Parts()
+    if output is None:
+        with tempfile.TemporaryDirectory() as folder:
+            return _ablation(benchmark, rows, Path(folder), workers, adapted_rows, parts)
+    if parts.given:
+        raise ValueError(f"{output}: results with parts of one's own are not kept; leave the folder out")
+    return _ablation(benchmark, rows, output, workers, adapted_rows, parts)
+
+
+def _ablation(
+    benchmark: Benchmark,
+    rows: Sequence[Row],
+    output: Path,
+    workers: int,
+    adapted_rows: Sequence[Row],
+    own: Parts,
+) -> dict[str, object]:
+    """`run_ablation` with a folder."""
     every = [*rows, *adapted_rows]
     results = _results([row.config for row in every if not row.missing], benchmark, output / "parts")
-    jobs = _jobs(results, benchmark)
+    jobs = _jobs(results, benchmark, own)
     missing = sum(len(job.rows) for job in jobs)
     bar = tqdm(total=missing, desc=f"ablation on {benchmark.dataset}", disable=not missing)
     with bar, closing(in_processes(_measure, jobs, workers)) as measured:
@@ -78,7 +130,15 @@ def run_ablation(
                 write_json(path, part)
             bar.update(len(parts))
     table, adapted = ([_measured(row, benchmark, results) for row in some] for some in (rows, adapted_rows))
-    return summarise(benchmark, table, adapted, seen_sequences(benchmark, rows[0].config))
+    summary = summarise(benchmark, table, adapted, seen_sequences(benchmark, rows[0].config))
+    return {**summary, **_replaced(own, summary["training"], network_files(rows[0].config))}
+
+
+def _replaced(own: Parts, training: Any, files: WeightFiles) -> dict[str, object]:
+    """Of the results, what is otherwise with parts of one's own: their names, and no training of what they replace."""
+    names = {name: getattr(part, "__name__", type(part).__name__) for name, part in own.given.items()}
+    unused = {file.stem for name in names if (file := getattr(files, name, None))}
+    return {**names, "training": [entry for entry in training if entry["file"] not in unused]}
 
 
 def seen_sequences(benchmark: Benchmark, config: Config) -> dict[str, list[str]]:
@@ -108,7 +168,7 @@ def _method(code: str, config: Config) -> str:
     return f"{code} {json.dumps(settings)}"
 
 
-def _jobs(results: Results, benchmark: Benchmark) -> list[Job]:
+def _jobs(results: Results, benchmark: Benchmark, own: Parts) -> list[Job]:
     """What is not measured yet, the last rows first: they take longest, and no process shall wait for another's end."""
     jobs: dict[tuple[Config, str], dict[Path, Config]] = {}
     configs = list(dict.fromkeys(config for config, _ in results))
@@ -116,7 +176,7 @@ def _jobs(results: Results, benchmark: Benchmark) -> list[Job]:
         path = results[config, name]
         if not path.is_file():
             jobs.setdefault((_network(config), name), {})[path] = config
-    return [Job(benchmark, name, network, rows) for (network, name), rows in jobs.items()]
+    return [Job(benchmark, name, network, rows, own) for (network, name), rows in jobs.items()]
 
 
 def _network(config: Config) -> Config:
@@ -127,9 +187,11 @@ def _network(config: Config) -> Config:
 def _measure(job: Job) -> list[dict[str, Any]]:
     """The result of each row of a job, in plain values. seconds: of a row alone, making N_mp ready included."""
     video = job.benchmark.load(job.sequence)
-    flow = get_flow(job.network.flow, video.frame_names, choose_device(job.network.device))
+    own = job.parts.given
+    flow = own.pop("flow", None) or get_flow(job.network.flow, video.frame_names, choose_device(job.network.device))
     started = time.perf_counter()
     networks, config = prepare(video, replace(job.network, reid=any(row.reid for row in job.rows.values())))
+    networks = replace(networks, **own)
     ready = time.perf_counter() - started
     parts = []
     for row in job.rows.values():

@@ -35,6 +35,7 @@ CSV_COLUMNS = (
 PAPER_COLUMNS = ("J-mean", "F-mean", "global-mean", "boost", "boost-recomputed", "boost-erratum", "gain")
 RUN_COLUMNS = ("dataset", "split", "scenes", "preset", "weights", "untrained", "detector", "identification", "flow") + (
     "seed",
+    "settings",
 )
 ERRATUM, MISSING = "†", "-"
 UNTRAINED_NOTE = "untrained: random weights, whose numbers mean nothing"
@@ -78,7 +79,8 @@ def format_csv(results: Entry) -> str:
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     names = [name for column in CSV_COLUMNS for name in _expanded(column)]
-    run = [_scenes_of(results) if column == "scenes" else results.get(column) for column in RUN_COLUMNS]
+    lists = {"scenes": _scenes_of(results), "settings": " ".join(results.get("settings", ()))}
+    run = [lists[column] if column in lists else results.get(column) for column in RUN_COLUMNS]
     writer.writerow(["adapted", *names, *(f"paper-{column}" for column in PAPER_COLUMNS), *RUN_COLUMNS])
     for adapted, rows in (("no", results["rows"]), ("yes", results["adapted-rows"])):
         for row in rows:
@@ -98,6 +100,7 @@ def describe_run(results: Entry) -> str:
         f"weights {results['weights'] or 'of the release'}",
         *(f"{part} {results[part]}" for part in ("detector", "identification") if results.get(part)),
         "" if flow in (None, preset.flow) else f"flow {flow}",
+        *results.get("settings", ()),
         "untrained" if results.get("untrained") else "",
     ]
     return ", ".join(word for word in words if word)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import bootstrap, t
 
 from vsreid_lite import __version__
+from vsreid_lite.config import changed_settings
 from vsreid_lite.datasets.benchmarks import Benchmark
 from vsreid_lite.evaluation.ladder import PRINTED_ROWS, Row, training_budget
 from vsreid_lite.evaluation.metrics import InstanceScores, Scores
@@ -23,6 +24,7 @@ SCORES = ("J-mean", "F-mean", "J", "F", "global-mean", "global-mean-interval", "
     "sequences",
     "instances",
 )
+SETTINGS = ("propagation.enlarge", "propagation.patch", "propagation.autocast", "matching.", "release.", "adaptation.")
 BOOST = ("boost", "boost-over", "interval", "t-interval", "excludes-zero", "sign-agrees")
 Seen = Mapping[str, list[str]]  # real sequences inside a sequence that the weights have seen in training
 
@@ -65,6 +67,7 @@ def summarise(benchmark: Benchmark, rows: list[Measured], adapted: list[Measured
         "identification": config.identification_weights,
         "flow": config.flow,
         "seed": config.seed,
+        "settings": [one for one in changed_settings(config) if one.startswith(SETTINGS)],
         "version": __version__,
         "seen-in-training": dict(seen),
         "rows": _entries(rows, seen),
