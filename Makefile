@@ -12,7 +12,7 @@ help:
 	@echo "make lab         JupyterLab on the notebooks"
 	@echo "make figures     figures/: the paper's figures and tables with our data, PNG and SVG"
 	@echo "make site        the executed notebooks as pages, to read without Jupyter or network: build/site/index.html"
-	@echo "make weights     every shipped weight file again, from ImageNet's, into runs/weights (7 GB): 2.5 hours on 2 cores, and"
+	@echo "make weights     every shipped weight file again, from ImageNet's, into runs/weights (10 GB): 3.7 hours on 2 cores, and"
 	@echo "                 the choice of the settings of lite comes on top"
 	@echo "make benchmark   speed and memory, as tables"
 	@echo "make setup       only .venv, from requirements.lock (the others do it when needed)"

@@ -96,7 +96,7 @@ class AdaptationConfig:
     """
 
     steps: int | None = None  # for each instance
-    patch: int | None = None  # the side that it learns from, in pixels; where none is stored that of `PropagationConfig`
+    patch: int | None = None  # the side that it learns from; where none is stored, that of `PropagationConfig`
     batch: int = 4
     learning_rate: float | None = None
     recompositions: int = 40

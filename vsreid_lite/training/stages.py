@@ -172,13 +172,14 @@ _identification = partial(
 _FIRST: dict[str, Any] = {"plan": Plan(700, 4e-4), "mixture": STILLS, "published": _lite_start("rgb.backbone")}
 _BRANCH: dict[str, Any] = {"plan": Plan(800, 4e-4)}
 _LAST: dict[str, Any] = {"plan": Plan(1000, 4e-4), "mixture": DRIFTED, "own_guides": 2}
-# The set lite-real goes on with collages of real stills, and then with real video as well: 940 steps for each stream of
-# rows 2 to 5, 400 for row 1. N_det learns from pictures whose instances are all annotated, which those of DAVIS 2016
-# are not.
+# The set lite-real goes on with collages of real stills, first small patches, then large ones, and at last with real
+# video: 1,840 steps for each stream of rows 2 to 5, 400 for row 1. N_det learns from pictures whose instances are all
+# annotated, which those of DAVIS 2016 are not.
 _COLLAGES: dict[str, Any] = {"mini": 60, "footage": 120, "collages": 480}
 _VIDEO: dict[str, Any] = {"mini": 60, "footage": 60, "collages": 240, "real": 300}
-_GUIDES: dict[str, Any] = {"mixture": DRIFTED, "own_guides": 2, "patches": (128, 160)}
-_LAST_REAL: dict[str, Any] = {"plan": Plan(240, 3e-4), **_VIDEO, **_GUIDES}
+_SMALL: dict[str, Any] = {"mixture": DRIFTED, "own_guides": 2, "patches": (128, 160)}
+_LARGE: dict[str, Any] = {**_SMALL, "patches": (160, 192)}
+_LAST_REAL: dict[str, Any] = {"plan": Plan(240, 3e-4), **_VIDEO, **_LARGE}
 _REAL_PACE = {"steps": 70, "learning_rate": 1e-3}  # of adaptation
 _REAL_SETTINGS = {"rho_reid": 0.7, "rho_occ": 0.3, "scales": [1.0, 1.25], "adaptation": _REAL_PACE}
 
@@ -197,14 +198,15 @@ STAGES: dict[str, Stage] = {
     "lite-detector": _detector(plan=Plan(800, 4e-4), published=_lite_start("rcnn.backbone.backbone"), minutes=5),
     "lite-identification": _identification(plan=Plan(2000, 4e-4), published=_lite_start("backbone"), minutes=15),
     "lite-real-collages": _two_streams(
-        plan=Plan(700, 4e-4), **_COLLAGES, **_GUIDES, start="lite-propagation", minutes=32
+        plan=Plan(700, 4e-4), **_COLLAGES, **_SMALL, start="lite-propagation", minutes=32
     ),
-    "lite-real-propagation": _two_streams(
-        **_LAST_REAL, start="lite-real-collages", minutes=11, settings=_REAL_SETTINGS
+    "lite-real-large": _two_streams(
+        plan=Plan(900, 3e-4), mini=30, footage=60, collages=720, **_LARGE, start="lite-real-collages", minutes=60
     ),
-    "lite-real-box": _rgb(**_LAST_REAL, start="lite-real-collages", minutes=6),
+    "lite-real-propagation": _two_streams(**_LAST_REAL, start="lite-real-large", minutes=16, settings=_REAL_SETTINGS),
+    "lite-real-box": _rgb(**_LAST_REAL, start="lite-real-large", minutes=8),
     "lite-real-baseline": _rgb(
-        plan=Plan(400, 3e-4), **_VIDEO, **_GUIDES, start="lite-baseline", use_box=False, minutes=8
+        plan=Plan(400, 3e-4), **_VIDEO, **_SMALL, start="lite-baseline", use_box=False, minutes=8
     ),
     "lite-real-detector": _detector(plan=Plan(800, 3e-4), **_COLLAGES, start="lite-detector", minutes=15),
     "lite-real-identification": _identification(
