@@ -130,13 +130,13 @@ def seconds_taken(notebook: nbformat.NotebookNode) -> float:
     return float(notebook.cells[-1].outputs[0].text.splitlines()[0])
 
 
-def definitions(notebook: nbformat.NotebookNode) -> list[str]:
-    """What is defined where nothing may be: outside of a cell tagged taught, in a second one, or beside the first."""
-    taught, found = False, []
+def definitions(notebook: nbformat.NotebookNode, most: int = 1) -> list[str]:
+    """What is defined where nothing may be: outside of `most` cells tagged taught, or second in one of them."""
+    taught, found = 0, []
     for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
         names = re.findall(r"^\s*(?:def|class|async def) (\w+)", cell.source, re.MULTILINE)
-        allowed = "taught" in cell.metadata.get("tags", []) and not taught
-        taught, found = taught or allowed, found + names[int(allowed) :]
+        allowed = "taught" in cell.metadata.get("tags", []) and taught < most
+        taught, found = taught + allowed, found + names[int(allowed) :]
     return found
 
 

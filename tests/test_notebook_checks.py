@@ -70,6 +70,13 @@ def test_a_definition_beyond_the_taught_one_is_found(tmp_path, sources, taught, 
     assert definitions(notebook) == found
 
 
+def test_where_several_cells_may_define_each_defines_one_thing(tmp_path):
+    notebook = nbformat.read(make_notebook(tmp_path, "def W(P): pass", "def V(P): pass", "n"), as_version=4)
+    for cell in notebook.cells[2:]:
+        cell.metadata["tags"] = ["taught"]
+    assert definitions(notebook, 2) == [] and definitions(notebook) == ["V"]
+
+
 @pytest.mark.parametrize("widget", [WIDGETS[0], "interact"])
 def test_a_widget_before_any_picture_is_found(tmp_path, widget):
     early = [f"from vsreid_lite.widgets import {widget}", f"plot_{widget}(n)", f"{widget}(n)", "show(n)"]

@@ -231,9 +231,9 @@ def test_the_notebooks_and_their_solutions_are_copied_and_nothing_else(tmp_path,
     for folder in (tmp_path / "new" / "course", tmp_path / "empty"):
         (tmp_path / "empty").mkdir(exist_ok=True)
         assert main(["notebooks", str(folder)]) == 0
-        assert contents(folder) == contents(NOTEBOOKS) and len(contents(folder)) == 21
+        assert contents(folder) == contents(NOTEBOOKS) and len(contents(folder)) == 22
         assert {path.suffix for path in folder.rglob("*") if path.is_file()} == {".ipynb"}
-        assert capsys.readouterr().out == f"21 notebooks: {folder}; to open them: jupyter lab {folder}\n"
+        assert capsys.readouterr().out == f"22 notebooks: {folder}; to open them: jupyter lab {folder}\n"
 
 
 def test_notebooks_are_never_copied_over_anything(tmp_path, capfd):
