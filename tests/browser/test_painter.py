@@ -134,7 +134,7 @@ def test_in_jupyterlab_grabcut_trims_a_box_and_the_masks_of_two_frames_are_saved
     hand.box((38, 14), (72, 46))
     hand.press("GrabCut")
     expect(hand.line).not_to_contain_text("1088 pixels")
-    hand.frame.press("ArrowRight")
+    hand.frame.fill("1")
     hand.says("frame 1,")
     hand.click((10, 10), (40, 10), (10, 40))
     hand.view.press("Enter")
