@@ -26,7 +26,7 @@ NUMBER = re.compile(r"(?<![\w.,-])(?:\d{1,3}(?:,\d{3})+|\d+\.\d+|\d{3,})(?![\d,.
 NOT_READ = re.compile(r"^>.*$|`[^`]*`|(?:[Ss]ections?|Sec\.) (?:\d\.\d|,|\s|and)+|DAVIS \d{4}|ResNet-\d+", re.MULTILINE)
 
 MASKTRACK = (74.8, 73.3, 72.4, 69.9, 57.6, 17.1, 20_000)  # Perazzi et al. 2017: mean IoU of its ablation, steps
-CITED = (2017, 2018, 480)  # years of Perazzi et al. and of DyeNet, rows of DAVIS's frames
+CITED = (2003, 2017, 2018, 480)  # years of Farnebäck, of Perazzi et al. and of DyeNet, rows of DAVIS's frames
 WORKED = (0.45, 0.55, 0.30)  # two maps and their background in notebook 07
 MINI = (320, 192, 256)  # width and height of its frames; the frames from which the official decay is wrong
 

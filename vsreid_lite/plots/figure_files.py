@@ -32,7 +32,7 @@ def small_png(figure: Figure, dpi: int = DPI) -> bytes:
     buffer, small, alternative = BytesIO(), BytesIO(), PngInfo()
     figure.savefig(buffer, format="png", dpi=dpi)
     alternative.add_itxt("Description", str(figure.get_label()))
-    coloured = any(np.ndim(image.get_array()) == 3 for axes in figure.axes for image in axes.images)
+    coloured = any(np.asarray(image.get_array()).ndim == 3 for axes in figure.axes for image in axes.images)
     drawn = Image.open(buffer).convert("RGB")
     (drawn if coloured else drawn.quantize()).save(small, format="PNG", optimize=True, pnginfo=alternative)
     return small.getvalue()

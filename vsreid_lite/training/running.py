@@ -157,7 +157,7 @@ def _provenance(stage: Stage, request: Request, start: Provenance | None, steps:
         seed=request.seed,
         steps=steps,
         sequences=tuple(sorted(seen)),
-        settings={**stage.settings, **({"patch": max(stage.patches)} if len(stage.patches) > 1 else {})},
+        settings={**({"patch": max(stage.patches)} if len(stage.patches) > 1 else {}), **stage.settings},
         start=(*start.start, start.command) if start else (),
         start_steps=(*start.start_steps, start.steps) if start else (),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from anywidget import AnyWidget
 from vsreid_lite.video.masks import Frame, Mask
 from vsreid_lite.widgets.painting import MaskFile, grab_cut
 from vsreid_lite.widgets.shell import SpokenBox
+
+Answer = tuple[dict[str, Any], list[bytes]]  # values, and the buffers beside them
 
 HERE = Path(__file__).parent
 PAINTER, WIDGET, STYLE = (
@@ -34,6 +36,7 @@ class Canvas(AnyWidget):
         super().__init__()
         self.frames, self.label, self.shapes = frames, label, dict[str, list[Any]]()
         self.masks, self.trouble = dict[int, Mask](), ""
+        self._steps: dict[str, Callable[..., Answer]]
         self._steps = {"start": self._start, "frame": self._frame, "grab_cut": self._grab_cut, "keep": self._keep}
         self.on_msg(self._answer)
 
@@ -44,14 +47,14 @@ class Canvas(AnyWidget):
             answer, buffers = {"error": str(error)}, []
         self.send({"id": question["id"], **answer}, buffers)
 
-    def _start(self) -> tuple[dict[str, Any], list[bytes]]:
+    def _start(self) -> Answer:
         """What a view begins with; a second view shows what was drawn in the first."""
         return {"count": len(self.frames), "label": self.label, "shapes": self.shapes}, []
 
-    def _frame(self, at: int) -> tuple[dict[str, Any], list[bytes]]:
+    def _frame(self, at: int) -> Answer:
         return {}, [cv2.imencode(".png", np.asarray(self.frames[at])[..., ::-1])[1].tobytes()]
 
-    def _grab_cut(self, at: int, runs: list[int]) -> tuple[dict[str, Any], list[bytes]]:
+    def _grab_cut(self, at: int, runs: list[int]) -> Answer:
         """The runs of what GrabCut keeps of a shape."""
         frame = self.frames[at]
         shape = from_runs(runs, frame.shape) > 0
@@ -59,9 +62,7 @@ class Canvas(AnyWidget):
             raise ValueError("GrabCut: the shape has no pixel; move its corners apart")
         return {"runs": to_runs(grab_cut(frame, shape).astype(np.uint8))}, []
 
-    def _keep(
-        self, shapes: dict[str, list[Any]], runs: list[tuple[int, list[int]]], trouble: str
-    ) -> tuple[dict[str, Any], list[bytes]]:
+    def _keep(self, shapes: dict[str, list[Any]], runs: list[tuple[int, list[int]]], trouble: str) -> Answer:
         self.shapes, self.trouble = shapes, trouble
         self.masks = {at: from_runs(labels, self.frames[at].shape) for at, labels in runs}
         return {}, []
