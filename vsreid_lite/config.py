@@ -203,6 +203,7 @@ RANGES = {  # of numbers that have one, both ends included
     "release.passes": (1, math.inf),
     "release.joint_passes": (0, math.inf),
     "adaptation.steps": (1, math.inf),
+    "adaptation.patch": (1, math.inf),
     "adaptation.batch": (1, math.inf),
     "adaptation.learning_rate": (0, math.inf),
     "adaptation.recompositions": (1, math.inf),
