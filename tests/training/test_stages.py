@@ -180,9 +180,9 @@ def test_the_flow_stage_leaves_the_rgb_stream_as_it_is_and_the_joint_stage_train
 def test_a_stage_of_one_stream_goes_on_with_the_rgb_stream_of_two(store, tmp_path, monkeypatch):
     run(store, tmp_path, "lite-stills", "lite-rgb", "lite-flow", "lite-propagation")
     material = tmp_path / "voc", tmp_path / "stamps"
-    collages = request(tmp_path, "lite-real-collages", material=material)
-    run_stage("lite-real-collages", collages, store=store)
-    both = loaded(tmp_path, "lite-real-collages", narrow())
+    for name in ("lite-real-collages", "lite-real-large"):
+        run_stage(name, request(tmp_path, name, material=material), store=store)
+    both = loaded(tmp_path, "lite-real-large", narrow())
     box = request(tmp_path, "lite-real-box", root=tmp_path, sequences=("dog",), material=material)
     network, _ = running._start(STAGES["lite-real-box"], box)
     assert network.flow is None
