@@ -3,15 +3,16 @@
 PYTHON ?= python3
 STAMP := .venv/.installed
 
-.PHONY: help setup reproduce test test-browser chromium lab figures site weights benchmark clean
+.PHONY: help setup reproduce test test-browser chromium lab figures site slides weights benchmark clean
 
 help:
-	@echo "make reproduce   everything: the notebooks in order, build/site, Table 1 (runs/mini-lite), figures/; prints Table 1"
+	@echo "make reproduce   everything, below build and runs: the notebooks as pages, Table 1, the figures; prints Table 1"
 	@echo "make test        lint, types and all tests but those of the next line"
 	@echo "make test-browser JupyterLab and the site in headless Chromium, which is installed where it is missing (root)"
 	@echo "make lab         JupyterLab on the notebooks"
-	@echo "make figures     figures/: the paper's figures and tables with our data, PNG and SVG"
+	@echo "make figures     copies the figures of make reproduce to figures/, where the README finds them"
 	@echo "make site        the executed notebooks as pages, to read without Jupyter or network: build/site/index.html"
+	@echo "make slides      build/slides.html: pictures of the notebooks to project, or to print as PDF"
 	@echo "make weights     every shipped weight file again, from ImageNet's, into runs/weights (10 GB): 3.7 hours on 2 cores, and"
 	@echo "                 the choice of the settings of lite comes on top"
 	@echo "make benchmark   speed and memory, as tables"
@@ -32,11 +33,11 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $@
 
 reproduce: $(STAMP)
-	.venv/bin/python -m tools.site --figures figures
+	.venv/bin/python -m tools.site --figures build/figures
 	.venv/bin/vsreid ablation --dataset mini
-	.venv/bin/vsreid figures
+	.venv/bin/vsreid figures --output build/figures
 	@cat runs/mini-lite/table1.md
-	@echo "The notebooks to read: build/site/index.html. The figures: figures."
+	@echo "The notebooks to read: build/site/index.html. The figures: build/figures."
 
 # Two test processes of one thread each: the second core is worth more there than inside torch. nbval runs the notebooks
 # as they are stored; tests/test_notebooks.py runs them with other parameters.
@@ -60,13 +61,17 @@ chromium:
 lab: $(STAMP)
 	.venv/bin/jupyter lab notebooks
 
-# The tables come from the results of `make reproduce`; the README's first picture from a notebook.
-figures: $(STAMP)
-	.venv/bin/vsreid figures
-	.venv/bin/python notebooks/refresh.py 00_start_here
+# What the last `make reproduce` drew, into the files that are kept with the project.
+figures:
+	@test -f build/figures/table1.png || { echo "build/figures has no figures: make reproduce"; exit 2; }
+	cp build/figures/*.png build/figures/*.svg figures
+
+# From the notebooks as they are stored.
+slides: $(STAMP)
+	.venv/bin/python -m tools.site.slides
 
 # Side by side, a thread each. The runs are in build/site/runs, what is stored in notebooks/ stays as it is.
-site reproduce figures: export OMP_NUM_THREADS := 1
+site reproduce: export OMP_NUM_THREADS := 1
 site: $(STAMP)
 	.venv/bin/python -m tools.site
 

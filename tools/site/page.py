@@ -36,6 +36,28 @@ class Page:
     words: str
 
 
+@dataclass(frozen=True)
+class Slide:
+    """A picture for a lecture: the name of its notebook, the heading above it as HTML, its data address and words."""
+
+    notebook: str
+    heading: str
+    picture: str
+    words: str
+
+
+def slides_of(notebook: NotebookNode, name: str) -> list[Slide]:
+    """A slide for each cell of an executed notebook that has the tag `slide` and a picture."""
+    found, heading = [], ""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            headings = re.findall(r"^#+ (?:\d+\. )?(.+)$", cell.source, re.MULTILINE)
+            heading = headings[-1] if headings else heading
+        elif "slide" in cell.metadata.get("tags", []) and any(_first_picture([cell])):
+            found.append(Slide(name, _inline(heading), *_first_picture([cell])))
+    return found
+
+
 def make_page(name: str, notebook: NotebookNode, films: Mapping[str, str]) -> Page:
     """The page of an executed notebook.
 
