@@ -92,7 +92,7 @@ PRINTED = ReleaseRules()  # the paper's own algorithms
 class AdaptationConfig:
     """Online adaptation: N_mp fine-tuned on the given masks (Lucid Dreaming, MaskTrack).
 
-    Steps, a learning rate or a patch of None are those that are stored with the weights.
+    Steps, a learning rate, a patch or a share of None are those that are stored with the weights.
     """
 
     steps: int | None = None  # for each instance
@@ -101,6 +101,7 @@ class AdaptationConfig:
     learning_rate: float | None = None
     recompositions: int = 40
     hard_guides: float = 0.5  # share of the guides corrupted hard
+    kept: float | None = None  # share of the weights before in their mean with the learnt ones (WiSE-FT); else 0
     improvement: float | None = 0.2  # `ReidConfig.improvement` where that is None; None: no such rule
 
     @property
@@ -208,6 +209,7 @@ RANGES = {  # of numbers that have one, both ends included
     "adaptation.learning_rate": (0, math.inf),
     "adaptation.recompositions": (1, math.inf),
     "adaptation.hard_guides": (0, 1),
+    "adaptation.kept": (0, 1),
 }
 
 

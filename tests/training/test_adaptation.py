@@ -56,6 +56,18 @@ def test_adaptation_learns_the_first_frame_and_changes_only_its_copy(sequence):
     assert first_frame_overlap(adapted, sequence) > first_frame_overlap(network, sequence) + 0.1
 
 
+def test_a_share_of_the_weights_before_is_kept_in_the_mean_with_the_learnt_ones(one):
+    network, quick = lite_streams().eval(), replace(SHORT, steps=2, batch=1, recompositions=2)
+    all_of, half, none = (
+        dict(adapt(network, one, replace(quick, kept=share), PropagationConfig(64))[0].named_parameters())
+        for share in (1.0, 0.5, None)
+    )
+    before = dict(network.named_parameters())
+    assert all(torch.equal(all_of[name], before[name]) for name in before)
+    assert not all(torch.equal(none[name], before[name]) for name in before)
+    assert all(torch.allclose(half[name], (none[name] + before[name]) / 2, atol=1e-7) for name in before)
+
+
 def test_what_is_prepared_for_a_sequence_is_folded_when_it_has_learnt(sequence):
     config = Config(device="cpu", reid=False, adapt=True, adaptation=replace(SHORT, steps=1, batch=1))
     network = prepare(sequence, config)[0].propagation

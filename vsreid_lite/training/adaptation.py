@@ -44,7 +44,8 @@ def adapt(
 
     Both streams learn in every third step, the RGB stream alone in the others. Batch normalisation keeps its
     statistics: one frame is no population. The motions of the recompositions are those of `dis-tuned`, whatever the
-    flow of the run.
+    flow of the run. In the end each weight is a mean of what was learnt and what was before (`config.kept`; Wortsman et
+    al., "Robust fine-tuning of zero-shot models", 2022).
 
     Args:
         network: N_mp.
@@ -67,7 +68,11 @@ def adapt(
         warnings.warn(f"{video.name}: {largest} pixels are too small to adapt to", stacklevel=2)
         return adapted, False
     propagation = replace(propagation, patch=config.patch or propagation.patch)
-    return adapted, _learn(adapted, _batches(video, config, propagation, seed), video, config, progress)
+    stopped = _learn(adapted, _batches(video, config, propagation, seed), video, config, progress)
+    with torch.no_grad():
+        for learnt, before in zip(adapted.parameters(), network.parameters(), strict=True):
+            learnt.lerp_(before, config.kept or 0.0)
+    return adapted, stopped
 
 
 def _learn(

@@ -180,7 +180,7 @@ _VIDEO: dict[str, Any] = {"mini": 60, "footage": 60, "collages": 240, "real": 30
 _SMALL: dict[str, Any] = {"mixture": DRIFTED, "own_guides": 2, "patches": (128, 160)}
 _LARGE: dict[str, Any] = {**_SMALL, "patches": (160, 192)}
 _LAST_REAL: dict[str, Any] = {"plan": Plan(240, 3e-4), **_VIDEO, **_LARGE}
-_REAL_PACE = {"steps": 40, "learning_rate": 1e-3, "patch": 192}  # of adaptation
+_REAL_PACE = {"steps": 40, "learning_rate": 1e-3, "patch": 192, "kept": 0.25}  # of adaptation
 _REAL_SETTINGS = {"rho_reid": 0.7, "rho_occ": 0.3, "scales": [1.0, 1.25], "adaptation": _REAL_PACE, "patch": 224}
 
 # Minutes on 2 cores of an AMD EPYC. N_mp of lite: half of those in the logs of data/training, since two stages were
