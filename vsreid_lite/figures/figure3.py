@@ -26,7 +26,7 @@ SHAPE, RADIUS = (8, 8), 1
 CENTRES = ((3, 2), (4, 2), (5, 2), (2, 5), (3, 5), (4, 5))  # one pixel to the right; it jumps after the third frame
 FOLLOWED = 0.75  # of a step, by the flow, which is a little short; of the jump, nothing
 GROUND, COLOUR = (150, 160, 150), (70, 60, 140)
-CANDIDATES = (Box(2, 3, 7, 8), Box(3, 0, 8, 5))  # around the disc, loosely: IoU below rho_occ; and where it was lost
+CANDIDATES = (Box(2, 3, 7, 8), Box(3, 0, 8, 4))  # around the disc, loosely: IoU below rho_occ; and where it was lost
 ROUNDS = 3  # as printed, the loop would go on for ever
 CONFIG = Config(device="cpu", propagation=PropagationConfig(patch=5, enlarge=1 / 3), matching=ReidConfig(0.7, 0.5))
 HEIGHT, LEFT = 4.65, 1.3  # inches: the figure, and the names at the left

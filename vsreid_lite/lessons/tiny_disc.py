@@ -88,7 +88,7 @@ def plot_numbers(grids: Mapping[str, ArrayLike | Drawn], title: str = "") -> Fig
 def _draw(axes: Axes, name: str, grid: Drawn) -> None:
     values = np.asarray(grid.values)
     H, W = values.shape
-    axes.imshow(values, cmap="Blues", vmin=0, vmax=1.6)
+    axes.imshow(values, cmap="Blues", vmin=0, vmax=1.6 * max(values.max(), 1))
     for y, x in np.ndindex(H, W):
         ink = "0.65" if values[y, x] == 0 else "black"
         axes.text(x, y, f"{values[y, x]:g}", fontsize=7, color=ink, ha="center", va="center")
