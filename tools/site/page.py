@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
+from typing import Any
 
 from jinja2 import pass_context
 from jinja2.runtime import Context
@@ -86,9 +89,22 @@ def _first_picture(cells: list[NotebookNode]) -> tuple[str, str]:
     return "", ""
 
 
+def make_document(path: Path) -> tuple[str, str]:
+    """Title and body of a document of docs/: its pictures inside, its headings with the ids that GitHub gives them."""
+    text = path.read_text(encoding="utf-8")
+    body = re.sub(r'(<h\d id=")([^"]*)', lambda m: m[1] + re.sub(r"[^\w-]", "", m[2].lower()), _markdown(text))
+    body = re.sub(r'src="(.*?\.png)"', lambda m: f'src="{_png_address(path.parent / m[1])}"', body)
+    return _inline(text.splitlines()[0][2:]), _links_to_pages(body)
+
+
+def _png_address(path: Path) -> str:
+    return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"
+
+
 def _links_to_pages(body: str) -> str:
-    """Links to notebooks of the same folder lead to their pages."""
-    return re.sub(r'href="([\w-]+)\.ipynb(#[^"]*)?"', r'href="\1.html\2"', body)
+    """Links to notebooks and documents lead to their pages; those to other files, which have none, are plain words."""
+    body = re.sub(r'href="(?:\.\./(?:docs|notebooks)/)?([\w-]+)\.(?:ipynb|md)(#[^"]*)?"', r'href="\1.html\2"', body)
+    return re.sub(r'<a href="\.\./[^"]*">(.*?)</a>', r"\1", body)
 
 
 def to_mathml(latex: str, display: str = "inline") -> str:
@@ -106,7 +122,11 @@ def to_mathml(latex: str, display: str = "inline") -> str:
 
 
 class _Renderer(IPythonRenderer):
-    """Markdown to HTML, mathematics to MathML."""
+    """Markdown to HTML, mathematics to MathML, headings with the ids that JupyterLab gives them."""
+
+    def heading(self, text: str, level: int, **attrs: dict[str, Any]) -> str:
+        name = re.sub(r"<[^>]+>", "", text).replace(" ", "-")
+        return f'<h{level} id="{name}">{text}</h{level}>\n'
 
     def block_math(self, body: str) -> str:
         return to_mathml(body, "block")

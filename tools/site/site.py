@@ -12,7 +12,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from tools.site.execution import execute
-from tools.site.page import Page, make_page, wrap
+from tools.site.page import Page, make_document, make_page, wrap
 from tools.site.painter import NAME, painter_page
 from tools.site.painter import TITLE as PAINTER
 from vsreid_lite.system.files import write_text
@@ -22,11 +22,12 @@ TITLE = "VS-ReID, notebook by notebook"
 INTRODUCTION = """<p><em>Video Object Segmentation with Re-identification</em>, rebuilt step by step. These are the
 executed notebooks; nothing needs to be installed to read them. Pictures with a slider move here too, everything else in
 JupyterLab (<code>make lab</code>). To paint the masks of your own video: <a href="painter.html">the painter</a>.</p>"""
+DOCUMENTS = Path(__file__).resolve().parents[2] / "docs"
 THUMBNAIL = (640, 360)  # pixels, at most
 
 
 def write_site(notebooks: list[Path], folder: Path, figures: Path | None = None, workers: int = 1) -> None:
-    """Run the notebooks, in this order, and write `folder`/index.html, a page for each, and the painter.
+    """Run the notebooks, in this order, and write `folder`/index.html, a page for each, the painter and the documents.
 
     The runs themselves are left in `folder`/runs.
 
@@ -46,6 +47,7 @@ def write_site(notebooks: list[Path], folder: Path, figures: Path | None = None,
     runs = in_processes(run, notebooks, workers)
     pages = dict(tqdm(runs, "notebooks, about 40 s each", len(notebooks), unit="notebook"))
     write_pages([pages[path] for path in notebooks], folder)
+    write_documents(folder)
 
 
 def _run(path: Path, folder: Path, figures: Path | None) -> Page:
@@ -63,6 +65,13 @@ def write_pages(pages: list[Page], folder: Path) -> None:
     cards = "\n".join(_card(page) for page in pages)
     index = f'<h1>{TITLE}</h1>\n{INTRODUCTION}\n<ul class="cards">\n{cards}\n</ul>'
     write_text(folder / "index.html", wrap(TITLE, index))
+
+
+def write_documents(folder: Path) -> None:
+    """Write the documents of docs/, to which the notebooks link, as pages of `folder`."""
+    for path in sorted(DOCUMENTS.glob("*.md")):
+        title, body = make_document(path)
+        write_text(folder / f"{path.stem}.html", wrap(title, body, _link("index", "All notebooks")))
 
 
 def _link(name: str, words: str) -> str:
