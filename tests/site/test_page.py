@@ -98,6 +98,8 @@ def test_the_notebooks_as_stored_make_pages_that_fetch_nothing(path):
     assert not FETCHED.search(re.sub(r"base64,[^\"]+", "", whole))
     assert "$" not in re.sub(r"<pre.*?</pre>|<code.*?</code>|<script.*?</script>", "", made.body, flags=re.DOTALL)
     assert made.summary and made.picture and made.words
+    targets = set(re.findall(r' id="([^"]*)"', made.body))
+    assert {html.unescape(unquote(link)) for link in re.findall(r'href="#([^"]*)"', made.body)} <= targets
 
 
 def test_the_index_has_all_pages_in_order_each_with_its_picture_and_they_lead_to_one_another(tmp_path):
@@ -131,13 +133,6 @@ def test_headings_have_the_ids_to_which_contents_link_and_those_of_documents_as_
         text = path.read_text(encoding="utf-8")
         assert not FETCHED.search(re.sub(r"base64,[^\"]+", "", text)), path.name
         assert set(re.findall(r'href="([\w-]+\.html)', text)) <= {f.name for f in tmp_path.iterdir()} | {"index.html"}
-
-
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_links_within_a_page_lead_somewhere(path):
-    body = make_page(path.stem, nbformat.read(path, as_version=4), {}).body
-    targets = set(re.findall(r' id="([^"]*)"', body))
-    assert {html.unescape(unquote(link)) for link in re.findall(r'href="#([^"]*)"', body)} <= targets
 
 
 def test_links_to_notebooks_lead_to_their_pages_and_titles_of_files_are_plain():

@@ -44,15 +44,10 @@ def run_figure3(repair_r1: bool = True) -> tuple[Video, Result]:
         repair_r1: without it c of the recovered frame is never set; the candidate is still welcome there, and the same
             retrieval comes again, three times here instead of for ever.
     """
-    video = disc_video()
-    return video, segment_as_printed(video, CONFIG, disc_networks(), disc_flow, repair_r1, max_rounds=ROUNDS)
-
-
-def disc_video() -> Video:
-    """Six frames of 8 x 8 pixels with a disc of five, and their true masks."""
     frames = [_frame(centre) for centre in CENTRES]
     masks = [(frame[..., 0] == COLOUR[0]).astype(np.uint8) for frame in frames]
-    return Video("Figure 3", frames, masks[0], annotations=masks)
+    video = Video("Figure 3", frames, masks[0], annotations=masks)
+    return video, segment_as_printed(video, CONFIG, disc_networks(), disc_flow, repair_r1, max_rounds=ROUNDS)
 
 
 def disc_networks() -> Networks:

@@ -25,14 +25,9 @@ Point = tuple[float, float]  # x, y in pixels
 
 @dataclass(frozen=True)
 class TinyExample:
-    """Six frames, one disc, and the library's own run of Algorithm 3 on them.
+    """Six frames with a disc, toys for F and the networks, and the library's run of Algorithm 3 as printed, with R1.
 
-    Attributes:
-        video: the frames, with their true masks.
-        flow: F, which follows three quarters of a step, and no jump.
-        networks: toys for N_mp, N_det and N_reid, a line of arithmetic each.
-        config: patches of 5 x 5 pixels, so that nothing is resized, and the two thresholds.
-        result: `segment_as_printed` with the repair R1, with its maps.
+    Patches have 5 x 5 pixels, so that nothing is resized.
     """
 
     video: Video
@@ -50,13 +45,7 @@ def tiny_example() -> TinyExample:
 
 @dataclass(frozen=True)
 class Drawn:
-    """Numbers of a grid, and what is drawn over them.
-
-    Attributes:
-        values: (H, W).
-        boxes: in pixels; the first is drawn solid, all others dashed.
-        arrow: from a point to another.
-    """
+    """Numbers of a grid (H, W), and what is drawn over them: boxes, all but the first dashed, and an arrow."""
 
     values: ArrayLike
     boxes: tuple[Box, ...] = ()
@@ -64,24 +53,15 @@ class Drawn:
 
 
 def plot_numbers(grids: Mapping[str, ArrayLike | Drawn], title: str = "") -> Figure:
-    """Small grids by their names, every number written in its pixel; those above 0.5 are darker.
-
-    Args:
-        grids: (H, W) each, alone or with boxes and an arrow.
-        title: of the figure.
-    """
+    """Small grids (H, W) by their names, every number written in its pixel, with what is drawn over them."""
     drawn = {name: grid if isinstance(grid, Drawn) else Drawn(grid) for name, grid in grids.items()}
-    columns = min(len(drawn), COLUMNS)
+    columns, panel = min(len(drawn), COLUMNS), WIDTH / COLUMNS
     rows = -(-len(drawn) // columns)
     words = "; ".join(_in_words(name, grid) for name, grid in drawn.items())
-    panel = WIDTH / COLUMNS
     figure = new_figure(panel * columns, 0.25 + (panel + 0.2) * rows, f"{title or 'Numbers'}: {words}.", "constrained")
     figure.suptitle(title, fontsize=9)
-    axes = figure.subplots(rows, columns, squeeze=False).flat
-    for (name, grid), each in zip(drawn.items(), axes, strict=False):
-        _draw(each, name, grid)
-    for spare in [*figure.axes[len(drawn) :]]:
-        spare.set_axis_off()
+    for n, (name, grid) in enumerate(drawn.items(), 1):
+        _draw(figure.add_subplot(rows, columns, n), name, grid)
     return figure
 
 
@@ -92,11 +72,10 @@ def _draw(axes: Axes, name: str, grid: Drawn) -> None:
     for y, x in np.ndindex(H, W):
         ink = "0.65" if values[y, x] == 0 else "black"
         axes.text(x, y, f"{values[y, x]:g}", fontsize=7, color=ink, ha="center", va="center")
+    axes.hlines(np.arange(0.5, H - 1), -0.5, W - 0.5, color="0.8", linewidth=0.5)
+    axes.vlines(np.arange(0.5, W - 1), -0.5, H - 0.5, color="0.8", linewidth=0.5)
     axes.set(xticks=range(W), yticks=range(H))
-    axes.set_xticks(np.arange(0.5, W - 1), minor=True)
-    axes.set_yticks(np.arange(0.5, H - 1), minor=True)
-    axes.grid(which="minor", color="0.8", linewidth=0.5)
-    axes.tick_params(which="both", length=0, labelsize=7)
+    axes.tick_params(length=0, labelsize=7)
     for n, box in enumerate(grid.boxes):
         draw_box(axes, box, AFTER if n == 0 else BEFORE, style="-" if n == 0 else "--")
     if grid.arrow:
