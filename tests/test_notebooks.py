@@ -175,7 +175,7 @@ def test_a_notebook_explains_more_than_it_computes_in_short_cells(path):
 def test_links_lead_to_headings_of_the_notebook_and_to_files_that_exist(path):
     texts = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown"]
     headings = [heading for text in texts for heading in re.findall(r"^## (.+)$", text, re.MULTILINE)]
-    links = re.findall(r"\]\(([^\s]+)\)(?!\))", "\n".join(texts))
+    links = re.findall(r"\]\(((?:[^\s()]|\([^\s()]*\))+)\)", "\n".join(texts))
     assert len(set(headings)) == len(headings)
     assert {link[1:] for link in links if link[0] == "#"} <= {heading.replace(" ", "-") for heading in headings}
     files = {link.partition("#")[0] for link in links} - {""}
