@@ -22,6 +22,7 @@ from vsreid_lite.widgets import (
     reid_matches,
     warped_maps,
 )
+from vsreid_lite.widgets.shell import as_image
 
 BOXES = (SQUARE, FAR)
 N = 5
@@ -97,6 +98,8 @@ def test_every_control_works_at_the_ends_of_its_range_and_words_change_with_the_
         for place in ends(control):
             control.value = place
             assert not is_error(box) and "data:image/png" in box.picture.value
+            values = {name: other.value for name, other in box.controls.items()}
+            assert box.picture.value == as_image(box.draw(**values)), "axes that serve again leave no trace"
             seen.setdefault(box.text.value, box.picture.value)
     assert len(seen) > 3 and len(set(seen.values())) == len(seen)
     for button in buttons(box).values():
