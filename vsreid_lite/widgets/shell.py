@@ -13,7 +13,21 @@ from typing import Any
 
 import cv2
 import numpy as np
-from ipywidgets import HTML, Button, Dropdown, FloatSlider, HBox, IntSlider, Layout, Play, VBox, Widget, jsdlink, jslink
+from ipywidgets import (
+    HTML,
+    Button,
+    Dropdown,
+    FloatSlider,
+    HBox,
+    IntSlider,
+    Layout,
+    Play,
+    ToggleButtons,
+    VBox,
+    Widget,
+    jsdlink,
+    jslink,
+)
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -174,6 +188,14 @@ def button(name: str, hint: str, click: Callable[[], object]) -> Button:
     made = Button(description=name, tooltip=hint, layout=Layout(width="auto"))
     made.on_click(lambda _: click())
     return made
+
+
+def clickable(name: str, numbers: Sequence[int], click: Callable[[int], object]) -> ToggleButtons:
+    """A row of numbers, each a small button that calls `click` with its place."""
+    options, style = [(str(number), at) for at, number in enumerate(numbers)], {"button_width": "1.9em", **FULL_NAME}
+    row = ToggleButtons(options=options, value=None, description=name, tooltip=name, style=style)
+    row.observe(lambda change: None if change.new is None else click(change.new), names="value")
+    return row
 
 
 def stepper(of: IntSlider) -> HBox:
