@@ -33,11 +33,16 @@ def main() -> None:
             lambda: evaluate(arguments.reference, copy),
             lambda: benchmark([arguments.reference], [copy], num_processes=1, verbose=False),
         )
-    print(f"machine        {_processor()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
+    print_machine()
     print(f"command        python {' '.join(sys.argv)}")
     print(f"vos-benchmark  {theirs:7.3f} s")
     print(f"vsreid_lite    {ours:7.3f} s")
     print(f"ratio          {theirs / ours:7.2f}")
+
+
+def print_machine() -> None:
+    """One line: processor, cores and load."""
+    print(f"machine        {_processor()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
 
 
 def _best(repeat: int, *calls: Callable[[], object]) -> list[float]:

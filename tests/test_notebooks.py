@@ -172,6 +172,17 @@ def test_a_notebook_explains_more_than_it_computes_in_short_cells(path):
 
 
 @each_notebook
+def test_links_lead_to_headings_of_the_notebook_and_to_files_that_exist(path):
+    texts = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown"]
+    headings = [heading for text in texts for heading in re.findall(r"^## (.+)$", text, re.MULTILINE)]
+    links = re.findall(r"\]\(((?:[^\s()]|\([^\s()]*\))+)\)", "\n".join(texts))
+    assert len(set(headings)) == len(headings)
+    assert {link[1:] for link in links if link[0] == "#"} <= {heading.replace(" ", "-") for heading in headings}
+    files = {link.partition("#")[0] for link in links} - {""}
+    assert [file for file in files if not (file.startswith("https://") or (FOLDER / file).is_file())] == []
+
+
+@each_notebook
 def test_a_notebook_defines_nothing_but_what_it_teaches(path):
     assert definitions(nbformat.read(path, as_version=4), PARTS if path.stem == "11_change_a_part" else 1) == []
 

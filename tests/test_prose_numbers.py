@@ -1,7 +1,7 @@
 """Every number in the prose of a notebook is one that the notebook prints or records, of the paper, or of a constant.
 
-Numbers are decimals and whole numbers of three digits or more. Those in quotes of the paper, in code and in names of
-sections are not looked at.
+Numbers are decimals and whole numbers of three digits or more. Those in quotes of the paper, in code, in names of
+sections and in addresses are not looked at.
 """
 
 import inspect
@@ -23,7 +23,9 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 NETWORKS = (ROOT / "docs" / "networks.md").read_text(encoding="utf-8")  # written by the code and tested
 TABLE = json.loads((Path(__file__).parent / "golden" / "notebooks.json").read_text(encoding="utf-8"))
 NUMBER = re.compile(r"(?<![\w.,-])(?:\d{1,3}(?:,\d{3})+|\d+\.\d+|\d{3,})(?![\d,.]*\d)")
-NOT_READ = re.compile(r"^>.*$|`[^`]*`|(?:[Ss]ections?|Sec\.) (?:\d\.\d|,|\s|and)+|DAVIS \d{4}|ResNet-\d+", re.MULTILINE)
+NOT_READ = re.compile(
+    r"^>.*$|`[^`]*`|\]\([^)]*\)|(?:[Ss]ections?|Sec\.) (?:\d\.\d|,|\s|and)+|DAVIS \d{4}|ResNet-\d+", re.MULTILINE
+)
 
 MASKTRACK = (74.8, 73.3, 72.4, 69.9, 57.6, 17.1, 20_000)  # Perazzi et al. 2017: mean IoU of its ablation, steps
 CITED = (2003, 2017, 2018, 480)  # years of Farnebäck, of Perazzi et al. and of DyeNet, rows of DAVIS's frames

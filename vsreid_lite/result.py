@@ -92,6 +92,14 @@ class Result:
         """
         return merge(self._maps_after(number)[frame], self.labels)
 
+    def start_after(self, number: int, first: Starts) -> Starts:
+        """The checkpoints c_{i,k} (N, K) after round `number`; `first` for the initial propagation, 0."""
+        return self.rounds[number - 1].start if number else first
+
+    def map_after(self, number: int, frame: int, instance: int) -> SparseMap:
+        """P_{i,k} after round `number`, 0 for the initial propagation. Raises ValueError as `mask_after`."""
+        return self._maps_after(number)[frame][instance]
+
     def _maps_after(self, number: int) -> Maps:
         if not self.snapshots:
             raise ValueError("this run kept no probability maps: call segment(..., keep_maps=True)")

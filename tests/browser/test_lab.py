@@ -6,6 +6,7 @@ A cell may take LIMIT seconds, however busy the machine is; alone on two cores a
 import time
 
 import pytest
+from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("kernels_ended")]
 
@@ -82,3 +83,11 @@ def check_change(box, act):
     act()
     box.page.wait_for_function(ANOTHER_PICTURE, arg=[box.element_handle(), before])
     assert box.get_by_role("status").inner_text() != ""
+
+
+def test_contents_lead_to_their_headings(lab, tab):
+    page = tab.open(lab("02_flow_and_warping"))
+    for heading in ("8. The release's warp", "3. One pixel by hand", "What differs, and what comes next"):
+        page.locator(".jp-RenderedMarkdown").get_by_role("link", name=heading, exact=True).first.click()
+        expect(page.locator(".jp-RenderedMarkdown h2", has_text=heading)).to_be_in_viewport()
+        page.locator(".jp-RenderedMarkdown h1").first.scroll_into_view_if_needed()

@@ -1,11 +1,13 @@
 """Pages show every output of a notebook without a kernel, fetch nothing, and refuse what they cannot show."""
 
 import base64
+import html
 import re
 import subprocess
 import sys
 from io import BytesIO
 from pathlib import Path
+from urllib.parse import unquote
 
 import nbformat
 import pytest
@@ -14,10 +16,12 @@ from PIL import Image
 
 from tools.site.__main__ import main
 from tools.site.page import make_page, to_mathml, wrap
-from tools.site.site import TITLE, write_pages, write_site
+from tools.site.site import TITLE, write_documents, write_pages, write_site
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
-FETCHED = re.compile(r"""(?:src|href)=["'](?!data:|#|[\w-]+\.html)|url\(|@import|\bfetch\(|\bimport\(""")
+FETCHED = re.compile(
+    r"""(?:src=|<link[^>]* href=|href=(?!["']https://))["'](?!data:|#|[\w-]+\.html)|url\(|@import|\bfetch\(|\bimport\("""
+)
 
 
 def png(colour="red"):
@@ -94,6 +98,8 @@ def test_the_notebooks_as_stored_make_pages_that_fetch_nothing(path):
     assert not FETCHED.search(re.sub(r"base64,[^\"]+", "", whole))
     assert "$" not in re.sub(r"<pre.*?</pre>|<code.*?</code>|<script.*?</script>", "", made.body, flags=re.DOTALL)
     assert made.summary and made.picture and made.words
+    targets = set(re.findall(r' id="([^"]*)"', made.body))
+    assert {html.unescape(unquote(link)) for link in re.findall(r'href="#([^"]*)"', made.body)} <= targets
 
 
 def test_the_index_has_all_pages_in_order_each_with_its_picture_and_they_lead_to_one_another(tmp_path):
@@ -115,6 +121,18 @@ def page_cells(name):
         new_markdown_cell(f"# Title of {name}\n\nText."),
         new_code_cell("", outputs=[picture(f"picture of {name}")]),
     ]
+
+
+def test_headings_have_the_ids_to_which_contents_link_and_those_of_documents_as_on_github(tmp_path):
+    body = page(opening="# T\n\n[2](#2.-Line-`x`:-why?)\n\n## 2. Line `x`: why?").body
+    assert '<h2 id="2.-Line-x:-why?">2. Line <code>x</code>: why?</h2>' in body
+    write_documents(tmp_path)
+    fidelity = (tmp_path / "fidelity.html").read_text(encoding="utf-8")
+    assert '<h2 id="choices">Choices</h2>' in fidelity and '<h3 id="31-mask-propagation-module">' in fidelity
+    for path in tmp_path.iterdir():
+        text = path.read_text(encoding="utf-8")
+        assert not FETCHED.search(re.sub(r"base64,[^\"]+", "", text)), path.name
+        assert set(re.findall(r'href="([\w-]+\.html)', text)) <= {f.name for f in tmp_path.iterdir()} | {"index.html"}
 
 
 def test_links_to_notebooks_lead_to_their_pages_and_titles_of_files_are_plain():

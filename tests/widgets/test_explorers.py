@@ -1,8 +1,12 @@
 """The five explorers: every control at the ends of its range, and what moves what."""
 
+import re
+from collections import Counter
+
 import numpy as np
 import pytest
 import torch
+from ipywidgets import ToggleButtons
 
 from tests.engine_runs import CONFIG, FAR, listed
 from tests.stubs import SQUARE, RandomFlow, ZeroFlow, square_mask
@@ -13,6 +17,8 @@ from vsreid_lite.evaluation.metrics import frame_gains, score_frames
 from vsreid_lite.flow import ExactFlow
 from vsreid_lite.geometry import Box, SparseMap
 from vsreid_lite.networks.mask_propagation import Stream, TwoStreams
+from vsreid_lite.plots.match_plots import OUTCOMES
+from vsreid_lite.reidentification import Outcome
 from vsreid_lite.video.video import Video
 from vsreid_lite.vsreid import segment
 from vsreid_lite.widgets import (
@@ -22,6 +28,7 @@ from vsreid_lite.widgets import (
     reid_matches,
     warped_maps,
 )
+from vsreid_lite.widgets.shell import as_image
 
 BOXES = (SQUARE, FAR)
 N = 5
@@ -97,6 +104,8 @@ def test_every_control_works_at_the_ends_of_its_range_and_words_change_with_the_
         for place in ends(control):
             control.value = place
             assert not is_error(box) and "data:image/png" in box.picture.value
+            values = {name: other.value for name, other in box.controls.items()}
+            assert box.picture.value == as_image(box.draw(**values)), "axes that serve again leave no trace"
             seen.setdefault(box.text.value, box.picture.value)
     assert len(seen) > 3 and len(set(seen.values())) == len(seen)
     for button in buttons(box).values():
@@ -139,6 +148,9 @@ def test_thresholds_make_retrievals_disappear_and_precision_and_recall_follow():
     matches = find_matches(SEQUENCE, NETWORKS, MAPS, ReidConfig())
     assert judge(matches, 0.7, 0.5).accepted.sum() == 1
     assert "1 retrievals; precision 1.00, recall 0.33 of 3 lost" in box.text.value
+    counts = Counter(OUTCOMES[Outcome(one)] for one in judge(matches, 0.7, 0.5).outcome.ravel())
+    refused = dict(re.findall(r"\w: ([a-z ]+) \((\d+)\)", box.text.value))
+    assert {name: int(count) for name, count in refused.items()} | {"retrieved": 1} == counts
     assert "0 retrievals, 0 new, 1 gone; precision –, recall 0.00" in _set(box, rho_reid=0.95).text.value
 
 
@@ -189,6 +201,30 @@ def test_the_paper_s_figure_3_has_one_round_with_the_repair_and_repeats_itself_w
     assert list(checkpoint_explorer(SEQUENCE, a_result(), toy=False).controls["run"].options) == ["two"]
 
 
+def test_a_click_on_a_checkpoint_shows_its_map_its_start_and_its_neighbours():
+    box, result = make_rounds(), a_result()
+    _set(box, number=1)
+    rows = [row for row in inside(box) if isinstance(row, ToggleButtons)]
+    assert [[int(c) for c, _ in row.options] for row in rows] == result.rounds[0].start.T.tolist()
+    r, before = result.retrievals[0], box.picture.value
+    rows[1 - r.instance].value = 0
+    rows[r.instance].value = r.frame
+    assert rows[1 - r.instance].value is None and box.picture.value != before
+    assert (box.controls["frame"].value, box.controls["cell"].value) == (r.frame, r.instance)
+    assert f"in frame {r.frame} was propagated from frame {r.frame}; its neighbours: frame 2 from" in box.text.value
+    _set(box, run="Figure 3, with repair R1")
+    assert box.controls["cell"].value == -1 and "before and after" in box.controls["cell"].label
+
+
+def test_the_browser_opens_where_rows_differ_most_among_the_frames_that_show_something():
+    truth = [*SEQUENCE.annotations[:2], *[square_mask(boxes=(FAR,), labels=(2,))] * (N - 2)]
+    video = Video("two", SEQUENCE.frames, SEQUENCE.first_mask, annotations=truth)
+    late, early = [*truth[:4], truth[0]], [truth[0], truth[2], *truth[2:]]
+    box = ablation_browser([video], {"two": {"late": late, "early": early}})
+    assert box.controls["frame"].value == 1  # of both frames with a difference of one instance the one in sight
+    assert _set(box, instance=0).controls["frame"].value == 1
+
+
 def test_the_button_goes_to_the_frame_where_two_rows_differ_most():
     box = make_rows()
     scores = [score_frames(SEQUENCE, masks) for masks in (GONE, SEQUENCE.annotations)]
@@ -200,8 +236,8 @@ def test_the_button_goes_to_the_frame_where_two_rows_differ_most():
 def test_another_sequence_has_its_own_frames_and_instances():
     box = _set(make_rows(), frame=4, instance=1)
     _set(box, sequence="other")
-    assert (box.controls["frame"].max, box.controls["frame"].value, box.controls["instance"].value) == (6, 0, -1)
-    assert "Sequence other, frame 0, all instances" in box.text.value
+    assert (box.controls["frame"].max, box.controls["frame"].value, box.controls["instance"].value) == (6, 2, -1)
+    assert "Sequence other, frame 2, all instances" in box.text.value
 
 
 def test_scores_that_are_handed_over_are_not_measured_again():

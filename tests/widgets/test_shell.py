@@ -65,6 +65,30 @@ def test_a_figure_that_fails_is_seen_in_the_widget_and_raised_and_the_next_pictu
         frame_slider(lambda i: figure_of(1 // i), 5)
 
 
+def test_a_picture_follows_a_dragged_slider_where_it_comes_at_once_and_is_drawn_once(monkeypatch):
+    drawn, busy, now = [], [], iter([0, 1, 1, 2, 2, 3, 3, 3.05])  # seconds at the start and the end of each picture
+
+    def draw(frame):
+        drawn.append(frame)
+        return figure_of(frame)
+
+    monkeypatch.setattr("vsreid_lite.widgets.shell.time.perf_counter", lambda: next(now))
+    box = frame_slider(draw, 5)
+    box.busy.observe(lambda change: busy.append(change.new), names="value")
+    control = box.controls["frame"]
+    assert not control.continuous_update
+    control.value = 1
+    assert busy == ["<b>computing …</b>", ""]
+    control.value = 2
+    control.value = 3
+    assert control.continuous_update and drawn == [0, 1, 2, 3]
+    control.value = 1
+    assert drawn == [0, 1, 2, 3] and "numbers 1 and" in box.text.value and box.picture.value == as_image(figure_of(1))
+    monkeypatch.undo()
+    box.redraw()
+    assert drawn[4:] == [1]
+
+
 def test_an_expected_error_is_only_shown():
     box = frame_slider(figure_of, 5)
     with box.errors_shown(ValueError):

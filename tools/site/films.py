@@ -8,16 +8,18 @@ import html
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 
-from ipywidgets import Dropdown, IntSlider
+from ipywidgets import Dropdown, IntSlider, ToggleButtons, Widget
 from PIL import Image
 
 from vsreid_lite.widgets import PictureBox
 
 STEPPED = ("number", "frame")  # the controls that a film steps through, best first: a round moves its frame along
-CHOSEN = "run"  # the control that chooses between the reels of a film
+CHOSEN = ("run", "instance")  # the control, the first that there is, whose entries have a reel each
+OTHERS = {"rho_reid": (0.5, 0.6, 0.8, 0.9)}  # values of other controls that have a reel each
+CELLS = "cell"  # the control of what is shown of a cell
 QUALITY = 85  # of WebP
 NEEDS_KERNEL = '<p class="note">This widget moves in JupyterLab only (<code>make lab</code>).</p>'
 
@@ -32,17 +34,28 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Film:
-    """What a widget shows as one of its controls moves from end to end, and where that stood.
+class Reel:
+    """The pictures of a widget for each value of one of its controls.
 
-    reels: the pictures for each value of the control, by the name of the run they show; a single reel has no name.
-    control: its name, empty for a widget with none to step through. first: the value of the first picture of each reel.
+    control: its name, empty for a widget with none to step through. first: the value of the first picture.
     """
 
     control: str
     first: int
+    pictures: list[Picture]
+
+
+@dataclass(frozen=True)
+class Film:
+    """What a widget shows as one of its controls moves from end to end, and where that stood.
+
+    reels: by the name of what they show, at first as the widget stood; a single reel has no name. cells: rows of
+    numbers to click, each the place of a picture in one of the last reels.
+    """
+
     at: int
-    reels: dict[str, list[Picture]]
+    reels: dict[str, Reel]
+    cells: list[list[str]] = field(default_factory=list)
 
 
 def displayed_boxes() -> dict[str, PictureBox]:
@@ -57,24 +70,61 @@ def film(box: PictureBox) -> Film:
     """A film of a widget, which then stands where it stood before. Raises what its `draw` raises."""
     names = [name for name in STEPPED if isinstance(box.controls.get(name), IntSlider)]
     if not names:
-        return Film("", 0, 0, {"": [_picture(box)]})
-    control = box.controls[names[0]]
+        return Film(0, {"": Reel("", 0, [_picture(box)])})
     before = {name: other.value for name, other in box.controls.items()}
-    reels = {run: [_picture(box) for control.value in range(control.min, control.max + 1)] for run in _runs(box)}
-    for name, value in before.items():
-        box.controls[name].value = value
-    return Film(control.description, control.min, control.value, reels)
+    reels = {name: _reel(box, names[0]) for name in _reels(box, before)}
+    reels |= {name: _reel(box, "frame") for name in _cells(box)}
+    rows = [row for row in _inside(box) if isinstance(row, ToggleButtons)]  # of the last round now
+    cells = [[label for label, _ in row.options] for row in rows]
+    _restore(box, before)
+    return Film(before[names[0]], reels, cells)
 
 
-def _runs(box: PictureBox) -> Iterator[str]:
-    """Puts the control that chooses a run on each of its entries in turn, and gives their names."""
-    control = box.controls.get(CHOSEN)
-    if not isinstance(control, Dropdown):
+def _reel(box: PictureBox, name: str) -> Reel:
+    control = box.controls[name]
+    return Reel(
+        control.description, control.min, [_picture(box) for control.value in range(control.min, control.max + 1)]
+    )
+
+
+def _reels(box: PictureBox, before: dict[str, object]) -> Iterator[str]:
+    """Puts the control that chooses on each of its entries in turn, its own first, then others; gives their names."""
+    chosen = next((name for name in CHOSEN if isinstance(box.controls.get(name), Dropdown)), None)
+    if chosen is None:
         yield ""
         return
-    for name in [option if isinstance(option, str) else option[0] for option in control.options]:
-        control.label = name
-        yield name
+    control, others = box.controls[chosen], {name: OTHERS[name] for name in OTHERS if name in box.controls}
+    labels = [option if isinstance(option, str) else option[0] for option in control.options]
+    for label in sorted(labels, key=lambda label: label != control.label):
+        control.label = label
+        yield label if chosen == CHOSEN[0] else f"{chosen} {label}"
+    for name, values in others.items():
+        _restore(box, before)
+        for value in values:
+            box.controls[name].value = value
+            yield f"{name} {value:.2f}"
+    _restore(box, before)
+
+
+def _cells(box: PictureBox) -> Iterator[str]:
+    """Puts a widget of rounds on the last one, and on each of its instances in turn."""
+    if CELLS in box.controls:
+        box.controls["number"].value = box.controls["number"].max
+        for label, value in box.controls[CELLS].options[1:]:
+            box.controls[CELLS].value = value
+            yield f"{label}, last round"
+
+
+def _inside(box: Widget) -> Iterator[Widget]:
+    """All widgets of a widget."""
+    for child in getattr(box, "children", ()):
+        yield child
+        yield from _inside(child)
+
+
+def _restore(box: PictureBox, before: dict[str, object]) -> None:
+    for name, value in before.items():
+        box.controls[name].value = value
 
 
 def _picture(box: PictureBox) -> Picture:
@@ -92,32 +142,46 @@ def film_html(film: Film) -> str:
     The script of `pages.js` moves it; without scripts the picture stands. All controls are native: Tab and the arrow
     keys work, and the words below the picture are read out as it changes.
     """
-    reels, at = list(film.reels.values()), film.at - film.first
-    shown, words = _image(reels[0][at]), html.escape(reels[0][at].words)
-    if not film.control:
+    first = next(iter(film.reels.values()))
+    at = film.at - first.first
+    shown, words = _image(first.pictures[at]), html.escape(first.pictures[at].words)
+    if not first.control:
         return f'<figure class="film">{shown}<figcaption>{words}</figcaption>{NEEDS_KERNEL}</figure>'
     return f"""<figure class="film">
-{_controls(film)}{shown}
+{_controls(film, first)}<div class="wide" tabindex="0">{shown}</div>
 <figcaption role="status" aria-live="polite">{words}</figcaption>
-<script type="application/json">{_as_json(reels)}</script>
+{_rows(film)}<script type="application/json">{_as_json(list(film.reels.values()))}</script>
 </figure>"""
 
 
-def _controls(film: Film) -> str:
+def _controls(film: Film, first: Reel) -> str:
     """Of a film; `autocomplete` keeps a browser from moving them, and not the picture, when it opens a page again."""
     options = "".join(f"<option>{html.escape(name)}</option>" for name in film.reels)
-    reel = f'<label>run <select class="reel" autocomplete="off">{options}</select></label>'
+    reel = f'<label>shown <select class="reel" autocomplete="off">{options}</select></label>'
     choice = reel if len(film.reels) > 1 else ""
-    last = film.first + len(next(iter(film.reels.values()))) - 1
+    last = first.first + len(first.pictures) - 1
     return f"""<div class="controls">{choice}
 <button type="button" class="back">◀ back</button>
 <button type="button" class="play">play</button>
 <button type="button" class="on">on ▶</button>
-<label>{html.escape(film.control)}
-<input type="range" min="{film.first}" max="{last}" value="{film.at}" autocomplete="off"></label>
+<label><span>{html.escape(first.control)}</span>
+<input type="range" min="{first.first}" max="{last}" value="{film.at}" autocomplete="off"></label>
 <output>{film.at}</output>
 </div>
 """
+
+
+def _rows(film: Film) -> str:
+    """The cells as buttons, a row for each of the last reels."""
+    rows = []
+    for row, numbers in enumerate(film.cells, len(film.reels) - len(film.cells)):
+        name = html.escape(list(film.reels)[row])
+        buttons = [
+            f'<button type="button" data-reel="{row}" data-at="{at}" aria-label="{name}, frame {at}">{c}</button>'
+            for at, c in enumerate(numbers)
+        ]
+        rows.append(f'<div class="wide cells"><span>{name}</span> {"".join(buttons)}</div>\n')
+    return "".join(rows)
 
 
 def _image(picture: Picture) -> str:
@@ -125,6 +189,13 @@ def _image(picture: Picture) -> str:
     return f'<img alt="{html.escape(picture.words)}" width="{width}" height="{height}" src="{picture.address}">'
 
 
-def _as_json(reels: list[list[Picture]]) -> str:
-    pictures = [[{"src": picture.address, "words": picture.words} for picture in reel] for reel in reels]
+def _as_json(reels: list[Reel]) -> str:
+    pictures = [
+        {
+            "control": reel.control,
+            "first": reel.first,
+            "pictures": [{"src": one.address, "words": one.words} for one in reel.pictures],
+        }
+        for reel in reels
+    ]
     return json.dumps(pictures).replace("<", "\\u003c")  # no word of it ends the script, or opens a comment

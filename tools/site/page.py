@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
+from pathlib import Path
 
 from jinja2 import pass_context
 from jinja2.runtime import Context
@@ -17,7 +19,9 @@ from nbformat.v4 import new_output
 from pygments.formatters import HtmlFormatter
 
 from tools.site.films import NEEDS_KERNEL
+from vsreid_lite.lessons.notebooks import recorded
 
+KERNEL = r"\s*\(The\s+controls\s+need\s+a\s+running\s+kernel[^)]*\)"  # here they move without
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
@@ -25,7 +29,7 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 class Page:
     """A notebook's page: its file name, its title and first paragraph, as HTML, its body, and its first picture.
 
-    picture: a data address, with what it shows in words; empty where the notebook has none.
+    picture: a data address, with what it shows in words; empty where the notebook has none. numbers: what it recorded.
     """
 
     name: str
@@ -34,6 +38,7 @@ class Page:
     body: str
     picture: str
     words: str
+    numbers: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,19 @@ def make_page(name: str, notebook: NotebookNode, films: Mapping[str, str]) -> Pa
     language = NotebookNode({key: notebook.metadata[key] for key in {"language_info"} & set(notebook.metadata)})
     body, _ = exporter.from_notebook_node(NotebookNode(notebook, cells=shown, metadata=language))
     title, summary = (_inline(text) for text in _opening(name, shown))
-    return Page(name, title, _links_to_pages(summary), _links_to_pages(body), *_first_picture(shown))
+    body = _with_contents(_links_to_pages(body))
+    return Page(name, title, _links_to_pages(summary), body, *_first_picture(shown), recorded(notebook))
+
+
+def _with_contents(body: str) -> str:
+    """The body with links to its sections below the title, unless the notebook has such links of its own."""
+    names = [(re.sub(r"<[^>]+>", "", text).replace(" ", "-"), text) for text in re.findall(r"<h2>(.*?)</h2>", body)]
+    for name, text in names:
+        body = body.replace(f"<h2>{text}</h2>", f'<h2 id="{name}">{text}</h2>', 1)
+    if len(names) < 2 or body.count('href="#') >= len(names):
+        return body
+    links = "".join(f'<a href="#{name}">{text}</a>' for name, text in names)
+    return body.replace("</h1>", f'</h1>\n<nav class="contents" aria-label="contents">{links}</nav>', 1)
 
 
 def _without_kernel(name: str, output: NotebookNode, films: Mapping[str, str]) -> list[NotebookNode]:
@@ -108,9 +125,28 @@ def _first_picture(cells: list[NotebookNode]) -> tuple[str, str]:
     return "", ""
 
 
+def make_document(path: Path) -> tuple[str, str]:
+    """Title and body of a document of docs/: its pictures inside, its headings with the ids that GitHub gives them."""
+    text = path.read_text(encoding="utf-8")
+    body = re.sub(r"<h(\d)>(.*?)</h\1>", _with_id, _markdown(text))
+    body = re.sub(r'src="(.*?\.png)"', lambda m: f'src="{_png_address(path.parent / m[1])}"', body)
+    return _inline(text.splitlines()[0][2:]), _links_to_pages(body)
+
+
+def _with_id(heading: re.Match[str]) -> str:
+    words = re.sub(r"<[^>]+>", "", heading[2]).lower().replace(" ", "-")
+    name = re.sub(r"[^\w-]", "", words)
+    return f'<h{heading[1]} id="{name}">{heading[2]}</h{heading[1]}>'
+
+
+def _png_address(path: Path) -> str:
+    return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"
+
+
 def _links_to_pages(body: str) -> str:
-    """Links to notebooks of the same folder lead to their pages."""
-    return re.sub(r'href="([\w-]+)\.ipynb(#[^"]*)?"', r'href="\1.html\2"', body)
+    """Links to notebooks and documents lead to their pages; those to other files, which have none, are plain words."""
+    body = re.sub(r'href="(?:\.\./(?:docs|notebooks)/)?([\w-]+)\.(?:ipynb|md)(#[^"]*)?"', r'href="\1.html\2"', body)
+    return re.sub(r'<a href="\.\./[^"]*">(.*?)</a>', r"\1", body)
 
 
 def to_mathml(latex: str, display: str = "inline") -> str:
@@ -142,7 +178,7 @@ class _Exporter(HTMLExporter):
 
     @pass_context
     def markdown2html(self, context: Context, source: str) -> str:
-        return _markdown(source)
+        return _markdown(re.sub(KERNEL, "", source))
 
 
 def _markdown(source: str) -> str:

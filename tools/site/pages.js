@@ -8,16 +8,17 @@ for (const figure of document.querySelectorAll("figure.film")) {
 
 function move(figure, slider, reels) {
   const INTERVAL = 1000; // milliseconds between two pictures
-  const first = Number(slider.min);
-  const [picture, words, value] = ["img", "figcaption", "output"].map((name) => figure.querySelector(name));
+  const [picture, words, value, label] = ["img", "figcaption", "output", "label span"].map((name) => figure.querySelector(name));
   const [choice, play] = [".reel", ".play"].map((name) => figure.querySelector(name));
   let timer = null;
 
   function show(at) {
     const reel = reels[choice ? choice.selectedIndex : 0];
-    slider.max = first + reel.length - 1;
+    slider.min = reel.first;
+    slider.max = reel.first + reel.pictures.length - 1;
     slider.value = at; // kept between its ends
-    const shown = reel[slider.valueAsNumber - first];
+    label.textContent = reel.control;
+    const shown = reel.pictures[slider.valueAsNumber - reel.first];
     picture.src = shown.src;
     picture.alt = words.textContent = shown.words;
     value.textContent = slider.value;
@@ -31,7 +32,7 @@ function move(figure, slider, reels) {
   }
   function toggle() {
     if (timer !== null) return stop();
-    if (atEnd()) show(first);
+    if (atEnd()) show(slider.min);
     play.textContent = "pause";
     timer = setInterval(() => (atEnd() ? stop() : step(1)), INTERVAL);
   }
@@ -40,5 +41,11 @@ function move(figure, slider, reels) {
   figure.querySelector(".back").addEventListener("click", () => step(-1));
   figure.querySelector(".on").addEventListener("click", () => step(1));
   play.addEventListener("click", toggle);
-  if (choice) choice.addEventListener("change", () => show(first));
+  if (choice) choice.addEventListener("change", () => show(slider.valueAsNumber));
+  for (const cell of figure.querySelectorAll(".cells button")) {
+    cell.addEventListener("click", () => {
+      choice.selectedIndex = cell.dataset.reel;
+      show(cell.dataset.at);
+    });
+  }
 }

@@ -12,7 +12,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from tools.site.execution import execute
-from tools.site.page import Page, make_page, wrap
+from tools.site.page import Page, make_document, make_page, wrap
 from tools.site.painter import NAME, painter_page
 from tools.site.painter import TITLE as PAINTER
 from vsreid_lite.system.files import write_text
@@ -22,11 +22,26 @@ TITLE = "VS-ReID, notebook by notebook"
 INTRODUCTION = """<p><em>Video Object Segmentation with Re-identification</em>, rebuilt step by step. These are the
 executed notebooks; nothing needs to be installed to read them. Pictures with a slider move here too, everything else in
 JupyterLab (<code>make lab</code>). To paint the masks of your own video: <a href="painter.html">the painter</a>.</p>"""
+DOCUMENTS = Path(__file__).resolve().parents[2] / "docs"
+RESULTS = {
+    "00_start_here": ("global-mean before", "global-mean after"),
+    "01_data_and_metrics": ("J of the coarse mask", "J after re-appearance, coarse masks"),
+    "02_flow_and_warping": ("J, exact flow, checked at 4 px", "J, exact flow, checked at 100 px"),
+    "03_boxes_and_patches": ("J, full image, 16 cells", "J, full image, 128 cells"),
+    "04_mask_propagation_network": ("J in frame 19, flow alone", "J in frame 19, and the network, once"),
+    "05_mask_propagation": ("J of a step from the truth", "J in the chain"),
+    "06_reidentification": ("precision", "recall"),
+    "07_vsreid": ("rounds", "J after re-appearance after"),
+    "08_training": ("J of a guide, deformed", "J of a guide, corrupted hard"),
+    "09_ablation": ("boost of ReID, exit-and-return", "boost of ReID, scale-change"),
+    "10_benchmark_and_your_video": ("J of the clip", "F of the clip"),
+    "11_change_a_part": ("global-mean, detector", "global-mean, colours"),
+}  # what a card shows of the recorded numbers
 THUMBNAIL = (640, 360)  # pixels, at most
 
 
 def write_site(notebooks: list[Path], folder: Path, figures: Path | None = None, workers: int = 1) -> None:
-    """Run the notebooks, in this order, and write `folder`/index.html, a page for each, and the painter.
+    """Run the notebooks, in this order, and write `folder`/index.html, a page for each, the painter and the documents.
 
     The runs themselves are left in `folder`/runs.
 
@@ -46,6 +61,7 @@ def write_site(notebooks: list[Path], folder: Path, figures: Path | None = None,
     runs = in_processes(run, notebooks, workers)
     pages = dict(tqdm(runs, "notebooks, about 40 s each", len(notebooks), unit="notebook"))
     write_pages([pages[path] for path in notebooks], folder)
+    write_documents(folder)
 
 
 def _run(path: Path, folder: Path, figures: Path | None) -> Page:
@@ -65,6 +81,13 @@ def write_pages(pages: list[Page], folder: Path) -> None:
     write_text(folder / "index.html", wrap(TITLE, index))
 
 
+def write_documents(folder: Path) -> None:
+    """Write the documents of docs/, to which the notebooks link, as pages of `folder`."""
+    for path in sorted(DOCUMENTS.glob("*.md")):
+        title, body = make_document(path)
+        write_text(folder / f"{path.stem}.html", wrap(title, body, _link("index", "All notebooks")))
+
+
 def _link(name: str, words: str) -> str:
     return f'<a href="{name}.html">{words}</a>'
 
@@ -73,7 +96,10 @@ def _card(page: Page) -> str:
     address = _thumbnail(page.picture) if page.picture else ""
     picture = f'<img alt="{html.escape(page.words)}" src="{address}">' if address else ""
     title = _link(page.name, f"{page.name[:2]} · {page.title}")
-    return f"<li><h2>{title}</h2>{picture}<p>{page.summary}</p></li>"
+    found = [(name, page.numbers[name]) for name in RESULTS.get(page.name, ()) if name in page.numbers]
+    numbers = "; ".join(f"{name}: {f'{x:.3f}' if isinstance(x, float) else x}" for name, x in found)
+    result = f'<p class="result">{html.escape(numbers)}</p>' if numbers else ""
+    return f"<li><h2>{title}</h2>{picture}{result}<p>{page.summary}</p></li>"
 
 
 def _thumbnail(address: str) -> str:

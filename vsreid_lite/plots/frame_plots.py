@@ -207,9 +207,9 @@ def show_candidates(
     axes.set_xlim(-0.5, 1.14 * frame.shape[1])
     for row, j in enumerate(sorted(order[:NAMED], key=lambda j: boxes[j].y0), 1):
         words = f"{scores[j]:.2f}" if shown is None else f"{shown[j] or '–'}: {scores[j]:.2f}"
-        corner, place = (boxes[j].x1, boxes[j].y0), (1.02 * frame.shape[1], row * frame.shape[0] / (NAMED + 1))
-        line = {"arrowstyle": "-", "color": inks[j], "path_effects": ON_WHITE, "shrinkB": 0}
-        axes.annotate(words, corner, place, fontsize=8, va="center", arrowprops=line)
+        x, y = 1.02 * frame.shape[1], row * frame.shape[0] / (NAMED + 1)
+        axes.plot((boxes[j].x1, x), (boxes[j].y0, y), color=inks[j], linewidth=1, path_effects=ON_WHITE)
+        axes.text(x + 0.006 * frame.shape[1], y, words, fontsize=8, va="center")
 
 
 def plot_scores(

@@ -25,9 +25,9 @@ from vsreid_lite.plots.panels import (
 from vsreid_lite.reidentification import Outcome
 from vsreid_lite.system.wording import counted
 
-FAINT = "0.75"
+FAINT, GREY = "0.75", "0.4"
 UPPER, ROW = 2.85, 0.27  # inches: the upper part, an instance's row in the lower
-KEY = "● right   ✖ wrong   ■ lost, not found   ○ new   ▬ gone   • not judged"
+KEY = "● right   ✖ wrong   • not judged   □ lost, not found   ○ new   ▬ gone; a letter: refused, and why"
 Thresholds = tuple[float, float]  # rho_reid, rho_occ
 OUTCOMES = {
     Outcome.ACCEPTED: "retrieved",
@@ -41,6 +41,7 @@ OUTCOMES = {
     Outcome.LIKE_ANOTHER: "more like another instance",
     Outcome.NO_IMPROVEMENT: "no better than the map",
 }
+LETTERS = dict(zip(list(OUTCOMES)[1:], "sngutvolm", strict=True))  # of what refuses
 
 
 def plot_matches(
@@ -60,15 +61,18 @@ def plot_matches(
     label, verdict = matches.sequence.labels[instance], _verdict(verdicts, frame, instance)
     title = f"frame {frame}, instance {label}: {verdict}"
     summary = _summary(verdicts, before.accepted, thresholds)
-    alternative = f"In {title}; {counted(len(matches.boxes[frame]), 'candidate')}. All frames and instances: {summary}."
+    alternative = (
+        f"In {title}; {counted(len(matches.boxes[frame]), 'candidate')}. All frames and instances: {summary}. "
+    )
+    alternative += f"Refused: {_refusals(verdicts)}."
     K = matches.sequence.K
-    height = UPPER + ROW * K + 1.0
+    height = UPPER + ROW * K + 1.15
     figure = new_figure(WIDTH, height, alternative)
     top = {"left": 0.01, "right": 0.99, "top": 1 - 0.25 / height, "bottom": 1 - UPPER / height}
     grid = figure.add_gridspec(2, 3, width_ratios=(1, 3.9, 2.2), wspace=0.06, hspace=0.2, **top)
     large, plane = figure.add_subplot(grid[:, 1]), figure.add_subplot(grid[:, 2])
     crops = [figure.add_subplot(grid[row, 0]) for row in (0, 1)]
-    rows = figure.add_axes((0.09, 0.5 / height, 0.9, ROW * K / height))
+    rows = figure.add_axes((0.09, 0.65 / height, 0.9, ROW * K / height))
     _show_crops(crops, matches, frame, instance)
     _show_candidates(large, matches, frame, instance, title)
     _show_plane(plane, matches, frame, instance)
@@ -121,18 +125,20 @@ def _show_plane(axes: Axes, matches: Matches, frame: int, instance: int) -> None
 
 
 def _show_retrievals(axes: Axes, matches: Matches, verdicts: Verdicts, before: Cells, frame: int) -> None:
-    """Frames x instances: what is retrieved, rightly or wrongly, what is new or gone, and what stays lost."""
+    """Frames x instances: what is retrieved, rightly or wrongly, what is new or gone, what stays lost, and why."""
     found, right, K = verdicts.accepted, verdicts.right, matches.sequence.K
     judged = matches.annotated[:, None]
     kinds: tuple[tuple[Cells, dict[str, Any]], ...] = (
         (right, {"marker": "o", "color": AFTER, "markersize": 6}),
         (found & ~right & judged, {"marker": "X", "color": BEFORE, "markersize": 7}),
         (found & ~judged, {"marker": "o", "color": BLACK, "markersize": 3}),
-        (verdicts.lost & ~found, {"marker": "s", "color": FAINT, "markersize": 4}),
+        (verdicts.lost & ~found, {"marker": "s", "color": BLACK, "markersize": 9, "fillstyle": "none"}),
         (found & ~before, {"marker": "o", "color": BLACK, "markersize": 10, "fillstyle": "none"}),
         (before & ~found, {"marker": "_", "color": BLACK, "markersize": 8, "markeredgewidth": 2}),
     )
-    for cells, style in kinds:
+    refused = [(verdicts.outcome == outcome, letter) for outcome, letter in LETTERS.items()]
+    letters = [(cells, {"marker": f"${letter}$", "color": GREY, "markersize": 4.5}) for cells, letter in refused]
+    for cells, style in (*letters, *kinds):
         if cells.any():
             axes.plot(*np.nonzero(cells), linestyle="", **style)
     axes.axvline(frame, color=BLACK, linewidth=0.8, linestyle=":")
@@ -140,7 +146,14 @@ def _show_retrievals(axes: Axes, matches: Matches, verdicts: Verdicts, before: C
     axes.set_yticklabels([f"instance {label}" for label in matches.sequence.labels])
     axes.tick_params(labelsize=8, length=2)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.text(0, -0.2 / (ROW * K), f"frame        {KEY}", fontsize=8, va="top", transform=axes.transAxes)
+    key = f"frame        {KEY}\n{_refusals(verdicts)}"
+    axes.text(0, -0.2 / (ROW * K), key, fontsize=8, va="top", transform=axes.transAxes)
+
+
+def _refusals(verdicts: Verdicts) -> str:
+    """How many candidates each rule of Algorithm 2 refuses, in the order in which the rules are asked."""
+    counts = {outcome: np.count_nonzero(verdicts.outcome == outcome) for outcome in LETTERS}
+    return ";  ".join(f"{LETTERS[one]}: {OUTCOMES[one]} ({count})" for one, count in counts.items() if count)
 
 
 def _below(axes: Axes, text: str) -> None:

@@ -12,6 +12,7 @@ from matplotlib.patches import Rectangle
 from vsreid_lite.evaluation.metrics import region
 from vsreid_lite.plots.panels import (
     BLACK,
+    ON_WHITE,
     RETRIEVED,
     TITLE,
     WHITE_EDGE,
@@ -20,6 +21,7 @@ from vsreid_lite.plots.panels import (
     entitle,
     new_figure,
     show_instances,
+    show_map,
 )
 from vsreid_lite.reidentification import Starts
 from vsreid_lite.result import Result, Round
@@ -31,8 +33,8 @@ KEY = "number: the frame a map was propagated from; ▼ retrieved; arrows: the t
 LEGIBLE, ROOMY = 0.15, 0.4  # inches that two digits need; from which every cell has its number
 
 
-def plot_round(video: Video, result: Result, number: int, frame: int) -> Figure:
-    """The table c_{i,k} after round `number`, 0 for the initial propagation; below, what the round did.
+def plot_round(video: Video, result: Result, number: int, frame: int, instance: int | None = None) -> Figure:
+    """The table c_{i,k} after round `number`, 0 for the initial propagation; below, what the round did, or one cell.
 
     In the table a number is the frame that the maps of its cells were propagated from; the round's starting point is
     framed, its two sweeps are arrows.
@@ -42,21 +44,26 @@ def plot_round(video: Video, result: Result, number: int, frame: int) -> Figure:
         result: its run, with maps.
         number: of the round, from 1.
         frame: the one whose masks are shown before and after the round.
+        instance: k, to show instead the map of the cell (frame, k), where it started, and its two neighbours.
 
     Raises:
         ValueError: the result kept no maps.
     """
     before, after = (result.mask_after(n, frame) for n in (max(number - 1, 0), number))
     this = result.rounds[number - 1] if number else None
-    start = video.starts if this is None else this.start
+    start = result.start_after(number, video.starts)
     title = _title(result, number, start)
     compared = _compared(video, this, before, after, frame)
-    alternative = f"{title}. {_table_in_words(start, result.labels)} {compared[2]}"
-    figure, table, panels = _layout(video, alternative)
+    shown = compared[2] if instance is None else _cell_in_words(start, result.labels, frame, instance)
+    alternative = f"{title}. {_table_in_words(start, result.labels)} {shown}"
+    figure, table, panels = _layout(video, alternative, 3 if instance is None else 4)
     _show_table(table, start, result.labels, title)
     table.axvline(frame, color=BLACK, linewidth=1, linestyle=":", path_effects=WHITE_EDGE)
     if this is not None:
         _show_sweeps(table, this)
+    if instance is not None:
+        _show_cell(table, panels, video, result, (number, frame, instance))
+        return figure
     _show_retrieval(panels[0], video, this, result.labels)
     for axes, mask, words in zip(panels[1:], (before, after), compared, strict=False):
         show_instances(axes, video.frames[frame], mask)
@@ -64,15 +71,35 @@ def plot_round(video: Video, result: Result, number: int, frame: int) -> Figure:
     return figure
 
 
-def _layout(video: Video, alternative: str) -> tuple[Figure, Axes, list[Axes]]:
-    """The table, above three frames in a row."""
+def _show_cell(table: Axes, panels: list[Axes], video: Video, result: Result, at: tuple[int, int, int]) -> None:
+    """A cell at (number, frame, instance), marked in the table: the map at its start, before, in it and after."""
+    number, frame, k = at
+    c = int(result.start_after(number, video.starts)[frame, k])
+    table.add_patch(Rectangle((frame - 0.5, k - 0.5), 1, 1, fill=False, ec=RETRIEVED, lw=3, path_effects=ON_WHITE))
+    shown = [(c, "its start"), (frame - 1, "before it"), (frame, "the cell"), (frame + 1, "after it")]
+    for axes, (i, name) in zip(panels, shown, strict=True):
+        if 0 <= i < video.N:
+            P = result.map_after(number, i, k).dense().cpu().numpy()
+            show_map(axes, video.frames[i], P, f"{name}: frame {i}")
+        else:
+            axes.text(0.5, 0.5, "no such frame", ha="center", va="center", fontsize=8, transform=axes.transAxes)
+
+
+def _cell_in_words(start: Starts, labels: tuple[int, ...], frame: int, k: int) -> str:
+    neighbours = [f"frame {i} from {start[i, k]}" for i in (frame - 1, frame + 1) if 0 <= i < len(start)]
+    beside = f"; its neighbours: {', '.join(neighbours)}" if neighbours else ""
+    return f"The map of instance {labels[k]} in frame {frame} was propagated from frame {start[frame, k]}{beside}."
+
+
+def _layout(video: Video, alternative: str, count: int) -> tuple[Figure, Axes, list[Axes]]:
+    """The table, above `count` frames in a row; the figure is as high for any."""
     H, W = video.shape
     table, panel = ROW * video.K, (WIDTH - 0.2) / 3 * H / W
     height = TITLE + table + 0.42 + TITLE + panel + 0.05
     figure = new_figure(WIDTH, height, alternative)
     above = figure.add_axes((0.09, 1 - (TITLE + table) / height, 0.9, table / height))
-    width = (WIDTH - 0.2) / 3 / WIDTH
-    places = [(0.05 / WIDTH + i * (width + 0.05 / WIDTH), 0.05 / height, width, panel / height) for i in range(3)]
+    width = (WIDTH - 0.05 * (count + 1)) / count / WIDTH
+    places = [(0.05 / WIDTH + i * (width + 0.05 / WIDTH), 0.05 / height, width, panel / height) for i in range(count)]
     panels = [figure.add_axes(place) for place in places]
     for axes in panels:
         axes.set_axis_off()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
+from ipywidgets import VBox
 from matplotlib.figure import Figure
 
 from vsreid_lite.config import LITE, PropagationConfig
@@ -23,7 +25,7 @@ from vsreid_lite.plots.warping_plots import plot_warped_map
 from vsreid_lite.result import Maps, Result
 from vsreid_lite.video.masks import Mask
 from vsreid_lite.video.video import Video
-from vsreid_lite.widgets.shell import PictureBox, button, choice, instances, share, slider, stepper
+from vsreid_lite.widgets.shell import PictureBox, button, choice, clickable, instances, share, slider, stepper
 
 FLOWS = ("dis", "dis-tuned")
 EVERY = -1  # as an instance: the mean of all
@@ -138,6 +140,9 @@ def reid_matches(matches: Matches, thresholds: Thresholds, frame: int = 1, insta
 def checkpoint_explorer(video: Video, result: Result, toy: bool = True) -> PictureBox:
     """`plot_round` for every round, with Play and steps; the frame follows the retrieval until it is moved.
 
+    The checkpoints are buttons, a row for each instance: a click shows the map of the cell, the frame that it was
+    propagated from, and its two neighbours.
+
     Args:
         video: the video.
         result: of `segment(..., keep_maps=True)`.
@@ -152,20 +157,45 @@ def checkpoint_explorer(video: Video, result: Result, toy: bool = True) -> Pictu
     run = choice("run", list(runs), video.name)
     number, frame = slider("round", 0, len(result.rounds), 0), slider("frame", 0, video.N - 1, 0)
 
-    def draw(run: str, number: int, frame: int) -> Figure:
-        return plot_round(*runs[run], number, frame)
+    cell, cells = choice("shown", _views(video), EVERY), VBox()
+
+    def draw(run: str, number: int, frame: int, cell: int) -> Figure:
+        return plot_round(*runs[run], number, frame, _chosen(cell))
 
     def follow() -> None:
         if number.value:
             frame.value = runs[run.value][1].retrievals[number.value - 1].frame
+        label_cells()
 
     def another_run() -> None:
         other, found = runs[run.value]
         number.value, number.max = 0, len(found.rounds)
         frame.value, frame.max = 0, other.N - 1
+        cell.options = list(_views(other).items())
+        cell.value = EVERY
+        label_cells()
 
-    controls = {"run": run, "number": number, "frame": frame}
-    return PictureBox(draw, controls, [stepper(number)], {"run": another_run, "number": follow})
+    def label_cells() -> None:
+        other, found = runs[run.value]
+        start = found.start_after(number.value, other.starts)
+        for row in cells.children:
+            row.close()
+        cells.children = [clickable(f"instance {l}", start[:, k], partial(go, k)) for k, l in enumerate(other.labels)]
+
+    def go(instance: int, at: int) -> None:
+        with box.one_redraw():
+            frame.value, cell.value = at, instance
+            for row in [*cells.children[:instance], *cells.children[instance + 1 :]]:
+                row.value = None
+
+    label_cells()
+    controls = {"run": run, "number": number, "frame": frame, "cell": cell}
+    box = PictureBox(draw, controls, [stepper(number), cells], {"run": another_run, "number": follow})
+    return box
+
+
+def _views(video: Video) -> dict[str, int]:
+    return {"masks before and after": EVERY, **{f"map of instance {label}": k for k, label in enumerate(video.labels)}}
 
 
 def ablation_browser(
@@ -173,7 +203,9 @@ def ablation_browser(
     masks: Mapping[str, RowMasks],
     scores: Mapping[str, Mapping[str, FrameScores]] | None = None,
 ) -> PictureBox:
-    """`plot_rows` for any sequence, rows, instance and frame; a button goes where the two rows differ most.
+    """`plot_rows` for any sequence, rows, instance and frame; it opens where the two rows differ most.
+
+    A button goes there again. Only frames in which the instance can be seen count.
 
     Args:
         sequences: the videos.
@@ -194,20 +226,34 @@ def ablation_browser(
         rows = (row_a, row_b)
         return plot_rows(known[sequence], masks[sequence], scores[sequence], rows, frame, _chosen(instance))
 
+    def most() -> int:
+        a, b = (scores[sequence.value][row.value] for row in (row_a, row_b))
+        gains = np.abs(frame_gains(a, b, _chosen(instance.value)))
+        return int(np.where(_in_sight(known[sequence.value], _chosen(instance.value)), gains, -1.0).argmax())
+
     def another_sequence() -> None:
         instance.options = list(_instances(known[sequence.value]).items())
         instance.value = EVERY
         frame.value, frame.max = 0, known[sequence.value].N - 1
+        frame.value = most()
 
     def go() -> None:
         with box.errors_shown():
-            a, b = (scores[sequence.value][row.value] for row in (row_a, row_b))
-            frame.value = int(np.abs(frame_gains(a, b, _chosen(instance.value))).argmax())
+            frame.value = most()
 
+    frame.value = most()
     controls = {"sequence": sequence, "row_a": row_a, "row_b": row_b, "instance": instance, "frame": frame}
     jump = button("where they differ most", "go to the frame where J and F of the two rows differ most", go)
     box = PictureBox(draw, controls, [jump], {"sequence": another_sequence})
     return box
+
+
+def _in_sight(video: Video, instance: int | None) -> list[bool]:
+    """The frames in which something of the instance can be seen, None for any; all where the truth is not known."""
+    if video.annotations is None:
+        return [True] * video.N
+    label = None if instance is None else video.labels[instance]
+    return [bool((mask > 0 if label is None else mask == label).any()) for mask in video.annotations]
 
 
 def _measured(videos: Mapping[str, Video], masks: Mapping[str, RowMasks]) -> dict[str, dict[str, FrameScores]]:

@@ -4,17 +4,38 @@ from __future__ import annotations
 
 import base64
 import html
+import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import cv2
 import numpy as np
-from ipywidgets import HTML, Button, Dropdown, FloatSlider, HBox, IntSlider, Layout, Play, VBox, Widget, jsdlink, jslink
+from ipywidgets import (
+    HTML,
+    Button,
+    Dropdown,
+    FloatSlider,
+    HBox,
+    IntSlider,
+    Layout,
+    Play,
+    ToggleButtons,
+    VBox,
+    Widget,
+    jsdlink,
+    jslink,
+)
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from vsreid_lite.plots.panels import Kept, figures_reused
+
 DPI = 100
+AT_ONCE = 0.1  # seconds that a picture may take to be drawn while a slider is dragged
+PICTURES = 64  # that a widget keeps, about 0.3 MB each
 INTERVAL = 1000  # milliseconds between the pictures of a film
 FULL_NAME = {"description_width": "initial"}
 WRAPPED = Layout(flex_flow="row wrap")
@@ -49,6 +70,9 @@ class SpokenBox(VBox):
 class PictureBox(SpokenBox):
     """Controls above a picture, and below it the picture in words, which change with it and are read out.
 
+    The picture follows a slider while it is dragged where one takes at most AT_ONCE seconds; otherwise it comes when
+    the slider is let go, and "computing" stands beside the controls meanwhile. The last pictures are kept.
+
     draw: the figure for the values of `controls`, called with them by name; its alternative text are the words.
     beside: rows of other widgets (buttons) under the controls. first: what happens when a control has moved, before
     the picture is drawn, such as the moving of others.
@@ -63,19 +87,41 @@ class PictureBox(SpokenBox):
         beside: Sequence[Widget] = (),
         first: Mapping[str, Callable[[], object]] | None = None,
     ) -> None:
-        self.picture = HTML()
-        super().__init__([HBox(list(controls.values()), layout=WRAPPED), *beside, self.picture])
+        self.picture, self.busy = HTML(), HTML()
+        super().__init__([HBox([*controls.values(), self.busy], layout=WRAPPED), *beside, self.picture])
         self.draw, self.controls, self._held = draw, dict(controls), False
+        self._figures: Kept = {}
+        self._seconds = deque[float](maxlen=3)
+        self._kept = lru_cache(PICTURES)(self._drawn)
         self.redraw()
         for name, control in controls.items():
             self._follow(control, (first or {}).get(name, lambda: None))
 
     def redraw(self) -> None:
-        """Draw what the controls say. Raises what `draw` raises, after writing it where the words stand."""
+        """Draw what the controls say, anew. Raises what `draw` raises, after writing it where the words stand."""
+        self._kept.cache_clear()
+        self._show()
+
+    def _show(self) -> None:
         with self.errors_shown():
-            figure = self.draw(**{name: control.value for name, control in self.controls.items()})
-            self.picture.value = as_image(figure)
-            self.say(str(figure.get_label()))
+            self.picture.value, words = self._kept(*(control.value for control in self.controls.values()))
+            self.say(words)
+
+    def _drawn(self, *values: object) -> tuple[str, str]:
+        """The picture for these values of the controls, and its words; sliders learn how fast it comes."""
+        slow, began = min(self._seconds, default=0.0) > AT_ONCE, time.perf_counter()
+        self.busy.value = "<b>computing …</b>" if slow else ""
+        try:
+            with figures_reused(self._figures):
+                figure = self.draw(**dict(zip(self.controls, values, strict=True)))
+            picture = as_image(figure), str(figure.get_label())
+        finally:
+            self.busy.value = ""
+        self._seconds.append(time.perf_counter() - began)
+        for control in self.controls.values():
+            if isinstance(control, IntSlider | FloatSlider):
+                control.continuous_update = min(self._seconds) <= AT_ONCE
+        return picture
 
     @contextmanager
     def one_redraw(self) -> Iterator[None]:
@@ -86,7 +132,7 @@ class PictureBox(SpokenBox):
                 yield
         finally:
             self._held = False
-        self.redraw()
+        self._show()
 
     def _follow(self, control: Widget, first: Callable[[], object]) -> None:
         def moved(_change: object) -> None:
@@ -117,12 +163,12 @@ def frame_slider(draw: Callable[[int], Figure], N: int, value: int = 0) -> Pictu
 
 def slider(name: str, first: int, last: int, value: int) -> IntSlider:
     """A slider over whole numbers; the arrow keys move it by one, Page Up and Down by more."""
-    return IntSlider(value, first, last, description=name, tooltip=name, continuous_update=False, style=FULL_NAME)
+    return IntSlider(value, first, last, description=name, tooltip=name, style=FULL_NAME)
 
 
 def share(name: str, value: float, hint: str) -> FloatSlider:
     """A slider from 0 to 1 in hundredths."""
-    fixed = {"continuous_update": False, "readout_format": ".2f", "style": FULL_NAME}
+    fixed = {"readout_format": ".2f", "style": FULL_NAME}
     return FloatSlider(value, min=0.0, max=1.0, step=0.01, description=name, tooltip=hint, **fixed)
 
 
@@ -142,6 +188,14 @@ def button(name: str, hint: str, click: Callable[[], object]) -> Button:
     made = Button(description=name, tooltip=hint, layout=Layout(width="auto"))
     made.on_click(lambda _: click())
     return made
+
+
+def clickable(name: str, numbers: Sequence[int], click: Callable[[int], object]) -> ToggleButtons:
+    """A row of numbers, each a small button that calls `click` with its place."""
+    options, style = [(str(number), at) for at, number in enumerate(numbers)], {"button_width": "1.9em", **FULL_NAME}
+    row = ToggleButtons(options=options, value=None, description=name, tooltip=name, style=style)
+    row.observe(lambda change: None if change.new is None else click(change.new), names="value")
+    return row
 
 
 def stepper(of: IntSlider) -> HBox:
