@@ -37,6 +37,9 @@ def test_run_all_then_sliders_and_steppers_change_the_pictures(name, lab, tab):
     assert steppers or name != "07_vsreid"
     for box in steppers:
         check_stepper(box)
+    for box in page.locator(f"{PICTURE_BOX}:has(.widget-toggle-buttons)").all():
+        check_change(box, box.locator(".widget-toggle-buttons button").last.click)
+        assert "was propagated from" in box.get_by_role("status").inner_text()
     assert page.locator(f"{PICTURE_BOX} [role=alert]").count() == 0
 
 

@@ -20,6 +20,10 @@ FORMULAE = """() => [...document.querySelectorAll("math")]
   .filter((formula) => formula.getBoundingClientRect().width < 4).map((formula) => formula.outerHTML)"""
 
 
+NARROW = """() => document.documentElement.scrollWidth <= 390 && [...document.images]
+  .every((image) => image.clientWidth === image.naturalWidth)"""  # letters of 7 points at 100 dots per inch: 9.7 pixels
+
+
 @pytest.fixture
 def opened(tab):
     """Opens a page of the site by its name."""
@@ -49,6 +53,14 @@ def test_a_page_is_whole_without_the_network_and_its_films_move(name, opened):
     for film in films:
         check_slider(film)
         check_steps(film)
+    for choice in page.locator(".reel").all():
+        film = page.locator("figure.film").filter(has=choice).first
+        before = shown(film)["src"]
+        choice.select_option(index=1)
+        assert shown(film)["src"] != before
+    check_contents(page)
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert page.evaluate(NARROW)
 
 
 def test_the_film_of_the_rounds_plays_to_its_end_and_changes_its_run(opened):
@@ -63,6 +75,17 @@ def test_the_film_of_the_rounds_plays_to_its_end_and_changes_its_run(opened):
     page.clock.run_for(4500)
     expect(play).to_have_text("play")
     assert slider.input_value() == "3" and "Round 3" in film.locator("figcaption").inner_text()
+    film.locator(".cells button").nth(4).click()
+    expect(film.locator("figcaption")).to_contain_text("in frame 4 was propagated from frame")
+    assert slider.input_value() == "4" and film.locator(".controls").inner_text().count("frame") == 1
+    assert "rho_reid 0.50" in opened("06_reidentification").locator(".reel").inner_text()
+
+
+def check_contents(page):
+    """The last section is one click away."""
+    link = page.locator(".contents a, main a[href^='#']").last
+    link.click()
+    expect(page.locator(f"[id='{link.get_attribute('href')[1:]}']")).to_be_in_viewport()
 
 
 def check_slider(film):

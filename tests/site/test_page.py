@@ -5,6 +5,7 @@ import html
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from urllib.parse import unquote
@@ -16,7 +17,7 @@ from PIL import Image
 
 from tools.site.__main__ import main
 from tools.site.page import make_page, to_mathml, wrap
-from tools.site.site import TITLE, write_documents, write_pages, write_site
+from tools.site.site import RESULTS, TITLE, write_documents, write_pages, write_site
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
 FETCHED = re.compile(
@@ -47,9 +48,9 @@ def page(*outputs, opening="# A *title*\n\nOf $P_{i,k}$.\n\nMore.", films=None, 
     return make_page("05_small", notebook, films or {})
 
 
-def test_a_page_has_title_summary_and_first_picture():
+def test_a_page_has_title_summary_and_last_picture():
     made = page(new_output("stream", text="7\n"), picture("first"), picture("second"))
-    assert (made.name, made.title, made.words) == ("05_small", "A <em>title</em>", "first")
+    assert (made.name, made.title, made.words) == ("05_small", "A <em>title</em>", "second")
     assert made.summary.startswith("Of <math") and made.summary.endswith("</math>.")
     assert made.picture == f"data:image/png;base64,{png()}"
     assert "<pre>7" in made.body and made.body.count("<img") == 2 and 'alt="second"' in made.body
@@ -63,6 +64,16 @@ def test_a_widget_becomes_its_film_and_a_progress_bar_goes():
     assert made.body.count('class="output_area"') == 1
 
     assert "moves in JupyterLab only" in page(widget("a1", "Text(value='')")).body  # it has no film
+
+
+def test_a_page_lists_its_sections_and_does_not_ask_for_a_kernel_above_a_film():
+    made = page(
+        opening="# T\n\nMoves. (The controls need a running\nkernel; pages have a film.)\n\n## A $b$ c\n\n## 2. D"
+    )
+    links = re.findall(r'<a href="#(.*?)">', made.body)
+    assert len(links) == 2 and links[1] == "2.-D" and all(f'<h2 id="{name}">' in made.body for name in links)
+    assert "<p>Moves.</p>" in made.body
+    assert "contents" not in page(opening="# T\n\n[A](#a) [B](#b)\n\n## A\n\n## B").body  # it has its own
 
 
 def test_parameters_that_were_injected_are_not_shown():
@@ -100,13 +111,15 @@ def test_the_notebooks_as_stored_make_pages_that_fetch_nothing(path):
     assert made.summary and made.picture and made.words
     targets = set(re.findall(r' id="([^"]*)"', made.body))
     assert {html.unescape(unquote(link)) for link in re.findall(r'href="#([^"]*)"', made.body)} <= targets
+    assert set(RESULTS[path.stem]) <= set(made.numbers) and "running kernel;" not in made.body
 
 
-def test_the_index_has_all_pages_in_order_each_with_its_picture_and_they_lead_to_one_another(tmp_path):
+def test_the_index_has_all_pages_in_order_each_with_its_picture_and_they_lead_to_one_another(tmp_path, monkeypatch):
     pages = [make_page(name, new_notebook(cells=page_cells(name)), {}) for name in ("00_a", "01_b", "02_c")]
-    write_pages(pages, tmp_path)
+    monkeypatch.setitem(RESULTS, "01_b", ("rounds",))
+    write_pages([pages[0], replace(pages[1], numbers={"rounds": 4, "x": 1.0}), pages[2]], tmp_path)
     index = (tmp_path / "index.html").read_text(encoding="utf-8")
-    assert f"<h1>{TITLE}</h1>" in index
+    assert f"<h1>{TITLE}</h1>" in index and '<p class="result">rounds: 4</p>' in index
     assert re.findall(r'<a href="(.*?)">', index) == ["painter.html", "00_a.html", "01_b.html", "02_c.html"]
     assert re.findall(r'<img alt="(.*?)"', index) == ["picture of 00_a", "picture of 01_b", "picture of 02_c"]
     middle = (tmp_path / "01_b.html").read_text(encoding="utf-8")

@@ -27,7 +27,7 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 @dataclass(frozen=True)
 class Page:
-    """A notebook's page: its file name, its title and first paragraph, as HTML, its body, and its first picture.
+    """A notebook's page: its file name, its title and first paragraph, as HTML, its body, and its last picture.
 
     picture: a data address, with what it shows in words; empty where the notebook has none. numbers: what it recorded.
     """
@@ -83,7 +83,7 @@ def make_page(name: str, notebook: NotebookNode, films: Mapping[str, str]) -> Pa
     body, _ = exporter.from_notebook_node(NotebookNode(notebook, cells=shown, metadata=language))
     title, summary = (_inline(text) for text in _opening(name, shown))
     body = _with_contents(_links_to_pages(body))
-    return Page(name, title, _links_to_pages(summary), body, *_first_picture(shown), recorded(notebook))
+    return Page(name, title, _links_to_pages(summary), body, *_last_picture(shown), recorded(notebook))
 
 
 def _with_contents(body: str) -> str:
@@ -117,8 +117,9 @@ def _opening(name: str, cells: list[NotebookNode]) -> tuple[str, str]:
     return parts[0][2:], parts[1] if len(parts) > 1 else ""
 
 
-def _first_picture(cells: list[NotebookNode]) -> tuple[str, str]:
-    for output in (output for cell in cells for output in cell.get("outputs", [])):
+def _last_picture(cells: list[NotebookNode]) -> tuple[str, str]:
+    """Where results are; a notebook begins with what is given."""
+    for output in reversed([output for cell in cells for output in cell.get("outputs", [])]):
         for kind in {"image/png", "image/jpeg"} & set(output.get("data", {})):
             data = output.data[kind].replace("\n", "")
             return f"data:{kind};base64,{data}", output.metadata.get(kind, {}).get("alt", "")
