@@ -21,11 +21,11 @@ ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 DAVIS_COMMIT = "ac7c43fca936f9722837b7fbd337d284ba37004b"
 EXTRAS = {  # of each folder with code: what it may import beside the dependencies
-    "vsreid_lite": ("video", "gpus", "painter", "train"),
+    "vsreid_lite": ("video", "gpus", "dask", "painter", "train"),
     "tools": ("pages",),
     "notebooks": ("pages",),
     "benchmarks": ("test",),
-    "tests": ("video", "gpus", "painter", "train", "pages", "test", "browser"),
+    "tests": ("video", "gpus", "dask", "painter", "train", "pages", "test", "browser"),
 }
 NOT_OURS = {"opencv-python", "davis2017"}  # in environment.yml beside what pyproject asks for
 

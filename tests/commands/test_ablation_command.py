@@ -64,9 +64,39 @@ def test_only_the_rows_chosen_are_measured(davis, tmp_path):
     assert len(list((tmp_path / "out" / "parts").iterdir())) == 2
 
 
+def test_the_last_of_three_shards_prints_the_table_of_one_run_and_so_does_merge(davis, tmp_path, capsys, capfd):
+    def run(out, *options):
+        assert main([*davis, "--output", str(tmp_path / out), "--workers", "1", "--rows", "2,3", *options]) == 0
+        return capsys.readouterr().out
+
+    def table(out):
+        rows = json.loads((tmp_path / out / "results.json").read_text())["rows"]
+        return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
+
+    assert "Table 1 on davis-2017" in run("alone")
+    said = [run("out", "--shard", f"{k}/3") for k in (3, 1)]
+    assert "shard finished, 3 results of other shards not there yet" in said[0]  # 4 results, and no shard has another's
+    assert "shard finished, 1 result of other shards" in said[1] and not (tmp_path / "out" / "results.json").exists()
+    merge = [*davis, "--output", tmp_path / "out", "--rows", "2,3", "--merge"]
+    assert "--merge: 1 result of other shards not there yet in" in refused(capfd, *merge)
+    assert "Table 1 on davis-2017" in run("out", "--shard", "2/3") and table("out") == table("alone")
+    (tmp_path / "out" / "results.json").unlink()
+    assert "Table 1 on davis-2017" in run("out", "--merge") and table("out") == table("alone")
+
+
+def test_what_was_rendered_is_measured_by_its_only_split_or_by_the_one_named(davis, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "davis/ImageSets/2017/val.txt").rename(tmp_path / "davis/ImageSets/2017/test.txt")
+    options = ["--workers", "1", "--rows", "2"]
+    assert main([*davis, *options]) == main([*davis, *options, "--split", "test"]) == 0
+    for folder in ("davis-2017-lite", "davis-2017-test-lite"):
+        results = json.loads((tmp_path / "runs" / folder / "results.json").read_text())
+        assert (results["split"], results["sequences"]) == ("test", ["apes", "bees"])
+
+
 def test_scenes_of_mini_that_were_never_used_are_rendered_below_the_output(davis, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("vsreid_lite.datasets.benchmarks.mini_video", lambda _, i: tiny_sequence(f"crowd-{i:04d}"))
+    monkeypatch.setattr("vsreid_lite.datasets.mini.mini_video", lambda _, i: tiny_sequence(f"crowd-{i:04d}"))
     options = ["ablation", "--scenes", "14:16", "--device", "cpu", "--workers", "1", "--rows", "2"]
     assert main(options) == 0
     out = tmp_path / "runs" / "mini-14-16-lite"
@@ -131,6 +161,7 @@ def test_the_results_lie_under_data_set_and_weights_unless_told_otherwise(davis,
         (["--preset", "paper", "--flow", "dis"], "preset paper: no weights of its N_mp ship with this package"),
         (["--preset", "authors", "--weights", "random", "--adapt"], "preset authors: its weights are adapted"),
         (["--preset", "paper", "--weights", "random"], "FlowNet2 needs its weights there, found no such file"),
+        (["--scheduler", "tcp://a:1", "--workers", "2"], "--workers 2: counts processes of this machine"),
         (["--flow", "sparrow"], "flow 'sparrow': expected one of dis"),
         (["--flow", "/tmp"], "--flow /tmp: a folder holds the flow of one video; an ablation takes an estimator"),
         (["--identification", "gone.pth"], "gone.pth: no such weight file"),

@@ -1,6 +1,8 @@
 """A folder of videos: each has its result, finished ones stay, and a bad one ends no other."""
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -138,6 +140,36 @@ def test_an_error_of_the_package_itself_ends_all(videos, monkeypatch):
     monkeypatch.setattr(vsreid, "segment", lambda *_, **__: {}["a fault"])
     with pytest.raises(KeyError):
         run(videos)
+
+
+@pytest.mark.filterwarnings("default")
+def test_workers_do_the_same_and_what_they_say_and_warn_of_is_said_here(videos, monkeypatch, capsys):
+    """An executor of one thread stands for workers: stubs do not reach other processes."""
+    truncate(videos / "10.png")
+    (videos.parent / "out" / "2").mkdir(parents=True)
+    (videos.parent / "out" / "2" / "others.png").touch()
+    with ThreadPoolExecutor(1) as executor:
+        monkeypatch.setattr("vsreid_lite.commands.batch.open_workers", lambda *_: nullcontext(executor))
+        assert run(videos, "--scheduler", "tcp://a") == 2
+    assert results(videos) == sorted([*EVERY[3:], "2/others.png"])
+    said = capsys.readouterr()
+    assert "film: 3 frames, 2 instances, 64 x 42" in said.out and "\n2: 2 frames" in said.out
+    lines = [line for line in said.err.splitlines() if line.strip()]
+    assert len(lines) == 3 and "vsreid: warning: " in lines[0] and "others.png" in lines[0]
+    assert "10.png: unreadable" in lines[1] and lines[2].endswith(
+        "1 of 3 videos failed, see above: 10; run again when mended"
+    )
+
+
+def test_shards_share_the_videos(videos, segmented):
+    assert run(videos, "--shard", "2/2") == 0 and segmented == ["2"]
+    assert run(videos, "--shard", "1/2") == 0 and segmented == ["2", "film", "10"] and results(videos) == EVERY
+
+
+@pytest.mark.parametrize("option", [["--workers", "2"], ["--shard", "1/2"], ["--scheduler", "local"]])
+def test_options_of_many_videos_are_refused_for_one(videos, capsys, option):
+    assert run(videos / "2", "--first-mask", str(videos / "2.png"), *option) == 2
+    assert "are for a folder of videos; leave out --first-mask" in capsys.readouterr().err
 
 
 def test_results_among_the_videos_are_no_video(videos):

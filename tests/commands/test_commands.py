@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +94,20 @@ def test_some_sequences_or_a_split_are_scored_alone(two_sequences, tmp_path, cap
     assert list(json.loads(file.read_text())["instances"]) == ["my apes_1", "my apes_2"]
 
 
+def test_workers_score_and_render_what_one_process_does(two_sequences, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("vsreid_lite.datasets.mini.mini_video", lambda _, index: tiny_sequence(f"crowd-{index:04d}"))
+    render = ["render", "mini", "--count", "3", "--output"]
+    shutil.copytree(tmp_path / "Annotations" / "480p" / "bees", tmp_path / "predicted" / "bees")
+    assert main(["evaluate", *two_sequences]) == main([*render, str(tmp_path / "alone")]) == 0
+    alone = capsys.readouterr().out
+    with ThreadPoolExecutor(2) as executor:
+        monkeypatch.setattr("vsreid_lite.commands.run.open_workers", lambda *_: nullcontext(executor))
+        assert main(["evaluate", *two_sequences]) == main([*render, str(tmp_path / "both")]) == 0
+    assert capsys.readouterr().out == alone.replace("alone", "both")
+    alone, both = (snapshot(tmp_path / name) for name in ("alone", "both"))
+    assert [*alone.values()] == [*both.values()] and len(both) == len(alone)
+
+
 def test_a_sequence_or_split_that_is_not_there_is_named(two_sequences, tmp_path, capfd):
     assert "--sequences my apes" in refused(capfd, "evaluate", *two_sequences)
     assert "no sequence cats; there are bees, my apes" in refused(capfd, "evaluate", *two_sequences, "--sequences=cats")
@@ -157,16 +173,16 @@ def test_one_mini_sequence_is_rendered_in_the_layout_of_davis_2017(tmp_path):
 def test_composites_are_drawn_with_the_seed_split_and_count_that_were_asked_for(tmp_path, monkeypatch):
     asked = []
 
-    def draw(*arguments, **options):
-        asked.append((*arguments, options))
-        return [tiny_sequence("cross-apes")]
+    def composer(*arguments):
+        asked.append(arguments)
+        return lambda index: tiny_sequence(f"cross-{index}")
 
-    monkeypatch.setattr("vsreid_lite.datasets.composite.composite_videos", draw)
+    monkeypatch.setattr("vsreid_lite.datasets.composite.Composer.of", composer)
     root, out = tmp_path / "davis", tmp_path / "out"
     arguments = ["--root", str(root), "--output", str(out), "--seed", "3", "--split", "train", "--count", "2"]
     assert main(["render", "composite", *arguments]) == 0
-    assert asked == [(root, 3, "train", {"count": 2})]
-    assert [sequence.name for sequence in read_benchmark(out, "train")] == ["cross-apes"]
+    assert asked == [(root, 3, "train")]
+    assert [sequence.name for sequence in read_benchmark(out, "train")] == ["cross-0", "cross-1"]
 
 
 def test_a_rendering_replaces_its_own_list_and_no_other(tmp_path, capfd):

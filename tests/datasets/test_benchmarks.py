@@ -60,7 +60,7 @@ def test_without_any_list_all_sequences_count_and_that_is_said(root):
 
 
 def test_a_split_that_is_not_listed_is_an_error_where_there_are_lists(root):
-    with pytest.raises(FileNotFoundError, match="expected the list of split test"):
+    with pytest.raises(FileNotFoundError, match=r"test.txt: expected the list of split test, found \['train', 'val'\]"):
         open_benchmark("mini", root)
 
 
@@ -80,6 +80,17 @@ def test_a_root_that_is_missing_or_another_folder_is_named(tmp_path):
         open_benchmark("coco")
 
 
+def test_the_split_that_is_named_is_scored_or_else_the_only_one_there_is(tmp_path):
+    for name, split in (("apes", "test"), ("bees", "mine")):
+        write_benchmark([tiny_sequence(name)], tmp_path, split)
+        benchmark = open_benchmark("davis-2017", tmp_path, split=split if split == "mine" else None)
+        assert (benchmark.split, benchmark.names) == (split, (name,))
+    with pytest.raises(FileNotFoundError, match=r"split val, found \['mine', 'test'\]"):
+        open_benchmark("davis-2017", tmp_path)
+    with pytest.raises(ValueError, match="--split test: composites have no splits"):
+        open_benchmark("composite", tmp_path, split="test")
+
+
 def test_scenes_are_rendered_anew_as_sequences_of_their_own(tmp_path, monkeypatch):
     drawn = []
 
@@ -87,7 +98,7 @@ def test_scenes_are_rendered_anew_as_sequences_of_their_own(tmp_path, monkeypatc
         drawn.append((split, index))
         return tiny_sequence(f"{challenge_name(index)}-{index:04d}")
 
-    monkeypatch.setattr(benchmarks, "mini_video", draw)
+    monkeypatch.setattr("vsreid_lite.datasets.mini.mini_video", draw)
     benchmark = open_scenes(range(21, 23), tmp_path / "scenes")
     assert drawn == [("test", 21), ("test", 22)]
     assert benchmark.names == ("occlusion-0021", "scale-change-0022") and benchmark.sources(benchmark.names[0]) == ()
@@ -135,7 +146,9 @@ def test_the_files_of_a_sequence_are_its_frames_and_masks(root):
 
 def test_a_composite_shows_and_depends_on_its_sources(root, monkeypatch):
     made = CompositeVideo("cross-apes", [np.zeros((41, 63, 3), np.uint8)] * 3, tiny_mask(), sources=("apes", "bees"))
-    monkeypatch.setattr(benchmarks, "composite_videos", lambda _: [made, replace(made, name="hide-apes")])
+    monkeypatch.setattr(
+        "vsreid_lite.datasets.composite.composite_videos", lambda _: [made, replace(made, name="hide-apes")]
+    )
     benchmark = open_benchmark("composite", root, ("cross-apes",))
     assert benchmark.names == ("cross-apes",) and benchmark.load("cross-apes") is made
     assert benchmark.sources("cross-apes") == ("apes", "bees")

@@ -12,11 +12,11 @@ from torch import nn
 from vsreid_lite.config import AUTHORS, LITE, PAPER, PRESETS, with_propagation
 from vsreid_lite.networks import loading
 from vsreid_lite.networks.checkpoints import load_tensors, read_checkpoint, save_weights
-from vsreid_lite.networks.detector import COCO, PERSON, LiteDetector, PaperDetector
+from vsreid_lite.networks.detector import PERSON, LiteDetector, PaperDetector
 from vsreid_lite.networks.identification import LiteIdentification
-from vsreid_lite.networks.loading import choose_device, load_networks, network_files
+from vsreid_lite.networks.loading import choose_device, load_networks
 from vsreid_lite.networks.mask_propagation import TwoStreams, lite_streams
-from vsreid_lite.networks.weight_files import Provenance, find_provenance, weight_files
+from vsreid_lite.networks.weight_files import COCO, Provenance, find_provenance, network_files, weight_files
 from vsreid_lite.system import downloads
 from vsreid_lite.system.downloads import hub_weights
 

@@ -16,7 +16,7 @@ from tools.site.page import Page, make_document, make_page, wrap
 from tools.site.painter import NAME, painter_page
 from tools.site.painter import TITLE as PAINTER
 from vsreid_lite.system.files import write_text
-from vsreid_lite.system.workers import in_processes
+from vsreid_lite.system.workers import run_jobs
 
 TITLE = "VS-ReID, notebook by notebook"
 INTRODUCTION = """<p><em>Video Object Segmentation with Re-identification</em>, rebuilt step by step. These are the
@@ -58,7 +58,7 @@ def write_site(notebooks: list[Path], folder: Path, figures: Path | None = None,
     if not notebooks:
         raise ValueError("expected notebooks, found none")
     run = partial(_run, folder=folder / "runs", figures=figures)
-    runs = in_processes(run, notebooks, workers)
+    runs = run_jobs(run, notebooks, workers)
     pages = dict(tqdm(runs, "notebooks, about 40 s each", len(notebooks), unit="notebook"))
     write_pages([pages[path] for path in notebooks], folder)
     write_documents(folder)

@@ -1,20 +1,27 @@
-"""`vsreid segment` for a folder of videos, one after another: finished ones are skipped, failed ones stop no other."""
+"""`vsreid segment` for a folder of videos: finished ones are skipped, failed ones stop no other."""
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import io
 import json
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from contextlib import closing, nullcontext, redirect_stdout
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from vsreid_lite import __version__
 from vsreid_lite.commands.errors import INTERRUPTED, explain
 from vsreid_lite.config import Config
+from vsreid_lite.system.cluster import open_workers
 from vsreid_lite.system.files import fingerprint, visible_files, write_text
 from vsreid_lite.system.wording import counted
+from vsreid_lite.system.workers import Workers, recorded, run_jobs
 
 EXTRAS = ("overlay", "json", "coco", "cutouts")  # options whose paths lie in each result folder
 FINISHED = ".finished"  # in a result folder that is complete: the key of what it was made from
@@ -45,38 +52,86 @@ def segment_folder(
         check_coco(options.coco)
     pairs = videos_with_masks(options.input, options.output)
     check_outputs([], options.output, [options.input, *(path for pair in pairs for path in pair)])
-    every = [_of_one(options, video, mask) for video, mask in pairs]
-    failed = list(_segment_each(every, config, read, segment))
+    every = [_of_one(options, video, mask) for video, mask in pairs][options.shard or slice(None)]
+    with open_workers(options.workers, options.scheduler, 1) as workers:
+        failed = list(_segment_each(every, _Job(config, tuple(read), segment, quiet=workers != 1), workers))
     if failed:
         count = f"{len(failed)} of {counted(len(every), 'video')}"
         raise ValueError(f"{options.input}: {count} failed, see above: {', '.join(failed)}; run again when mended")
 
 
-def _segment_each(
-    every: Sequence[argparse.Namespace],
-    config: Config,
-    read: Sequence[Path],
-    segment: Callable[[argparse.Namespace], bool],
-) -> Iterator[str]:
+class _Done(NamedTuple):
+    """What came of one video.
+
+    Attributes:
+        said: what was printed, where that was not seen.
+        key: of a result that is new.
+        error: in one line.
+    """
+
+    said: str
+    key: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class _Job:
+    """Segments one video by its options, unless that is finished. A job writes below the output folder of its video.
+
+    Attributes:
+        config: of all.
+        read: the files that all read.
+        segment: as `segment_folder` takes it.
+        quiet: whether what is printed is returned, without bars: several write to one terminal.
+    """
+
+    config: Config
+    read: tuple[Path, ...]
+    segment: Callable[[argparse.Namespace], bool]
+    quiet: bool
+
+    def __call__(self, one: argparse.Namespace) -> _Done:
+        said = io.StringIO()
+        with redirect_stdout(said) if self.quiet else nullcontext():
+            try:
+                key, error = self._made(argparse.Namespace(**{**vars(one), "quiet": self.quiet})), ""
+            except Exception as raised:
+                verdict = explain(raised)
+                if verdict is None or verdict[0] == INTERRUPTED:
+                    raise
+                key, error = "", verdict[1]
+        return _Done(said.getvalue(), key, error)
+
+    def live(self, one: argparse.Namespace) -> tuple[_Done, list[str]]:
+        """As `recorded` has it, where all was said when it happened."""
+        return self(one), []
+
+    def _made(self, one: argparse.Namespace) -> str:
+        key = _key(one, self.config, self.read)
+        if _is_finished(one, key):
+            print(f"{one.input.name}: finished before: {one.output}")
+            return ""
+        (one.output / FINISHED).unlink(missing_ok=True)
+        if self.segment(one):
+            return key
+        print(f"{one.input.name}: adaptation was stopped; the same command makes this result again")
+        return ""
+
+
+def _segment_each(every: Sequence[argparse.Namespace], job: _Job, workers: Workers) -> Iterator[str]:
     """Segment what is not finished; the names of those that fail, whose errors are printed."""
-    for one in every:
-        finished = one.output / FINISHED
-        try:
-            key = _key(one, config, read)
-            if _is_finished(one, key):
-                print(f"{one.input.name}: finished before: {one.output}")
-                continue
-            finished.unlink(missing_ok=True)
-            if segment(one):
-                write_text(finished, key)
-            else:
-                print(f"{one.input.name}: adaptation was stopped; the same command makes this result again")
-        except Exception as error:
-            verdict = explain(error)
-            if verdict is None or verdict[0] == INTERRUPTED:
-                raise
-            print(f"vsreid: {verdict[1]}", file=sys.stderr)
-            yield one.input.name
+    with closing(
+        run_jobs(partial(recorded, job) if job.quiet else job.live, every, workers, lambda one: one.input.name)
+    ) as jobs:
+        for one, (done, texts) in jobs:
+            print(done.said, end="", flush=True)
+            for text in texts:
+                warnings.warn(text, stacklevel=1)
+            if done.key:
+                write_text(one.output / FINISHED, done.key)
+            if done.error:
+                print(f"vsreid: {done.error}", file=sys.stderr)
+                yield one.input.name
 
 
 def _of_one(options: argparse.Namespace, video: Path, mask: Path) -> argparse.Namespace:

@@ -66,7 +66,9 @@ def _segment(commands_of: Subparsers) -> None:
     )
     _add_year(parser)
     _add_preset_options(parser, "dis, dis-tuned, dis-medium, raft, flownet2:FILE, ..., or a folder")
-    parser.set_defaults(command=commands.segment_video)
+    _add_workers(parser, "of a folder of videos: processes (default: 1)")
+    _add_shard(parser, "of a folder of videos: only the K-th of N parts of them")
+    parser.set_defaults(command=commands.segment_video, quiet=False)
 
 
 def _evaluate(commands_of: Subparsers) -> None:
@@ -84,6 +86,7 @@ def _evaluate(commands_of: Subparsers) -> None:
     _add_year(parser)
     parser.add_argument("--official", action="store_true", help="run davis2017-evaluation, too, and print both")
     parser.add_argument("--json", type=_path, help="also write every value")
+    _add_workers(parser, "processes (default: 1)")
     parser.set_defaults(command=commands.evaluate_folders)
 
 
@@ -91,7 +94,11 @@ def _ablation(commands_of: Subparsers) -> None:
     parser = commands_of.add_parser("ablation", help="measure the rows of Table 1")
     parser.add_argument("--dataset", choices=DATASETS, default="mini")
     parser.add_argument("--root", type=_path, help="folder of the DAVIS data set; mini needs none")
-    parser.add_argument("--sequences", type=_names, default=(), metavar="A,B", help="only these")
+    chosen = parser.add_mutually_exclusive_group()
+    chosen.add_argument("--sequences", type=_names, default=(), metavar="A,B", help="only these")
+    chosen.add_argument(
+        "--split", metavar="NAME", help="a list of ImageSets (default: val, of mini test; or the only one there)"
+    )
     parser.add_argument(
         "--scenes", type=_scenes, metavar="A:B", help="mini: scenes A to B - 1, rendered; the test split ends at 12"
     )
@@ -99,7 +106,9 @@ def _ablation(commands_of: Subparsers) -> None:
     parser.add_argument(
         "--output", type=_path, help="folder for the results (default: below runs, named after the run)"
     )
-    parser.add_argument("--workers", type=_at_least_one, help="processes (default: one for each core, at most 8)")
+    _add_workers(parser)
+    parts = _add_shard(parser, "measure the K-th of N parts of the jobs; the last to finish prints the table")
+    parts.add_argument("--merge", action="store_true", help="measure nothing, print the table of what all shards have")
     parser.add_argument(
         "--adapt",
         nargs="?",
@@ -119,7 +128,8 @@ def _render(commands_of: Subparsers) -> None:
     parser.add_argument("--seed", type=_seed, default=0, help="another seed, another benchmark")
     parser.add_argument("--split", choices=("train", "val", "test"), default="test")
     parser.add_argument("--count", type=_at_least_one, help="number of sequences (default: mini 12, composite 6)")
-    parser.set_defaults(command=commands.render_benchmark)
+    _add_workers(parser, "processes (default: 1)")
+    parser.set_defaults(command=commands.render_dataset)
 
 
 def _train(commands_of: Subparsers) -> None:
@@ -171,7 +181,7 @@ def _choose(commands_of: Subparsers) -> None:
         "--sequences", type=_at_least_one, default=24, help="of mini-val (default: 24, each challenge twice)"
     )
     parser.add_argument("--adapt", action="store_true", help="also choose the adaptation, for scenes like these: slow")
-    parser.add_argument("--workers", type=_at_least_one, help="processes (default: one for each core, at most 8)")
+    _add_workers(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--seed", type=_seed, default=0)
     parser.set_defaults(command=train_commands.choose_settings)
@@ -209,6 +219,24 @@ def _notebooks(commands_of: Subparsers) -> None:
 def _doctor(commands_of: Subparsers) -> None:
     parser = commands_of.add_parser("doctor", help="tell what works here, and what to do about the rest")
     parser.set_defaults(command=commands.examine_installation)
+
+
+def _add_workers(
+    parser: argparse.ArgumentParser, said: str = "processes (default: one for each core, at most 8)"
+) -> None:
+    parser.add_argument("--workers", type=_at_least_one, metavar="N", help=said)
+    parser.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="take the workers of dask's scheduler there, as tcp://HOST:8786; or local: N workers of one on this "
+        "machine (docs/scaling.md)",
+    )
+
+
+def _add_shard(parser: argparse.ArgumentParser, said: str) -> argparse._MutuallyExclusiveGroup:
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--shard", type=_shard, metavar="K/N", help=f"{said}, for queues")
+    return group
 
 
 def _add_year(parser: argparse.ArgumentParser) -> None:
@@ -291,6 +319,16 @@ def _scenes(text: str) -> range:
     if not (colon and first.isdecimal() and end.isdecimal() and int(first) < int(end)):
         raise argparse.ArgumentTypeError(f"expected FIRST:END, as 12:24 for scenes 12 to 23, found {text!r}")
     return range(int(first), int(end))
+
+
+def _shard(text: str) -> slice:
+    """Every N-th of what there is to do, from the K-th on, which counts from 1."""
+    k, slash, n = text.partition("/")
+    if not (slash and k.isdecimal() and n.isdecimal() and 1 <= int(k) <= int(n)):
+        raise argparse.ArgumentTypeError(
+            f"expected K/N with K from 1 to N, as 2/4 for the second of four, found {text!r}"
+        )
+    return slice(int(k) - 1, None, int(n))
 
 
 def _at_least_one(text: str) -> int:

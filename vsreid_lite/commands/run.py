@@ -6,14 +6,16 @@ import argparse
 import shlex
 import time
 import warnings
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
+from functools import partial
 from itertools import chain, pairwise, product
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from vsreid_lite.commands.batch import segment_folder
 from vsreid_lite.config import LITE, PRESETS, Config, check_flow_name, with_settings
+from vsreid_lite.system.cluster import open_workers
 from vsreid_lite.system.files import natural_key, shipped, writable_folder, write_bytes, write_json, write_text
 from vsreid_lite.system.wording import counted
 from vsreid_lite.system.workers import uninterrupted
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from vsreid_lite.datasets.benchmarks import Benchmark
+    from vsreid_lite.evaluation.ladder import Row
     from vsreid_lite.evaluation.metrics import Scores, Statistics
     from vsreid_lite.result import Result
     from vsreid_lite.video.video import Video
@@ -36,6 +39,7 @@ FROM_FILES = (
     "training",
 )  # from files of earlier runs, looked for before anything is drawn
 FIGURES = (*FROM_FILES, "figure1", "figure2", "figure3", "figure4", "figure5")
+NOTHING = slice(0, 0)
 ON_REQUEST = ("street",)  # adapts to a real clip, which takes minutes
 ROW_FIELDS = ("reid", "propagation.use_box", "propagation.use_flow", "propagation.scales")  # of Table 1's rows
 PARTS = {  # of `Result.seconds`, as the closing line of `vsreid segment` names them
@@ -53,6 +57,10 @@ PARTS = {  # of `Result.seconds`, as the closing line of `vsreid segment` names 
 def segment_video(options: argparse.Namespace) -> None:
     """`vsreid segment`: masks of a folder of frames or a video, from the mask of the first frame; or of many videos."""
     if options.first_mask is not None or options.mask:
+        if options.workers or options.scheduler or options.shard:
+            raise ValueError(
+                "--workers, --scheduler, --shard: are for a folder of videos; leave out --first-mask and --mask"
+            )
         _segment_one(options)
         return
     config = _checked_config(_real_video_config(options), options.settings)
@@ -71,7 +79,7 @@ def _segment_one(options: argparse.Namespace) -> bool:
     with uninterrupted():
         from vsreid_lite.vsreid import segment
 
-    result = segment(video, config, progress=True)
+    result = segment(video, config, progress=not options.quiet)
     segmented = time.perf_counter()
     _write_segmentation(options, given, result)
     parts = {"reading": read - started, **_parts(result, segmented - read), "writing": time.perf_counter() - segmented}
@@ -110,9 +118,14 @@ def evaluate_folders(options: argparse.Namespace) -> None:
     """`vsreid evaluate`: the DAVIS 2017 numbers of a folder of predictions, and those of the official program."""
     with uninterrupted():
         from vsreid_lite.datasets.davis import read_split
+        from vsreid_lite.evaluation.labels import existing_folder
+        from vsreid_lite.video.outputs import check_outputs, pictures
+
+    for folder in (options.reference, options.predicted):
+        existing_folder(folder)
+    with uninterrupted():
         from vsreid_lite.evaluation.metrics import evaluate
         from vsreid_lite.evaluation.official import check_official, official_scores
-        from vsreid_lite.video.outputs import check_outputs, pictures
 
     if options.official:
         check_official(options.year)
@@ -120,7 +133,8 @@ def evaluate_folders(options: argparse.Namespace) -> None:
     if options.json:
         check_outputs([options.json], inputs=chain(lists, pictures(options.reference, options.predicted)))
     sequences = read_split(lists[0]) if lists else options.sequences
-    scores = evaluate(options.reference, options.predicted, sequences, options.year)
+    with open_workers(options.workers, options.scheduler, 1) as workers:
+        scores = evaluate(options.reference, options.predicted, sequences, options.year, workers)
     if options.json:
         write_json(options.json, scores.to_json())
     _print_scores(scores)
@@ -155,23 +169,30 @@ def measure_ablation(options: argparse.Namespace) -> None:
     output = options.output or Path("runs") / _run_name(options, config)
     files = [output / name for name in ("results.json", "table1.md", "table1.csv", "table1.png")]
     benchmark = _checked_benchmark(options, config, output, files)
+    rows = _checked_rows(options, config)
     with uninterrupted():
-        from vsreid_lite.evaluation.ablation import run_ablation, seen_sequences
-        from vsreid_lite.evaluation.ladder import adapted, ladder
+        from vsreid_lite.evaluation.ablation import measure_part, run_ablation, seen_sequences
+        from vsreid_lite.evaluation.ladder import adapted
         from vsreid_lite.evaluation.report import format_csv, format_markdown, format_table
         from vsreid_lite.figures.table1 import plot_table1
-        from vsreid_lite.system.workers import default_workers
+        from vsreid_lite.flow import get_flow
+        from vsreid_lite.networks.loading import choose_device
         from vsreid_lite.video.outputs import write_figure
 
-    rows = ladder(config, options.rows)
-    _check_flow(config)
+    get_flow(config.flow, device=choose_device(config.device))  # fetched once, and here, since no worker should
     benchmark = benchmark or _scenes(options, output)
     seen = seen_sequences(benchmark, config)
     if seen:
         learnt = ", ".join(sorted({source for sources in seen.values() for source in sources}))
         warnings.warn(f"weights {config.weights} have seen {learnt} in training: no fair test", stacklevel=1)
     every = adapted(rows) if options.adapt == "all" else []
-    results = run_ablation(benchmark, rows, output, options.workers or default_workers(), every)
+    part = NOTHING if options.merge else options.shard or slice(None)
+    with open_workers(options.workers, options.scheduler) as workers:
+        missing = measure_part(benchmark, rows, output, part, workers, every)
+    if missing:
+        _say_missing(options, output, missing)
+        return
+    results = run_ablation(benchmark, rows, output, adapted_rows=every)
     write_json(files[0], results)
     write_text(files[1], format_markdown(results))
     write_text(files[2], format_csv(results))
@@ -180,31 +201,39 @@ def measure_ablation(options: argparse.Namespace) -> None:
     print(f"results: {', '.join(str(file) for file in files)}")
 
 
-def render_benchmark(options: argparse.Namespace) -> None:
-    """`vsreid render`: the sequences of mini or composite as a folder in DAVIS 2017 layout."""
-    with uninterrupted():
-        from tqdm.auto import tqdm
+def _say_missing(options: argparse.Namespace, output: Path, missing: int) -> None:
+    """That other shards are not finished; with `--merge`, which measures nothing, an error."""
+    found = f"{counted(missing, 'result')} of other shards not there yet in {output / 'parts'}"
+    if options.merge:
+        raise ValueError(f"--merge: {found}; run these shards, or the command without --merge")
+    print(f"shard finished, {found}: the last to finish prints the table, or --merge does")
 
+
+def render_dataset(options: argparse.Namespace) -> None:
+    """`vsreid render`: the sequences of mini or composite as a folder in DAVIS 2017 layout."""
+    composite = options.dataset == "composite"
+    if composite and options.root is None:
+        raise ValueError("vsreid render composite needs --root, a DAVIS root to cut instances from")
+    with uninterrupted():
         from vsreid_lite.datasets.benchmarks import benchmark_inputs
-        from vsreid_lite.datasets.composite import SCRIPTS, composite_videos
-        from vsreid_lite.datasets.davis import write_benchmark
-        from vsreid_lite.datasets.mini import CHALLENGES, mini_video
+        from vsreid_lite.datasets.davis import render_benchmark
         from vsreid_lite.video.outputs import check_folder, check_outputs
 
     check_outputs([], options.output, benchmark_inputs("composite", options.root) if options.root else [])
     check_folder(options.output / "ImageSets" / "2017")
-    composite = options.dataset == "composite"
-    _refuse_other_list(options, SCRIPTS if composite else CHALLENGES)
+    with uninterrupted():
+        from vsreid_lite.datasets.composite import SCRIPTS, Composer
+        from vsreid_lite.datasets.mini import CHALLENGES, mini_video
+
+    kinds: Collection[str] = SCRIPTS if composite else CHALLENGES
+    _refuse_other_list(options, kinds)
+    first = 0 if composite else options.seed * len(CHALLENGES)
+    indices = range(first, first + (options.count or len(kinds)))
+    render: Callable[[int], Video] = partial(mini_video, options.split)
     if composite:
-        if options.root is None:
-            raise ValueError("vsreid render composite needs --root, a DAVIS root to cut instances from")
-        count = {"count": options.count} if options.count else {}
-        videos: Iterable[Video] = composite_videos(options.root, options.seed, options.split, **count)
-    else:
-        first = options.seed * len(CHALLENGES)
-        indices = range(first, first + (options.count or len(CHALLENGES)))
-        videos = (mini_video(options.split, index) for index in tqdm(indices, desc="rendering"))
-    names = write_benchmark(videos, options.output, options.split)
+        render = Composer.of(options.root, options.seed, options.split)
+    with open_workers(options.workers, options.scheduler, 1) as workers:
+        names = render_benchmark(render, indices, options.output, options.split, workers)
     print(f"{counted(len(names), 'sequence')}: {options.output}")
 
 
@@ -266,7 +295,12 @@ def examine_installation(_: argparse.Namespace) -> None:
 def _run_name(options: argparse.Namespace, config: Config) -> str:
     """Data set and weights, and what else is not the preset lite's."""
     scenes = f"-{options.scenes.start}-{options.scenes.stop}" if options.scenes else ""
-    parts = [f"{options.dataset}{scenes}", "" if config.preset == "lite" else config.preset, Path(config.weights).stem]
+    parts = [
+        f"{options.dataset}{scenes}",
+        options.split or "",
+        "" if config.preset == "lite" else config.preset,
+        Path(config.weights).stem,
+    ]
     if options.flow:
         parts.append(Path(options.flow.rpartition(":")[2]).stem)
     parts += [Path(file).stem for file in (options.detector, options.identification) if file]
@@ -274,13 +308,14 @@ def _run_name(options: argparse.Namespace, config: Config) -> str:
     return "-".join(part for part in parts if part)
 
 
-def _check_flow(config: Config) -> None:
-    """That the flow of an ablation can be had: fetched once, and here, since no worker should."""
-    from vsreid_lite.flow import FloFolder, get_flow
-    from vsreid_lite.networks.loading import choose_device
-
-    if isinstance(get_flow(config.flow, device=choose_device(config.device)), FloFolder):
+def _checked_rows(options: argparse.Namespace, config: Config) -> list[Row]:
+    """The rows of an ablation, before torch is loaded."""
+    if Path(config.flow).is_dir():
         raise ValueError(f"--flow {config.flow}: a folder holds the flow of one video; an ablation takes an estimator")
+    with uninterrupted():
+        from vsreid_lite.evaluation.ladder import ladder
+
+    return ladder(config, options.rows)
 
 
 def _checked_benchmark(
@@ -291,11 +326,11 @@ def _checked_benchmark(
         from vsreid_lite.datasets.benchmarks import benchmark_inputs, open_benchmark
         from vsreid_lite.video.outputs import check_folder, check_outputs
 
-    if options.scenes and (options.dataset != "mini" or options.root):
-        raise ValueError("--scenes renders scenes of mini: it goes with --dataset mini and without --root")
+    if options.scenes and (options.dataset != "mini" or options.root or options.split):
+        raise ValueError("--scenes renders scenes of mini: it goes with --dataset mini and without --root and --split")
     check_outputs(files, output, chain(_read_files(config), benchmark_inputs(options.dataset, options.root)))
     check_folder(output / "parts")
-    return None if options.scenes else open_benchmark(options.dataset, options.root, options.sequences)
+    return None if options.scenes else open_benchmark(options.dataset, options.root, options.sequences, options.split)
 
 
 def _scenes(options: argparse.Namespace, output: Path) -> Benchmark:

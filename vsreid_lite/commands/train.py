@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vsreid_lite.config import Config
+from vsreid_lite.system.cluster import open_workers
 from vsreid_lite.system.files import write_text
 from vsreid_lite.system.wording import counted
 from vsreid_lite.system.workers import uninterrupted
@@ -172,10 +173,10 @@ def choose_settings(options: argparse.Namespace) -> None:
         from vsreid_lite.evaluation.selection import format_selection, select_settings
         from vsreid_lite.networks.checkpoints import store_settings
         from vsreid_lite.networks.weight_files import read_provenance
-        from vsreid_lite.system.workers import default_workers
 
     before = read_provenance(file).settings
-    selection = select_settings(config, options.sequences, options.workers or default_workers(), options.adapt)
+    with open_workers(options.workers, options.scheduler) as workers:
+        selection = select_settings(config, options.sequences, workers, options.adapt)
     write_text(table, format_selection(selection))
     store_settings(file, output, {**before, **selection.chosen})
     print(f"chosen on {counted(options.sequences, 'sequence')} of mini-val: {json.dumps(selection.chosen)}")

@@ -5,13 +5,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
-
-from tqdm.auto import tqdm
+from typing import TYPE_CHECKING
 
 from vsreid_lite.datasets import DATASETS
-from vsreid_lite.datasets.composite import CompositeVideo, composite_videos
 from vsreid_lite.datasets.davis import (
     FRAMES,
     MASKS,
@@ -20,13 +18,16 @@ from vsreid_lite.datasets.davis import (
     list_sequences,
     load_davis,
     read_first,
-    write_benchmark,
+    render_benchmark,
+    split_lists,
 )
-from vsreid_lite.datasets.mini import mini_video
 from vsreid_lite.system.files import MINI, visible_files
 from vsreid_lite.system.wording import counted
 from vsreid_lite.video.frame_folders import frame_files
 from vsreid_lite.video.video import Video, annotation_files
+
+if TYPE_CHECKING:
+    from vsreid_lite.datasets.composite import CompositeVideo
 
 FEWEST_FRAMES = 3  # the first and the last do not count
 
@@ -70,7 +71,9 @@ class Benchmark:
         )
 
 
-def open_benchmark(dataset: str, root: Path | None = None, names: Sequence[str] = ()) -> Benchmark:
+def open_benchmark(
+    dataset: str, root: Path | None = None, names: Sequence[str] = (), split: str | None = None
+) -> Benchmark:
     """The benchmark `dataset`: the sequences named, whatever their split, or else those of its split.
 
     Args:
@@ -78,19 +81,22 @@ def open_benchmark(dataset: str, root: Path | None = None, names: Sequence[str] 
         root: the folder of a DAVIS data set; mini's own is shipped. Where DAVIS has no list of a split, all its
             sequences are taken.
         names: of sequences.
+        split: the name of the list that is scored. When not given: val, of mini test, or the only list that there is.
 
     Raises:
-        FileNotFoundError: the root is missing or holds something else.
-        ValueError: an unknown data set or sequence, or a sequence that cannot be scored.
+        FileNotFoundError: the root is missing or holds something else, or has no such list.
+        ValueError: an unknown data set or sequence, or a sequence that cannot be scored; composites have no split.
     """
     if dataset not in DATASETS:
         raise ValueError(f"dataset: expected one of {', '.join(DATASETS)}, found {dataset!r}")
+    if dataset == "composite" and split is not None:
+        raise ValueError(f"--split {split}: composites have no splits; leave it out")
     root = _root(dataset, root)
     known = _known(dataset, root)
     unknown = [name or "''" for name in names if name not in known]
     if unknown:
         raise ValueError(f"{root}: no sequence {', '.join(unknown)} in {dataset}; there are {', '.join(known)}")
-    split, listed = ("named", tuple(dict.fromkeys(names))) if names else _split(dataset, root, known)
+    split, listed = ("named", tuple(dict.fromkeys(names))) if names else _split(dataset, root, known, split)
     benchmark = Benchmark(dataset, root, listed, split)
     if dataset != "composite":
         _check_annotations(root, _year(dataset), benchmark.names)
@@ -111,7 +117,9 @@ def open_scenes(scenes: range, folder: Path, names: Sequence[str] = ()) -> Bench
         OSError: something cannot be written.
         ValueError: a name is not among the scenes.
     """
-    rendered = write_benchmark((mini_video("test", index) for index in tqdm(scenes, desc="rendering")), folder)
+    from vsreid_lite.datasets.mini import mini_video
+
+    rendered = render_benchmark(partial(mini_video, "test"), scenes, folder, "test")
     benchmark = open_benchmark("mini", folder, names)
     kept = tuple(index for index, name in zip(scenes, rendered, strict=True) if name in benchmark.names)
     return replace(benchmark, split="test", scenes=kept)
@@ -145,17 +153,21 @@ def _known(dataset: str, root: Path) -> list[str]:
     return sorted({path.name for folder in folders for path in _inside(folder / FRAMES) if path.is_dir()})
 
 
-def _split(dataset: str, root: Path, known: list[str]) -> tuple[str, tuple[str, ...]]:
+def _split(dataset: str, root: Path, known: list[str], split: str | None) -> tuple[str, tuple[str, ...]]:
     """The split that is scored, and its sequences."""
     if dataset == "composite":
         return "all", tuple(known)
-    if not any((folder / "ImageSets").is_dir() for folder in davis_folders(root, _year(dataset))):
-        warnings.warn(
-            f"{root}: expected ImageSets with a list of a split, found none; all sequences count", stacklevel=2
-        )
-        return "all", tuple(known)
-    split = "test" if dataset == "mini" else "val"
-    return split, tuple(list_sequences(root, _year(dataset), split))
+    year = _year(dataset)
+    if split is None:
+        if not any((folder / "ImageSets").is_dir() for folder in davis_folders(root, year)):
+            warnings.warn(
+                f"{root}: expected ImageSets with a list of a split, found none; all sequences count", stacklevel=2
+            )
+            return "all", tuple(known)
+        split, there = "test" if dataset == "mini" else "val", split_lists(root, year)
+        if split not in there and len(there) == 1:
+            split = next(iter(there))
+    return split, tuple(list_sequences(root, year, split))
 
 
 def _check_annotations(root: Path, year: int, names: Sequence[str]) -> None:
@@ -189,4 +201,6 @@ def _inside(folder: Path) -> list[Path]:
 
 @lru_cache(maxsize=1)
 def _composites(root: Path) -> dict[str, CompositeVideo]:
+    from vsreid_lite.datasets.composite import composite_videos
+
     return {video.name: video for video in composite_videos(root)}

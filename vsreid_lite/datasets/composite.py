@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 import cv2
@@ -331,17 +331,46 @@ def composite_videos(
         ValueError: another split's name, fewer than three sequences (two instances and a background), and as
             `load_davis`.
     """
-    if split not in SPLITS:
-        raise ValueError(f"split: expected one of {', '.join(SPLITS)}, found {split!r}")
-    chosen = single_instance_sequences(root, year) if names is None else sorted(set(names))
-    if len(chosen) < 3:
-        raise ValueError(f"{root}: expected at least 3 single-instance sequences to recompose, found {len(chosen)}")
-    footage = cache(lambda name: read_footage(root, name, year))
-    made = []
-    for index in range(count):
-        video = _draw((SPLITS[split], seed, index), list(SCRIPTS)[index % len(SCRIPTS)], chosen, footage)
-        made.append(video if index < len(SCRIPTS) else replace(video, name=f"{video.name}-{index:02d}"))
-    return made
+    compose = Composer.of(root, seed, split, names, year)
+    return [compose(index) for index in range(count)]
+
+
+@dataclass(frozen=True)
+class Composer:
+    """Makes composite `index`, which depends on it and these alone; footage that was read is kept.
+
+    Attributes:
+        root: a DAVIS root.
+        key: the number of the split, and the seed.
+        names: the sequences to use.
+        year: 2016 or 2017, of the DAVIS root.
+    """
+
+    root: Path | str
+    key: tuple[int, int]
+    names: tuple[str, ...]
+    year: int
+
+    @classmethod
+    def of(
+        cls, root: Path | str, seed: int = 0, split: str = "test", names: Sequence[str] | None = None, year: int = 2016
+    ) -> Composer:
+        """As `composite_videos`, whose arguments and errors these are."""
+        if split not in SPLITS:
+            raise ValueError(f"split: expected one of {', '.join(SPLITS)}, found {split!r}")
+        chosen = single_instance_sequences(root, year) if names is None else sorted(set(names))
+        if len(chosen) < 3:
+            raise ValueError(f"{root}: expected at least 3 single-instance sequences to recompose, found {len(chosen)}")
+        return cls(root, (SPLITS[split], seed), tuple(chosen), year)
+
+    def __call__(self, index: int) -> CompositeVideo:
+        script = list(SCRIPTS)[index % len(SCRIPTS)]
+        video = _draw((*self.key, index), script, list(self.names), self._footage)
+        return video if index < len(SCRIPTS) else replace(video, name=f"{video.name}-{index:02d}")
+
+    @cached_property
+    def _footage(self) -> Callable[[str], Footage]:
+        return cache(lambda name: read_footage(self.root, name, self.year))
 
 
 def composite_scene(

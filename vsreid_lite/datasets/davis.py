@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from io import BytesIO
+from itertools import product
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -17,6 +19,7 @@ from PIL import Image
 
 from vsreid_lite.datasets.download import DAVIS_2016, TEST_DEV, TRAINVAL
 from vsreid_lite.system.files import STREET, write_bytes, write_text
+from vsreid_lite.system.workers import Workers, run_jobs
 from vsreid_lite.video.masks import Frame, Mask, read_labels, to_instances, write_mask
 from vsreid_lite.video.video import Video, annotation_files, read_frames
 
@@ -53,13 +56,13 @@ def list_sequences(root: Path | str, year: int, split: str = "val") -> list[str]
     Raises:
         FileNotFoundError: there is no such list, or none of its sequences.
     """
-    folders = davis_folders(root, year)
-    places = ["2016", "480p"] if year == 2016 else ["2017"]  # 480p: the first release
-    lists = [folder / "ImageSets" / place / f"{split}.txt" for folder in folders for place in places]
-    path = next((path for path in lists if path.is_file()), None)
-    if path is None:
-        other = sorted({p.stem for candidate in lists for p in candidate.parent.glob("*.txt")})
-        raise FileNotFoundError(f"{lists[0]}: expected the list of split {split}, found {other or 'no list at all'}")
+    folders, lists = davis_folders(root, year), split_lists(root, year)
+    if split not in lists:
+        path = split_file(folders[0], split, "2016" if year == 2016 else "2017")
+        raise FileNotFoundError(
+            f"{path}: expected the list of split {split}, found {sorted(lists) or 'no list at all'}"
+        )
+    path = lists[split]
     names = read_split(path)
     there = [name for name in names if any((folder / FRAMES / name).is_dir() for folder in folders)]
     missing = [name for name in names if name not in there]
@@ -72,6 +75,16 @@ def list_sequences(root: Path | str, year: int, split: str = "val") -> list[str]
             stacklevel=2,
         )
     return there
+
+
+def split_lists(root: Path | str, year: int) -> dict[str, Path]:
+    """The lists of splits that are there, by their names."""
+    places = ["2016", "480p"] if year == 2016 else ["2017"]  # 480p: the first release
+    lists: dict[str, Path] = {}
+    for folder, place in product(davis_folders(root, year), places):
+        for path in sorted((folder / "ImageSets" / place).glob("*.txt")):
+            lists.setdefault(path.stem, path)
+    return lists
 
 
 def load_davis(root: Path | str, year: int, name: str) -> Video:
@@ -174,17 +187,43 @@ def write_benchmark(videos: Iterable[Video], root: Path | str, split: str = "tes
         FileExistsError: the folder of a video holds files that would not be replaced.
         OSError: as `atomic_path`.
     """
-    root, names = Path(root), []
+    names = []
     for video in videos:
-        _write_video(video, root)
+        _write_video(video, Path(root))
         names.append(video.name)
-    write_text(split_file(root, split), "".join(f"{name}\n" for name in names))
+    return _write_list(names, root, split)
+
+
+def render_benchmark(
+    render: Callable[[int], Video], indices: Sequence[int], root: Path | str, split: str, workers: Workers = 1
+) -> list[str]:
+    """As `write_benchmark`, of videos that are rendered one by one, by workers as `run_jobs` takes them.
+
+    Args:
+        render: makes the video of an index.
+        indices: of all videos.
+        root: the folder that they are written below.
+        split: the name of their list.
+        workers: the number of processes, or an executor.
+    """
+    from tqdm.auto import tqdm
+
+    names = {}
+    with closing(run_jobs(render, indices, workers)) as rendered:
+        for index, video in tqdm(rendered, "rendering", len(indices)):
+            _write_video(video, Path(root))
+            names[index] = video.name
+    return _write_list([names[index] for index in indices], root, split)
+
+
+def _write_list(names: list[str], root: Path | str, split: str) -> list[str]:
+    write_text(split_file(Path(root), split), "".join(f"{name}\n" for name in names))
     return names
 
 
-def split_file(root: Path, split: str) -> Path:
+def split_file(root: Path, split: str, place: str = "2017") -> Path:
     """Where `write_benchmark` puts the list of a split."""
-    return root / "ImageSets" / "2017" / f"{split}.txt"
+    return root / "ImageSets" / place / f"{split}.txt"
 
 
 def read_benchmark(root: Path | str, split: str = "test") -> list[Video]:

@@ -26,10 +26,10 @@ from vsreid_lite.evaluation.metrics import InstanceScores, Scores, score_sequenc
 from vsreid_lite.evaluation.summary import Measured, summarise
 from vsreid_lite.flow import FlowEstimator, flow_file, get_flow
 from vsreid_lite.networks import Detector, IdentificationNet
-from vsreid_lite.networks.loading import choose_device, network_files
-from vsreid_lite.networks.weight_files import WeightFiles
+from vsreid_lite.networks.loading import choose_device
+from vsreid_lite.networks.weight_files import WeightFiles, network_files
 from vsreid_lite.system.files import PACKAGE, code_of, fingerprint, write_json
-from vsreid_lite.system.workers import in_processes
+from vsreid_lite.system.workers import Workers, run_jobs
 from vsreid_lite.vsreid import prepare
 
 Results = Mapping[tuple[Config, str], Path]  # the file that keeps the result of a configuration on a sequence
@@ -73,12 +73,15 @@ class Job:
     rows: dict[Path, Config]
     parts: Parts
 
+    def __str__(self) -> str:
+        return self.sequence
+
 
 def run_ablation(
     benchmark: Benchmark,
     rows: Sequence[Row],
     output: Path | None = None,
-    workers: int = 1,
+    workers: Workers = 1,
     adapted_rows: Sequence[Row] = (),
     parts: Parts | None = None,
 ) -> dict[str, object]:
@@ -91,7 +94,8 @@ def run_ablation(
         benchmark: what they are measured on.
         rows: as `ladder` makes them.
         output: the folder of the results; None keeps none.
-        workers: the number of processes; with several, `parts` must be importable, so not from a notebook.
+        workers: the number of processes, or an executor, as `run_jobs` takes it; with several, `parts` must be
+            importable, so not from a notebook.
         adapted_rows: as `adapted` makes them; none for no second table.
         parts: parts of one's own, used in every row.
 
@@ -110,28 +114,60 @@ def run_ablation(
     return _ablation(benchmark, rows, output, workers, adapted_rows, parts)
 
 
+def measure_part(
+    benchmark: Benchmark,
+    rows: Sequence[Row],
+    output: Path,
+    part: slice,
+    workers: Workers = 1,
+    adapted_rows: Sequence[Row] = (),
+) -> int:
+    """Measure a part of the jobs of `run_ablation`, which reads the results back when all parts are there.
+
+    Args:
+        benchmark: as there, and so are the others.
+        rows: as there.
+        output: one folder for all parts.
+        workers: as there.
+        adapted_rows: as there.
+        part: which jobs, of one for each sequence and N_mp, as slice(1, None, 4) for the second of four parts.
+
+    Returns:
+        The number of results that are still missing below `output`.
+    """
+    results = _measure_missing(benchmark, [*rows, *adapted_rows], output, part, workers, Parts())
+    return sum(not path.is_file() for path in results.values())
+
+
 def _ablation(
     benchmark: Benchmark,
     rows: Sequence[Row],
     output: Path,
-    workers: int,
+    workers: Workers,
     adapted_rows: Sequence[Row],
     own: Parts,
 ) -> dict[str, object]:
     """`run_ablation` with a folder."""
-    every = [*rows, *adapted_rows]
-    results = _results([row.config for row in every if not row.missing], benchmark, output / "parts")
-    jobs = _jobs(results, benchmark, own)
-    missing = sum(len(job.rows) for job in jobs)
-    bar = tqdm(total=missing, desc=f"ablation on {benchmark.dataset}", disable=not missing)
-    with bar, closing(in_processes(_measure, jobs, workers)) as measured:
-        for job, parts in measured:
-            for path, part in zip(job.rows, parts, strict=True):
-                write_json(path, part)
-            bar.update(len(parts))
+    results = _measure_missing(benchmark, [*rows, *adapted_rows], output, slice(None), workers, own)
     table, adapted = ([_measured(row, benchmark, results) for row in some] for some in (rows, adapted_rows))
     summary = summarise(benchmark, table, adapted, seen_sequences(benchmark, rows[0].config))
     return {**summary, **_replaced(own, summary["training"], network_files(rows[0].config))}
+
+
+def _measure_missing(
+    benchmark: Benchmark, every: Sequence[Row], output: Path, part: slice, workers: Workers, own: Parts
+) -> Results:
+    """Measure what is not measured yet of a part of the jobs; where all results are, or shall be."""
+    results = _results([row.config for row in every if not row.missing], benchmark, output / "parts")
+    jobs = _jobs(results, benchmark, own, part)
+    missing = sum(len(job.rows) for job in jobs)
+    bar = tqdm(total=missing, desc=f"ablation on {benchmark.dataset}", disable=not missing)
+    with bar, closing(run_jobs(_measure, jobs, workers)) as measured:
+        for job, parts in measured:
+            for path, one in zip(job.rows, parts, strict=True):
+                write_json(path, one)
+            bar.update(len(parts))
+    return results
 
 
 def _replaced(own: Parts, training: Any, files: WeightFiles) -> dict[str, object]:
@@ -168,15 +204,17 @@ def _method(code: str, config: Config) -> str:
     return f"{code} {json.dumps(settings)}"
 
 
-def _jobs(results: Results, benchmark: Benchmark, own: Parts) -> list[Job]:
+def _jobs(results: Results, benchmark: Benchmark, own: Parts, part: slice) -> list[Job]:
     """What is not measured yet, the last rows first: they take longest, and no process shall wait for another's end."""
     jobs: dict[tuple[Config, str], dict[Path, Config]] = {}
     configs = list(dict.fromkeys(config for config, _ in results))
     for config, name in product(reversed(configs), benchmark.names):
-        path = results[config, name]
-        if not path.is_file():
-            jobs.setdefault((_network(config), name), {})[path] = config
-    return [Job(benchmark, name, network, rows, own) for (network, name), rows in jobs.items()]
+        jobs.setdefault((_network(config), name), {})[results[config, name]] = config
+    missing = {
+        job: {path: config for path, config in rows.items() if not path.is_file()}
+        for job, rows in list(jobs.items())[part]
+    }
+    return [Job(benchmark, name, network, rows, own) for (network, name), rows in missing.items() if rows]
 
 
 def _network(config: Config) -> Config:

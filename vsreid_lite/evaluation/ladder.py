@@ -8,15 +8,15 @@ from pathlib import Path
 
 from vsreid_lite.config import Config, with_propagation
 from vsreid_lite.evaluation.paper import table1
-from vsreid_lite.networks.detector import COCO
-from vsreid_lite.networks.loading import network_files
 from vsreid_lite.networks.weight_files import (
+    COCO,
     UNTRAINED,
     WEIGHT_SETS,
     Provenance,
     WeightFiles,
     beside,
     find_provenance,
+    network_files,
     read_provenance,
 )
 from vsreid_lite.system.downloads import hub_file, hub_weights

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import cv2
 import numpy as np
@@ -24,6 +26,7 @@ from vsreid_lite.evaluation.labels import (
     sequence_names,
 )
 from vsreid_lite.system.wording import counted
+from vsreid_lite.system.workers import Workers, recorded, run_jobs
 
 if TYPE_CHECKING:
     from vsreid_lite.video.video import Video
@@ -192,7 +195,13 @@ VOID = 255
 BOUNDARY_TOLERANCE = 0.008  # of the image's diagonal
 
 
-def evaluate(reference: Source, predicted: Source, sequences: Sequence[str] = (), year: int | None = None) -> Scores:
+def evaluate(
+    reference: Source,
+    predicted: Source,
+    sequences: Sequence[str] = (),
+    year: int | None = None,
+    workers: Workers = 1,
+) -> Scores:
     """The semi-supervised DAVIS 2017 scores of a prediction, as the official program computes them.
 
     The first and last frame of a sequence do not count and need no prediction; 255 in the truth is void and counts as
@@ -208,6 +217,7 @@ def evaluate(reference: Source, predicted: Source, sequences: Sequence[str] = ()
         predicted: the same; it may hold more sequences and frames.
         sequences: the names of those that are scored; all of the reference when none is given.
         year: 2016 unites the instances of both sides, 2017 always takes 255 as void; by the files when not given.
+        workers: the number of processes, or an executor, as `run_jobs` takes it; a job is a sequence.
 
     Raises:
         FileNotFoundError: a folder or frame is missing.
@@ -215,20 +225,40 @@ def evaluate(reference: Source, predicted: Source, sequences: Sequence[str] = ()
             that the truth has not, both sides are one folder, or a name of `sequences` is unknown. Each names the file.
     """
     names = _chosen(reference, predicted, sequences)
-    instances: dict[str, InstanceScores] = {}
-    sparse = {}
-    for name in names:
-        truth = load_truth(reference, name, year)
-        K = _instances(truth)
-        prediction = load_prediction(predicted, name, truth, year, K)
-        more = 0 if isinstance(predicted, Mapping) else count_frames(Path(predicted, name), truth.names)
-        if more > len(truth):
-            sparse[name] = f"{name} {len(truth)} of {more}"
-        instances |= score_sequence(name, truth, prediction, K, prediction.where)
-    if sparse:
-        listed = ", ".join([*sparse.values()][:5]) + (", ..." if len(sparse) > 5 else "")
+    found: dict[str, _Scored] = {}
+    with closing(run_jobs(partial(recorded, _Scoring(reference, predicted, year)), names, workers)) as jobs:
+        for name, (scored, texts) in jobs:
+            found[name] = scored
+            for text in texts:
+                warnings.warn(text, stacklevel=2)
+    if sparse := [found[name].sparse for name in names if found[name].sparse]:
+        listed = ", ".join(sparse[:5]) + (", ..." if len(sparse) > 5 else "")
         warnings.warn(f"{reference}: true masks for some predicted frames only: {listed}; these count", stacklevel=2)
-    return Scores(instances)
+    return Scores({key: one for name in names for key, one in found[name].instances.items()})
+
+
+class _Scored(NamedTuple):
+    """One sequence: its scores, and what to say where the truth has masks for some of its frames only."""
+
+    instances: dict[str, InstanceScores]
+    sparse: str
+
+
+@dataclass(frozen=True)
+class _Scoring:
+    """Scores one sequence of `evaluate`."""
+
+    reference: Source
+    predicted: Source
+    year: int | None
+
+    def __call__(self, name: str) -> _Scored:
+        truth = load_truth(self.reference, name, self.year)
+        K = _instances(truth)
+        prediction = load_prediction(self.predicted, name, truth, self.year, K)
+        more = 0 if isinstance(self.predicted, Mapping) else count_frames(Path(self.predicted, name), truth.names)
+        sparse = f"{name} {len(truth)} of {more}" if more > len(truth) else ""
+        return _Scored(score_sequence(name, truth, prediction, K, prediction.where), sparse)
 
 
 def _chosen(reference: Source, predicted: Source, sequences: Sequence[str]) -> list[str]:

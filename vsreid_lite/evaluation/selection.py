@@ -26,7 +26,7 @@ from vsreid_lite.networks import Networks
 from vsreid_lite.networks.loading import load_networks, with_stored_settings
 from vsreid_lite.reidentification import Boxes, Candidates, Retrieval, Starts
 from vsreid_lite.result import Maps
-from vsreid_lite.system.workers import in_processes
+from vsreid_lite.system.workers import Workers, run_jobs
 from vsreid_lite.video.video import Video
 from vsreid_lite.vsreid import segment
 
@@ -72,14 +72,14 @@ class Selection:
     chosen: dict[str, Any]
 
 
-def select_settings(config: Config, sequences: int, workers: int = 1, adaptation: bool = False) -> Selection:
+def select_settings(config: Config, sequences: int, workers: Workers = 1, adaptation: bool = False) -> Selection:
     """Choose the settings of the weights of `config` on the first `sequences` of mini-val, one thing after the other.
 
     First rho_reid and rho_occ at scale 1, then the scales with these; then, if asked for, steps and learning rate of
     online adaptation, on every third sequence, where N_mp alone propagates at scale 1, since it alone is adapted. The
     scales are several even where one alone is better: they are those of Table 1's row 5, multi-scale testing. By
     global-mean; of thresholds and scales that are as good as the best (`EQUAL`) the most cautious: the highest
-    rho_reid, then the lowest rho_occ; the fewest scales.
+    rho_reid, then the lowest rho_occ; the fewest scales. `workers` as `run_jobs` takes them.
     """
     config = with_stored_settings(replace(config, adapt=False, reid=True))  # its patch; the rest is chosen
     config = with_propagation(config, use_box=True, use_flow=True, flip=False)
@@ -137,7 +137,7 @@ class _Rehearse:
 def _rehearsed(
     config: Config,
     indices: range,
-    workers: int,
+    workers: Workers,
     pairs: tuple[tuple[float, float], ...],
     scale_sets: tuple[tuple[float, ...], ...],
     what: str,
@@ -153,7 +153,7 @@ def _rehearsed(
     ]
 
 
-def _adapted(config: Config, indices: range, workers: int, chosen: Settings) -> list[Trial]:
+def _adapted(config: Config, indices: range, workers: Workers, chosen: Settings) -> list[Trial]:
     config = with_propagation(replace(config, reid=False, adapt=True), scales=(1.0,))
     kinds = [{"steps": steps, "learning_rate": rate} for steps in STEPS for rate in LEARNING_RATES]
     jobs = [
@@ -183,9 +183,10 @@ Input = TypeVar("Input", bound=Hashable)
 Output = TypeVar("Output")
 
 
-def _each(function: Callable[[Input], Output], inputs: Sequence[Input], workers: int, what: str) -> list[Output]:
+def _each(function: Callable[[Input], Output], inputs: Sequence[Input], workers: Workers, what: str) -> list[Output]:
     """What `function` returns for each input, in their order."""
-    with tqdm(total=len(inputs), desc=what) as bar, closing(in_processes(function, inputs, workers)) as results:
+    jobs = run_jobs(function, inputs, workers, lambda value: f"{what} {inputs.index(value) + 1}")
+    with tqdm(total=len(inputs), desc=what) as bar, closing(jobs) as results:
         found = {}
         for value, output in results:
             found[value] = output

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torchvision.models.detection import FasterRCNN, FasterRCNN_ResNet50_FPN_Weights
+from torchvision.models.detection import FasterRCNN
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 from torchvision.ops import FeaturePyramidNetwork, FrozenBatchNorm2d, MultiScaleRoIAlign, nms
@@ -17,13 +17,13 @@ from torchvision.ops import FeaturePyramidNetwork, FrozenBatchNorm2d, MultiScale
 from vsreid_lite.geometry import Box, to_image
 from vsreid_lite.networks.checkpoints import load_tensors, read_checkpoint
 from vsreid_lite.networks.efficientnet import FIXED, Backbone
+from vsreid_lite.networks.weight_files import COCO
 from vsreid_lite.system.downloads import hub_weights
 from vsreid_lite.video.masks import Frame
 
 WIDTH = 64
 SHORT_SIDE, LONG_SIDE = 192, 352
 OVERLAP = 0.5  # IoU above which the weaker of two candidates goes
-COCO = FasterRCNN_ResNet50_FPN_Weights.COCO_V1.url
 COCO_CLASSES = 91  # with the background
 PERSON = 1  # the label of persons
 COCO_SCORE = 0.05  # of one class; lower ones are no candidates

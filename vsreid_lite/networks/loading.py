@@ -14,21 +14,21 @@ from vsreid_lite.config import AdaptationConfig, Config, PropagationConfig, Reid
 from vsreid_lite.networks import Networks, Search
 from vsreid_lite.networks.authors import MP2S
 from vsreid_lite.networks.checkpoints import load_tensors, load_weights, read_checkpoint
-from vsreid_lite.networks.detector import COCO, PERSON, LiteDetector, PaperDetector
+from vsreid_lite.networks.detector import PERSON, LiteDetector, PaperDetector
 from vsreid_lite.networks.identification import LiteIdentification, PaperIdentification
 from vsreid_lite.networks.layers import fold_normalisation, random_weights
 from vsreid_lite.networks.mask_propagation import TwoStreams, lite_streams, paper_streams
 from vsreid_lite.networks.weight_files import (
     UNTRAINED,
     WeightFiles,
-    named_files,
     needed,
+    network_files,
     no_identification,
     read_provenance,
     weight_files,
 )
-from vsreid_lite.system.downloads import hub_file
 from vsreid_lite.system.machine import device_index, no_gpu
+from vsreid_lite.system.workers import own_gpu
 
 
 def load_networks(config: Config) -> Networks:
@@ -48,22 +48,18 @@ def load_networks(config: Config) -> Networks:
         return _load_full_size(config, files, device)
 
 
-def network_files(config: Config) -> WeightFiles:
-    """As `named_files`; N_det of the presets "paper" and "authors" is torchvision's where there is no other."""
-    files, published = named_files(config), hub_file(COCO)
-    if config.preset != "lite" and config.weights != UNTRAINED and files.detector is None and published.is_file():
-        return replace(files, detector=published)
-    return files
-
-
 def choose_device(device: str) -> torch.device:
     """The device of a name: "cpu", "cuda", "cuda:1", ...; "auto" is CUDA where it is there.
+
+    "cuda" is the current GPU, which among several workers of one machine is each one's own (`own_gpu`).
 
     Raises:
         ValueError: There is no such name, or no such GPU.
     """
     if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and (own := own_gpu(torch.cuda.device_count())) is not None:
+        torch.cuda.set_device(own)  # of this thread
     index = device_index(device)
     if index is not None and index >= (count := torch.cuda.device_count()):
         raise ValueError(no_gpu(device, count))

@@ -24,6 +24,7 @@ PICKLES = (b"PK\x03\x04", b"\x80\x02\x8a", b"\x80\x04\x95")  # their first bytes
 UNTRAINED = "random"  # as `Config.weights`: the networks' sizes and speed, and nothing else
 AUTHORS_FILE = "MP2S.pth.tar"  # the release's name for its N_mp
 WEIGHT_SETS = ("lite", "lite-real")
+COCO = "https://download.pytorch.org/models/fasterrcnn_resnet50_fpn_coco-258fb6c6.pth"  # as torchvision has it
 REPLACED = {"lite-davis": "lite-real"}  # sets that shipped before, and what to use now
 
 
@@ -114,6 +115,14 @@ def named_files(config: Config) -> WeightFiles:
         if not file.is_file():
             raise FileNotFoundError(f"{file}: no such weight file")
     return replace(files, **given)
+
+
+def network_files(config: Config) -> WeightFiles:
+    """As `named_files`; N_det of the presets "paper" and "authors" is torchvision's where there is no other."""
+    files, published = named_files(config), hub_file(COCO)
+    if config.preset != "lite" and config.weights != UNTRAINED and files.detector is None and published.is_file():
+        return replace(files, detector=published)
+    return files
 
 
 def check_weights(config: Config) -> None:

@@ -27,7 +27,7 @@ from vsreid_lite.datasets.scenes import Scene
 from vsreid_lite.flow.dis import TUNED, DisFlow
 from vsreid_lite.geometry import Box
 from vsreid_lite.system.files import PACKAGE, code_of, fingerprint, write_bytes
-from vsreid_lite.system.workers import MOST, in_processes
+from vsreid_lite.system.workers import MOST, run_jobs
 from vsreid_lite.video.masks import Frame, Mask
 
 Flow = NDArray[np.float16]
@@ -124,7 +124,7 @@ class ClipStore:
                     bar.update()
             missing = [index for index in wanted if (kind, index) not in self._scenes]
             workers = self.workers if len(missing) >= WORTH else 1
-            with closing(in_processes(render, missing, workers)) as rendered:
+            with closing(run_jobs(render, missing, workers)) as rendered:
                 for index, clip in rendered:
                     self._scenes[kind, index] = clip
                     self._keep(kind, index, clip)
