@@ -90,7 +90,9 @@ def _evaluate(commands_of: Subparsers) -> None:
 def _ablation(commands_of: Subparsers) -> None:
     parser = commands_of.add_parser("ablation", help="measure the rows of Table 1")
     parser.add_argument("--dataset", choices=DATASETS, default="mini")
-    parser.add_argument("--root", type=_path, help="folder of the DAVIS data set; mini needs none")
+    parser.add_argument(
+        "--root", type=_path, help="folder of the DAVIS data set (default: DAVIS_ROOT); mini needs none"
+    )
     parser.add_argument("--sequences", type=_names, default=(), metavar="A,B", help="only these")
     parser.add_argument(
         "--scenes", type=_scenes, metavar="A:B", help="mini: scenes A to B - 1, rendered; the test split ends at 12"
