@@ -50,7 +50,7 @@ def test_in_a_long_table_equal_neighbours_share_a_number():
 def test_the_round_shows_its_retrieval_and_what_became_of_the_frame():
     written = " | ".join(texts(plot_round(TOY, TOY_RESULT, 1, 4)))
     assert "Round 1 of 1: instance 1 retrieved in frame 5, frames 3 to 5 are written" in written
-    assert "frame 5: instance 1 found again" in written and "0.90" in written
+    assert "frame 5: instance 1 found again" in written and "0.80" in written
     assert "frame 4 before: J 0.00" in written and "after: J 1.00" in written
     assert "from J 0.00 to 1.00" in plot_round(TOY, TOY_RESULT, 1, 4).get_label()
 

@@ -22,13 +22,13 @@ from vsreid_lite.result import Result, Round
 from vsreid_lite.video.masks import Frame
 from vsreid_lite.video.video import Video
 
-SHAPE, RADIUS = (96, 160), 13
-CENTRES = ((30, 50), (34, 49), (38, 48), (112, 50), (116, 48), (120, 46))  # it jumps after the third frame
+SHAPE, RADIUS = (8, 8), 1
+CENTRES = ((3, 2), (4, 2), (5, 2), (2, 5), (3, 5), (4, 5))  # one pixel to the right; it jumps after the third frame
+FOLLOWED = 0.75  # of a step, by the flow, which is a little short; of the jump, nothing
 GROUND, COLOUR = (150, 160, 150), (70, 60, 140)
-CANDIDATE = Box(98, 24, 142, 68)  # around the instance in the last frame, loosely: to an IoU of less than rho_occ
-SCORE = 0.9
+CANDIDATES = (Box(2, 3, 7, 8), Box(3, 0, 8, 5))  # around the disc, loosely: IoU below rho_occ; and where it was lost
 ROUNDS = 3  # as printed, the loop would go on for ever
-CONFIG = Config(device="cpu", propagation=PropagationConfig(patch=64), matching=ReidConfig(0.7, 0.5))
+CONFIG = Config(device="cpu", propagation=PropagationConfig(patch=5, enlarge=1 / 3), matching=ReidConfig(0.7, 0.5))
 HEIGHT, LEFT = 4.65, 1.3  # inches: the figure, and the names at the left
 SIDE, STEP = 0.62, 0.82  # a square, and from square to square
 ROWS = (3.65, 2.82, 1.55, 0.72)  # the lower edges of the squares
@@ -44,21 +44,33 @@ def run_figure3(repair_r1: bool = True) -> tuple[Video, Result]:
         repair_r1: without it c of the recovered frame is never set; the candidate is still welcome there, and the same
             retrieval comes again, three times here instead of for ever.
     """
+    video = disc_video()
+    return video, segment_as_printed(video, CONFIG, disc_networks(), disc_flow, repair_r1, max_rounds=ROUNDS)
+
+
+def disc_video() -> Video:
+    """Six frames of 8 x 8 pixels with a disc of five, and their true masks."""
     frames = [_frame(centre) for centre in CENTRES]
     masks = [(frame[..., 0] == COLOUR[0]).astype(np.uint8) for frame in frames]
-    sequence = Video("Figure 3", frames, masks[0], annotations=masks)
-    networks = Networks(_TakesTheColour(), _FindsTheLast(frames[-1]), _RecognisesIt())
-    return sequence, segment_as_printed(sequence, CONFIG, networks, _no_flow, repair_r1, max_rounds=ROUNDS)
+    return Video("Figure 3", frames, masks[0], annotations=masks)
+
+
+def disc_networks() -> Networks:
+    """Toys for N_mp, N_det and N_reid: each is one line of arithmetic."""
+    return Networks(_TakesTheColour(), _FindsInTheLast(_frame(CENTRES[-1])), _CountsPixels())
+
+
+def disc_flow(frames: Sequence[Frame], target: int, source: int) -> Tensor:
+    """F: all pixels move as the disc does, (2, 8, 8), to three quarters of its step; the jump is not followed."""
+    steps = np.subtract(CENTRES[source], CENTRES[target])
+    followed = FOLLOWED * torch.from_numpy(steps).float() * bool(steps[1] == 0)
+    return followed[:, None, None].expand(2, *SHAPE).clone()
 
 
 def _frame(centre: tuple[int, int]) -> Frame:
     y, x = np.indices(SHAPE)
     inside = np.hypot(x - centre[0], y - centre[1]) <= RADIUS
     return np.where(inside[..., None], COLOUR, GROUND).astype(np.uint8)
-
-
-def _no_flow(frames: Sequence[Frame], target: int, source: int) -> Tensor:
-    return torch.zeros(2, *frames[target].shape[:2])
 
 
 class _TakesTheColour:
@@ -69,21 +81,21 @@ class _TakesTheColour:
 
 
 @dataclass(frozen=True)
-class _FindsTheLast:
-    """N_det: one candidate, in one frame."""
+class _FindsInTheLast:
+    """N_det: two candidates, in one frame."""
 
     frame: Frame
 
     def __call__(self, frame: Frame) -> list[Box]:
-        return [CANDIDATE] if np.array_equal(frame, self.frame) else []
+        return list(CANDIDATES) if np.array_equal(frame, self.frame) else []
 
 
-class _RecognisesIt:
-    """N_reid: the candidate is like the template, whose box is smaller, to SCORE."""
+class _CountsPixels:
+    """N_reid: how many pixels of a box are of the disc's colour, and how many are not."""
 
     def embed(self, frame: Frame, boxes: list[Box]) -> Tensor:
-        like = torch.tensor([[SCORE if box == CANDIDATE else 1.0] for box in boxes])
-        return torch.cat([like, (1 - like**2).sqrt()], 1)
+        disc = [int((frame[b.y0 : b.y1, b.x0 : b.x1, 0] == COLOUR[0]).sum()) for b in boxes]
+        return torch.tensor([[n, b.area - n] for n, b in zip(disc, boxes, strict=True)], dtype=torch.float32)
 
 
 def plot_figure3(found: Round, printed: Round) -> Figure:

@@ -1,16 +1,92 @@
-"""Exercises of notebooks 05 to 07: the paper's three algorithms."""
+"""The paper's three algorithms: as it prints them, for the notebooks, and as exercises of notebooks 05 to 07."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import torch
+from IPython.display import display
 from torch import Tensor
 
 from vsreid_lite.geometry import Box, cut, iou, warp
 from vsreid_lite.lessons.exercises import asks
 from vsreid_lite.reference import merge_as_printed
 from vsreid_lite.reidentification import cosine_similarity
+
+PRINTED = {  # in the camera-ready paper: a line each, indented by two; \hi is i with a hat
+    1: r"""Mask propagation for single object
+**procedure** $\mathcal{M}_{mp}(I_i, I_j, P_{i,k})$
+  $P_{j,k} \leftarrow 0$ ▷ initialize
+  $f_{i \to j} \leftarrow \mathcal{F}(I_i, I_j)$ ▷ extract the optical flow
+  $P_{i \to j,k} \leftarrow \mathcal{W}(P_{i,k}, f_{i \to j})$ ▷ flow guided warp
+  $b \leftarrow \mathrm{Box}(P_{i \to j,k} > 0.5)$ ▷ obtain the bounding box
+  $P_{j,k}^b \leftarrow \mathcal{N}_{mp}(I_j^b, f_{i \to j}^b, P_{i \to j,k}^b)$
+  **return** $P_{j,k}$""",
+    2: r"""Re-identification module
+**procedure** $\mathcal{M}_{reid}(I_i, P_{i,k}, t_k)$
+  $X \leftarrow \mathcal{N}_{det}(I_i)$ ▷ obtain the candidate boxes
+  **for** $x_j \in X$ **do**
+    $s_j \leftarrow S_C(\mathcal{N}_{reid}(I_i^{x_j}), \mathcal{N}_{reid}(t_k))$ ▷ $S_C$ denotes the cosine similarity
+  $\hj \leftarrow \arg\max_{j \le \lvert X \rvert} s_j$
+  $b \leftarrow \mathrm{Box}(P_{i,k} > 0.5)$
+  **if** $s_{\hj} > \rho_{reid}$ **and** $\mathrm{IoU}(x_{\hj}, b) < \rho_{occ}$ **then**
+    **return** $x_{\hj}, s_{\hj}$
+  **else**
+    **return** $x_{\hj}, -1$ ▷ fail or unnecessary""",
+    3: r"""VS-ReID algorithm
+**procedure** VS-ReID$(\{I\}, \{P_1\})$
+  $N \leftarrow \lvert \{I\} \rvert$ ▷ number of frames
+  $K \leftarrow \lvert \{P_1\} \rvert$ ▷ number of instances
+  **for** $k = 1$ **to** $K$ **do**
+    obtain the template $t_k$ from $P_{1,k}$
+  **for** $i = 2$ **to** $N$ **do** ▷ initialize probability maps
+    **for** $k = 1$ **to** $K$ **do**
+      $P_{i,k} \leftarrow \mathcal{M}_{mp}(I_{i-1}, I_i, P_{i-1,k})$
+      $c_{i,k} \leftarrow 1$
+  **loop**
+    $\hs \leftarrow -1$
+    **for** $i = 2$ **to** $N$ **do** ▷ retrieve instances
+      **for** $k = 1$ **to** $K$ **do**
+        $x, s \leftarrow \mathcal{M}_{reid}(I_i, P_{i,k}, t_k)$
+        **if** $s > \hs$ **and** $c_{i,k} \neq i$ **then**
+          $\hs \leftarrow s, \hx \leftarrow x, \hi \leftarrow i, \hk \leftarrow k$
+    **if** $\hs < 0$ **then**
+      **break** ▷ no instance retrieved
+    **else**
+      $P_{\hi,\hk} \leftarrow 0, f_{\hi} \leftarrow \mathcal{F}(I_{\hi}, I_{\hi+1})$
+      $b \leftarrow \mathrm{Box}(P_{1,\hk} > 0.5)$
+      $P_{\hi,\hk}^{\hx} \leftarrow \mathcal{N}_{mp}(I_{\hi}^{\hx}, f_{\hi}^{\hx}, P_{1,\hk}^b)$ ▷ recover
+      **for** $i = \hi + 1$ **to** $N$ **do** ▷ forward propagate
+        **if** $\lvert c_{i,\hk} - i \rvert > \lvert \hi - i \rvert$ **then**
+          $P_{i,\hk} \leftarrow \mathcal{M}_{mp}(I_{i-1}, I_i, P_{i-1,\hk})$
+          $c_{i,\hk} \leftarrow \hi$
+      **for** $i = \hi - 1$ **downto** $2$ **do** ▷ backward propagate
+        **if** $\lvert c_{i,\hk} - i \rvert > \lvert \hi - i \rvert$ **then**
+          $P_{i,\hk} \leftarrow \mathcal{M}_{mp}(I_{i+1}, I_i, P_{i+1,\hk})$
+          $c_{i,\hk} \leftarrow \hi$
+  **return** $\{P\}$""",
+}
+
+
+def show_algorithm(number: int, *marked: int, lines: range | None = None) -> None:
+    """Show an algorithm as the paper prints it, with an arrow before the marked lines.
+
+    Args:
+        number: 1, 2 or 3.
+        marked: numbers of lines, from 1.
+        lines: those that are shown; by default all.
+    """
+    title, *statements = re.sub(r"\\h([ijksx])\b", r"\\hat{\1}", PRINTED[number]).splitlines()
+    rows = [f"| | **Algorithm {number}** {title} | |", "|--:|:--|:--|"]
+    for n, line in enumerate(statements, 1):
+        statement, _, remark = line.strip().partition(" ▷ ")
+        indent = "&emsp;" * ((len(line) - len(line.lstrip())) // 2)
+        place = f"**→ {n}:**" if n in marked else f"{n}:"
+        if lines is None or n in lines:
+            rows.append(f"| {place} | {indent}{statement} | {remark and f'▷ {remark}'} |")
+    plain = f"Algorithm {number}: {title}, as printed; lines marked: {', '.join(map(str, marked)) or 'none'}"
+    display({"text/markdown": "\n".join(rows), "text/plain": plain}, raw=True)
 
 
 def sharpen(patch: Tensor) -> Tensor:

@@ -29,8 +29,31 @@ def show(figure: Figure) -> None:
 
 def record(numbers: Mapping[str, float | None]) -> None:
     """Print numbers, rounded, and keep them in the notebook for its test, under names used once in a notebook."""
-    text = "\n".join(f"{name}: {f'{x:.3f}' if isinstance(x, float) else x}" for name, x in numbers.items())
+    text = "\n".join(f"{name}: {_in_digits(x)}" for name, x in numbers.items())
     display({RECORD: dict(numbers), "text/plain": text}, raw=True)
+
+
+def record_table(rows: Mapping[str, Mapping[str, float | None]], name: str = "{column} {row}") -> None:
+    """Show numbers, rounded, as a table, and keep each for the notebook's test, as `record` does.
+
+    Args:
+        rows: by the name of a row, then by that of a column; all rows have the same columns.
+        name: of a number, made of its row and its column.
+    """
+    columns = list(next(iter(rows.values())))
+    numbers = {name.format(row=row, column=column): x for row, cells in rows.items() for column, x in cells.items()}
+    lines = [
+        ["", *columns],
+        ["---"] * (len(columns) + 1),
+        *([row, *map(_in_digits, rows[row].values())] for row in rows),
+    ]
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    text = "\n".join(f"{key}: {_in_digits(x)}" for key, x in numbers.items())
+    display({RECORD: numbers, "text/markdown": table, "text/plain": text}, raw=True)
+
+
+def _in_digits(x: float | None) -> str:
+    return f"{x:.3f}" if isinstance(x, float) else str(x)
 
 
 def recorded(notebook: Mapping[str, Any]) -> dict[str, float]:

@@ -197,6 +197,7 @@ def draw_box(axes: Axes, box: Box, colour: str, text: str = "", style: str = "-"
         )
     if text:
         ground = {"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1}
-        y, above = (box.y0 - 4, "bottom") if box.y0 > 20 else (box.y1 + 4, "top")
-        x, beside = (max(box.x0, 2), "left") if box.x0 < axes.get_xlim()[1] / 2 else (box.x1 - 2, "right")
+        gap = 4 * min(axes.get_ylim()[0] / 60, 1)  # pixels; less in frames of a few pixels
+        y, above = (box.y0 - gap, "bottom") if box.y0 > 5 * gap else (box.y1 + gap, "top")
+        x, beside = (max(box.x0, gap / 2), "left") if box.x0 < axes.get_xlim()[1] / 2 else (box.x1 - gap / 2, "right")
         axes.text(x, y, text, fontsize=8, color=colour, va=above, ha=beside, bbox=ground)
