@@ -172,6 +172,14 @@ def test_a_notebook_explains_more_than_it_computes_in_short_cells(path):
 
 
 @each_notebook
+def test_the_links_of_a_notebook_lead_to_its_headings_and_to_files(path):
+    text = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown")
+    headings = {heading.replace(" ", "-") for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE)}
+    assert set(re.findall(r"\]\(#(\S+)\)", text)) <= headings
+    assert [file for file in re.findall(r"\]\((?!#|https:)([^)#\s]+)", text) if not (FOLDER / file).is_file()] == []
+
+
+@each_notebook
 def test_a_notebook_defines_nothing_but_what_it_teaches(path):
     assert definitions(nbformat.read(path, as_version=4), PARTS if path.stem == "11_change_a_part" else 1) == []
 
