@@ -74,7 +74,7 @@ def test_a_clip_of_ones_own_may_have_any_size_and_number_of_frames(tmp_path):
     ]
     write_benchmark([tiny_sequence()], tmp_path / "data")
     notebook = nbformat.read(FOLDER / "10_benchmark_and_your_video.ipynb", as_version=4)
-    sections = code_from(notebook, "## 8.", "## Exercises")
+    sections = code_from(notebook, "## 8.", "## 11.")
     for parameters in clips[1:]:  # in the same kernel, as starting one takes longest
         sources = [f"{name} = {value!r}" for name, value in parameters.items()]
         notebook.cells += map(new_code_cell, [*sources, "own = own_frames(clip, first_mask)", *sections])

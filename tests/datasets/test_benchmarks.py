@@ -69,7 +69,16 @@ def test_an_unknown_sequence_is_named_with_those_there(root):
         open_benchmark("davis-2017", root, ("apes", "dogs"))
 
 
-def test_a_root_that_is_missing_or_another_folder_is_named(tmp_path):
+def test_the_root_of_the_environment_is_taken_where_none_is_given(root, tmp_path, monkeypatch):
+    monkeypatch.setenv("DAVIS_ROOT", str(root))
+    assert open_benchmark("davis-2017").root == root
+    assert open_benchmark("mini", names=("crowd",)).root == MINI
+    with pytest.raises(FileNotFoundError, match="none"):
+        open_benchmark("davis-2017", tmp_path / "none")
+
+
+def test_a_root_that_is_missing_or_another_folder_is_named(tmp_path, monkeypatch):
+    monkeypatch.delenv("DAVIS_ROOT", raising=False)
     with pytest.raises(ValueError, match="--dataset davis-2017 needs --root"):
         open_benchmark("davis-2017")
     with pytest.raises(FileNotFoundError, match=re.escape(str(tmp_path / "none"))):

@@ -200,3 +200,13 @@ def test_the_real_clip_is_small_and_shows_four_people_of_whom_one_has_left_at_th
     people = {i: set(np.unique(mask)) - {0} for i, mask in enumerate(video.annotations) if mask is not None}
     assert people == {0: {1, 2, 3, 4}, 30: {1, 2, 3, 4}, 50: {1, 2, 3, 4}, 59: {1, 2, 4}}
     assert sum(path.stat().st_size for path in STREET.rglob("*") if path.is_file()) <= 1.5e6
+
+
+def test_a_part_of_the_real_clip_has_the_frames_and_people_asked_for():
+    whole, part = street_video(), street_video(range(30, 60, 10), (2, 4))
+    assert (part.labels, list(part.frame_names)) == ((2, 4), ["00030", "00040", "00050"])
+    assert all(np.array_equal(part.frames[n], whole.frames[i]) for n, i in enumerate((30, 40, 50)))
+    assert part.annotations[1] is None and [set(np.unique(mask)) for mask in part.truth] == [{0, 2, 4}] * 2
+    assert np.array_equal(part.first_mask == 2, whole.annotations[30] == 2)
+    with pytest.raises(ValueError, match="expected a first frame with a true mask .*, found 1"):
+        street_video(range(1, 9))

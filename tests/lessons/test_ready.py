@@ -64,12 +64,17 @@ def test_a_notebook_without_a_package_says_which(monkeypatch):
     assert refused().startswith("torch: ModuleNotFoundError: No module named 'no_such_torch'; run")
 
 
-def test_a_notebook_without_data_says_what_to_run(mini_folder):
+def test_a_notebook_without_data_says_what_to_run(mini_folder, monkeypatch):
     shutil.rmtree(mini_folder)
     assert "`git checkout -- data/mini`" in refused()
-    assert "set root to the folder of DAVIS 2017, or run `vsreid download davis-2017`" in refused(dataset="davis-2017")
+    monkeypatch.delenv("DAVIS_ROOT", raising=False)
+    assert "set root, or DAVIS_ROOT, to the folder of DAVIS 2017, or run `vsreid download davis-2017`" in refused(
+        dataset="davis-2017"
+    )
     assert "DAVIS 2016" in refused(dataset="composite")
     assert f"{mini_folder}: expected DAVIS 2016 with " in refused(dataset="davis-2016", root=str(mini_folder))
+    monkeypatch.setenv("DAVIS_ROOT", str(mini_folder / "elsewhere"))
+    assert f"{mini_folder / 'elsewhere'}: expected DAVIS 2016 with " in refused(dataset="davis-2016")
     assert refused(dataset="coco").startswith("dataset 'coco': expected one of mini, ")
 
 

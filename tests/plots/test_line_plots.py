@@ -63,6 +63,12 @@ def test_words_stand_at_equal_distances():
     assert np.diff(axes.get_xticks()).tolist() == [1, 1]
 
 
+def test_categories_are_points_over_an_axis_from_0_and_no_line_joins_them():
+    axes = plot_lines(["flow", "rule"], {"J": [0.5, 0.6], "F": [0.7, 0.4]}, "", ("", ""), joined=False).axes[0]
+    assert {line.get_linestyle() for line in axes.lines} == {"None"} and axes.get_ylim()[0] == 0
+    assert [line.get_marker() for line in axes.lines] == [style[2] for style in STYLES[:2]]
+
+
 def test_more_curves_than_styles_are_refused():
     with pytest.raises(ValueError):
         plot_lines(X, {str(n): X for n in range(len(STYLES) + 1)}, "", ("", ""))

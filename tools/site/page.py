@@ -58,8 +58,8 @@ def slides_of(notebook: NotebookNode, name: str) -> list[Slide]:
         if cell.cell_type == "markdown":
             headings = re.findall(r"^#+ (?:\d+\. )?(.+)$", cell.source, re.MULTILINE)
             heading = headings[-1] if headings else heading
-        elif "slide" in cell.metadata.get("tags", []) and any(_first_picture([cell])):
-            found.append(Slide(name, _inline(heading), *_first_picture([cell])))
+        elif "slide" in cell.metadata.get("tags", []) and any(_last_picture([cell])):
+            found.append(Slide(name, _inline(heading), *_last_picture([cell])))
     return found
 
 

@@ -93,7 +93,9 @@ def _evaluate(commands_of: Subparsers) -> None:
 def _ablation(commands_of: Subparsers) -> None:
     parser = commands_of.add_parser("ablation", help="measure the rows of Table 1")
     parser.add_argument("--dataset", choices=DATASETS, default="mini")
-    parser.add_argument("--root", type=_path, help="folder of the DAVIS data set; mini needs none")
+    parser.add_argument(
+        "--root", type=_path, help="folder of the DAVIS data set (default: DAVIS_ROOT); mini needs none"
+    )
     chosen = parser.add_mutually_exclusive_group()
     chosen.add_argument("--sequences", type=_names, default=(), metavar="A,B", help="only these")
     chosen.add_argument(

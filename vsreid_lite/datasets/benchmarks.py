@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -78,8 +79,8 @@ def open_benchmark(
 
     Args:
         dataset: one of DATASETS.
-        root: the folder of a DAVIS data set; mini's own is shipped. Where DAVIS has no list of a split, all its
-            sequences are taken.
+        root: the folder of a DAVIS data set, by default that of the environment's DAVIS_ROOT; mini's own is shipped.
+            Where DAVIS has no list of a split, all its sequences are taken.
         names: of sequences.
         split: the name of the list that is scored. When not given: val, of mini test, or the only list that there is.
 
@@ -136,9 +137,12 @@ def _root(dataset: str, root: Path | None) -> Path:
             f"{MINI}: expected the frozen mini test split, found nothing; it comes with the repository, or write it "
             "with `vsreid render mini --output DIR` and give --root DIR"
         )
-    if dataset != "mini" and root is None:
+    if dataset == "mini":
+        return root or MINI
+    chosen = root or os.environ.get("DAVIS_ROOT")
+    if not chosen:
         raise ValueError(f"--dataset {dataset} needs --root, the folder that holds JPEGImages and Annotations")
-    return root or MINI
+    return Path(chosen)
 
 
 def _year(dataset: str) -> int:

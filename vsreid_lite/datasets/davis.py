@@ -115,12 +115,25 @@ def load_davis(root: Path | str, year: int, name: str) -> Video:
     return Video(name, frames, first, annotations=[first, *others], frame_names=names)
 
 
-def street_video() -> Video:
+def street_video(frames: Sequence[int] = range(60), labels: Sequence[int] = (1, 2, 3, 4)) -> Video:
     """The real clip that ships with the package (`data/README.md`): four people in a street, 60 frames (320, 576, 3).
 
     Frames 0, 30, 50 and 59 have true masks, the others None.
+
+    Args:
+        frames: those to keep; the first one needs a true mask.
+        labels: of the people to keep.
+
+    Raises:
+        ValueError: the first frame has no true mask, or none of these people.
     """
-    return load_davis(STREET, 2017, "street")
+    whole = load_davis(STREET, 2017, "street")
+    masks = whole.annotations or []
+    truth = [None if (mask := masks[i]) is None else mask * np.isin(mask, labels) for i in frames]
+    if truth[0] is None:
+        raise ValueError(f"street: expected a first frame with a true mask (0, 30, 50 or 59), found {frames[0]}")
+    names = [whole.frame_names[i] for i in frames]
+    return Video("street", [whole.frames[i] for i in frames], truth[0], annotations=truth, frame_names=names)
 
 
 def read_first(path: Path, year: int, shape: tuple[int, ...] | None = None) -> Mask:

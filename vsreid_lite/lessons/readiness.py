@@ -37,8 +37,8 @@ def ready(parameters: Mapping[str, Any], needs: str) -> None:
 
     Args:
         parameters: the names of the notebook, `globals()`, of which these are read: `profile`; `dataset` and `root`,
-            its folder, "" for mini's own; `sequence`; `weights`; `device`; `figures`, the folder of the notebook's
-            pictures, "" for none; and `In`, the cells that were run.
+            its folder, "" for mini's own or the environment's DAVIS_ROOT; `sequence`; `weights`; `device`; `figures`,
+            the folder of the notebook's pictures, "" for none; and `In`, the cells that were run.
         needs: the oldest version of vsreid_lite that the notebook runs on.
 
     Raises:
@@ -140,10 +140,11 @@ def _data_problem(dataset: str, root: str, sequence: str) -> str:
         return f"dataset {dataset!r}: expected one of {', '.join(DATASETS)}"
     if dataset == "mini" and not root and (problem := mini_problem(MINI)):
         return problem
-    if dataset != "mini" and not root:
+    if dataset != "mini" and not (root or os.environ.get("DAVIS_ROOT")):
         year = 2017 if dataset == "davis-2017" else 2016
         return (
-            f"dataset {dataset!r}: set root to the folder of DAVIS {year}, or run `vsreid download davis-{year}` first"
+            f"dataset {dataset!r}: set root, or DAVIS_ROOT, to the folder of DAVIS {year}, or run `vsreid download "
+            f"davis-{year}` first"
         )
     try:
         open_benchmark(dataset, Path(root) if root else None, (sequence,))

@@ -40,6 +40,7 @@ from vsreid_lite.system.wording import counted
 from vsreid_lite.video.masks import Frame, Mask
 
 NAMED = 4  # candidates that carry their score
+LINE = 0.08  # of the frame's height: from one score to the next
 
 
 def plot_strip(frames: Sequence[Frame], masks: Sequence[Mask], columns: Sequence[int], title: str) -> Figure:
@@ -205,11 +206,13 @@ def show_candidates(
         style, width = ("-", 2.4 if j == order[0] else 1.2) if j in order[:NAMED] else (":", 0.8)
         draw_box(axes, boxes[j], inks[j], style=style, width=width)
     axes.set_xlim(-0.5, 1.14 * frame.shape[1])
-    for row, j in enumerate(sorted(order[:NAMED], key=lambda j: boxes[j].y0), 1):
+    named, H, above = sorted(order[:NAMED], key=lambda j: boxes[j].y0), frame.shape[0], 0.0
+    for left, j in zip(range(len(named), 0, -1), named, strict=True):  # a score stands by its box, below the last one
+        above = min(max(boxes[j].y0, above + LINE * H), H * (1 - LINE * left))
         words = f"{scores[j]:.2f}" if shown is None else f"{shown[j] or '–'}: {scores[j]:.2f}"
-        x, y = 1.02 * frame.shape[1], row * frame.shape[0] / (NAMED + 1)
-        axes.plot((boxes[j].x1, x), (boxes[j].y0, y), color=inks[j], linewidth=1, path_effects=ON_WHITE)
-        axes.text(x + 0.006 * frame.shape[1], y, words, fontsize=8, va="center")
+        x = 1.02 * frame.shape[1]
+        axes.plot((boxes[j].x1, x), (boxes[j].y0, above), color=inks[j], linewidth=1, path_effects=ON_WHITE)
+        axes.text(x + 0.006 * frame.shape[1], above, words, fontsize=8, va="center")
 
 
 def plot_scores(

@@ -33,8 +33,9 @@ def plot_lines(
     labels: tuple[str, str],
     hatched: NDArray[np.bool_] | None = None,
     legend: str = "",
+    joined: bool = True,
 ) -> Figure:
-    """Curves by their names over one axis.
+    """Curves, or points, by their names over one axis.
 
     The alternative text gives the first and the last value of each curve, and where they are if not at its ends.
 
@@ -45,6 +46,7 @@ def plot_lines(
         labels: of the axes x and y.
         hatched: (n,), where to hatch the ground.
         legend: what the hatching means.
+        joined: whether lines lead from value to value; not over categories, whose axis begins at 0.
 
     Raises:
         ValueError: there are more than five curves.
@@ -57,7 +59,11 @@ def plot_lines(
         hatch(axes, np.asarray(x)[hatched], legend)
     for (name, values), (colour, dash, marker) in zip(curves.items(), STYLES, strict=False):
         curve = np.asarray(values, np.float64)
-        axes.plot(x, curve, dash, color=colour, marker=marker, markersize=3.5, linewidth=1.5, label=name)
+        style, size = (dash, 3.5) if joined else ("none", 7)
+        axes.plot(x, curve, color=colour, linestyle=style, marker=marker, markersize=size, linewidth=1.5, label=name)
+    if not joined:
+        axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
+        axes.grid(axis="y", color="0.9")
     axes.set(xlabel=labels[0], ylabel=labels[1])
     axes.set_title(title, fontsize=9)
     axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
