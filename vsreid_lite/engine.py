@@ -62,7 +62,7 @@ class Engine:
         record: bool | Collection[tuple[int, int]],
         progress: bool,
     ) -> None:
-        self.frames, self.networks, self.config = list(video.frames), networks, config
+        self.frames, self.networks, self.config = video.frames, networks, config
         self.N, self.K, self.shape = video.N, video.K, video.shape
         self.wanted, self.progress = record, progress
         self.device = choose_device(config.device)
