@@ -122,7 +122,9 @@ class Config:
     adapt: bool = False  # online adaptation, an additional sixth row of our Table 1; row 26
     device: str = "auto"
     seed: int = 0
-    cache: int | None = None  # bytes of frames, flows and maps in memory; None: a quarter of what is free, 1 GiB at most
+    cache: int | None = (
+        None  # bytes of frames, flows and maps in memory; None: a quarter of what is free, 1 GiB at most
+    )
     propagation: PropagationConfig = field(default_factory=PropagationConfig)
     matching: ReidConfig = field(default_factory=ReidConfig)
     release: ReleaseRules = PRINTED

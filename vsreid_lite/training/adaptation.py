@@ -61,13 +61,18 @@ def adapt(
     Raises:
         FloatingPointError: The loss or the gradient of a step is not finite.
     """
-    adapted = copy.deepcopy(network).eval().to(memory_format=torch.channels_last)  # a fifth faster on a CPU
+    adapted = to_adapt(network)
     largest = max(int(P.sum()) for _, P in video.given_probabilities())
     if largest < SMALLEST_TO_LEARN:
         warnings.warn(f"{video.name}: {largest} pixels are too small to adapt to", stacklevel=2)
         return adapted, False
     propagation = replace(propagation, patch=config.patch or propagation.patch)
     return adapted, _learn(adapted, _batches(video, config, propagation, seed), video, config, progress)
+
+
+def to_adapt(network: TwoStreams) -> TwoStreams:
+    """A copy of N_mp, laid out as an adapted one."""
+    return copy.deepcopy(network).eval().to(memory_format=torch.channels_last)  # a fifth faster on a CPU
 
 
 def _learn(

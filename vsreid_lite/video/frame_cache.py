@@ -97,4 +97,4 @@ class Frames(Sequence[Frame]):
 
 def checksum(frame: Frame) -> int:
     """CRC-32 of the pixels of a frame."""
-    return crc32(np.ascontiguousarray(frame))
+    return crc32(np.ascontiguousarray(frame).data)

@@ -225,9 +225,7 @@ def _even(image: Frame) -> Frame:
     return np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
 
 
-def _frames(
-    path: Path | str, container: Any, stream: Any, packets: list[Packet], notes: list[str]
-) -> Iterator[Shown]:
+def _frames(path: Path | str, container: Any, stream: Any, packets: list[Packet], notes: list[str]) -> Iterator[Shown]:
     """The frames of a stream as a player shows them; what every packet of the file says is added to `packets`."""
     count, shape = 0, None
     for packet in container.demux():
