@@ -1,6 +1,6 @@
 """How time and memory of the engine grow with frames and instances, and whether a run that is killed goes on.
 
-    .venv/bin/python benchmarks/long.py                                        # the table of docs/long_videos.md
+    .venv/bin/python benchmarks/long.py                                        # the table of docs/results.md
     .venv/bin/python benchmarks/long.py --frames 2000 --instances 3 --shape 480x854
     .venv/bin/python benchmarks/long.py --kills 20     # of `vsreid segment`, real networks on a mini scene
 
@@ -99,18 +99,18 @@ class Moving:
 
 
 def run(N: int, K: int, shape: tuple[int, int], cache: int | None) -> tuple[float, float, int]:
-    """Seconds, peak memory in MiB, and rounds of one video, in a process of its own."""
+    """Seconds of processor time in one thread, peak memory in MiB, and rounds of one video, in a process of its own."""
     inside, outside = os.pipe()
     if (child := os.fork()) == 0:
         scene = Moving(N, K, shape)
         mask = np.zeros(shape, np.uint8)
         for k, b in enumerate(scene.boxes(0)):
             mask[b.y0 : b.y1, b.x0 : b.x1] = k + 1
-        config = with_propagation(replace(LITE, device="cpu", matching=ReidConfig(0.5, 0.3), cache=cache), patch=128)
-        started = time.perf_counter()
+        config = with_propagation(replace(LITE, device="cpu", matching=ReidConfig(0.5, 0.3), cache=cache), patch=32)
+        started = time.process_time()
         video = Video("moving", Frames(scene, cache), mask)
         result = segment(video, config, Networks(scene, scene, scene), scene.flow)
-        seconds, peak = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        seconds, peak = time.process_time() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         os.write(outside, f"{seconds} {peak} {len(result.rounds)}".encode())
         os._exit(0)
     os.waitpid(child, 0)
@@ -122,7 +122,9 @@ def run(N: int, K: int, shape: tuple[int, int], cache: int | None) -> tuple[floa
 
 def table(cache: int | None) -> None:
     """Seconds and memory of every N and K, and the exponents that fit best."""
-    print(f"frames of {SHAPE[1]} x {SHAPE[0]}, load {os.getloadavg()[0]:.1f}; seconds / peak memory, MiB")
+    print(
+        f"frames of {SHAPE[1]} x {SHAPE[0]}, load {os.getloadavg()[0]:.1f}; seconds of processor time / peak memory, MiB"
+    )
     print("| N | " + " | ".join(f"K = {K}" for K in INSTANCES) + " |\n|---|" + "---|" * len(INSTANCES))
     found = {}
     for N in FRAMES:
@@ -208,7 +210,7 @@ def main() -> None:
             f"{options.frames} frames of {width} x {height}, {options.instances} instances: ",
             end="",
         )
-        print(f"{seconds:.1f} s, {rounds} rounds, peak memory {peak / 1024:.2f} GiB")
+        print(f"{seconds:.1f} s of processor time, {rounds} rounds, peak memory {peak / 1024:.2f} GiB")
     else:
         table(options.cache)
 
