@@ -122,9 +122,7 @@ def run(N: int, K: int, shape: tuple[int, int], cache: int | None) -> tuple[floa
 
 def table(cache: int | None) -> None:
     """Seconds and memory of every N and K, and the exponents that fit best."""
-    print(
-        f"frames of {SHAPE[1]} x {SHAPE[0]}, load {os.getloadavg()[0]:.1f}; seconds of processor time / peak memory, MiB"
-    )
+    print(f"frames of {SHAPE[1]} x {SHAPE[0]}, load {os.getloadavg()[0]:.1f}; processor time in s / peak memory in MiB")
     print("| N | " + " | ".join(f"K = {K}" for K in INSTANCES) + " |\n|---|" + "---|" * len(INSTANCES))
     found = {}
     for N in FRAMES:
