@@ -87,6 +87,7 @@ def test_what_is_finished_is_not_done_again(segment, tmp_path):
 def test_a_folder_of_another_run_is_cleared_with_one_line(segment, tmp_path, monkeypatch, other):
     config, sequence = replace(CONFIG, matching=MATCHING), random_sequence(3, 6, 2, (16, 20))
     segment(sequence, config, tmp_path / "state")
+    (tmp_path / "state" / "photo.png").touch()
     if other == "settings":
         config = replace(config, seed=1)
     elif other == "weights":
@@ -95,7 +96,7 @@ def test_a_folder_of_another_run_is_cleared_with_one_line(segment, tmp_path, mon
         sequence = random_sequence(4, 6, 2, (16, 20))
     with pytest.warns(UserWarning, match=rf"state: was begun with other {other}; starting anew") as said:
         result = segment(sequence, config, tmp_path / "state")
-    assert len(said) == 1
+    assert len(said) == 1 and (tmp_path / "state" / "photo.png").exists()  # what is no file of a run stays
     assert_equal_runs(result, segment(sequence, config))
 
 

@@ -38,6 +38,7 @@ from vsreid_lite.video.video import Video
 
 EVERY = 10.0  # seconds from one state that is written to the next: what a killed run loses; a shorter run writes none
 HEADER = "run.json"
+FILES = (HEADER, "maps-*.safetensors", "candidates-*.safetensors", "adapted.safetensors", ".*.part")  # of a run
 
 Tensors = Mapping[str, Tensor]
 
@@ -47,7 +48,7 @@ class Journal:
 
     Args:
         folder: where they lie; None: in a temporary folder, from which no run goes on.
-        header: what the run is made from (`header_of`). A folder with another header is cleared, with a warning.
+        header: what the run is made from (`header_of`). The files of a run with another header are removed, with a warning.
     """
 
     def __init__(self, folder: Path | None = None, header: Mapping[str, object] | None = None) -> None:
@@ -56,7 +57,8 @@ class Journal:
         self._written = time.monotonic()
         self.begun = folder is not None and self._is_ours()
         if folder is not None and not self.begun:
-            shutil.rmtree(folder, ignore_errors=True)
+            for path in [path for kind in FILES for path in folder.glob(kind)]:
+                path.unlink()
 
     @cached_property
     def folder(self) -> Path:

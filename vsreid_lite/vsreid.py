@@ -50,9 +50,8 @@ def segment(
         keep_maps: keep the probability maps after every round.
         record: keep the guided map, box and patch of every map, or of the given (frame, instance) pairs.
         progress: show bars on stderr; Ctrl-C then ends the adaptation alone, as `adapt` says.
-        resume: a folder, of this run alone, where its state is kept from ten seconds on; a run that was killed goes on
-            from it, with the same result. It stays, and is to be removed when the result is written. A folder that was
-            begun with other settings, weights, frames or masks is cleared, with a warning.
+        resume: a folder of this run alone, cleared where it is of another one, with a warning. A run of more than ten
+            seconds keeps its state there, and goes on from it after it was killed; remove it with the result written.
 
     Returns:
         The masks of all frames, the rounds, the checkpoints and the times.
@@ -63,12 +62,26 @@ def segment(
         OSError: the folder cannot be written.
         FileNotFoundError: a weight file or a flow file is missing.
     """
+    if resume is None:
+        return _segment(video, config, networks, flow, keep_maps, record, progress, Journal())
+    if networks is not None or flow is not None or keep_maps or record:
+        raise ValueError(f"resume={resume}: expected no networks, flow, keep_maps or record of one's own beside it")
+    journal = Journal(resume, header_of(video, config, choose_device(config.device)))
+    return _segment(video, config, None, None, False, False, progress, journal)
+
+
+def _segment(
+    video: Video,
+    config: Config,
+    networks: Networks | None,
+    flow: FlowEstimator | None,
+    keep_maps: bool,
+    record: bool | Collection[tuple[int, int]],
+    progress: bool,
+    journal: Journal,
+) -> Result:
     started = loaded = ready = time.perf_counter()
-    stopped, journal = False, Journal()
-    if resume is not None:
-        if networks is not None or flow is not None or keep_maps or record:
-            raise ValueError(f"resume={resume}: expected no networks, flow, keep_maps or record of one's own beside it")
-        journal = Journal(resume, header_of(video, config, choose_device(config.device)))
+    stopped = False
     if networks is None:
         flow = flow or get_flow(config.flow, video.frame_names, choose_device(config.device))
         networks, config = _loaded(video, config)
