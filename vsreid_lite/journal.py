@@ -48,7 +48,7 @@ class Journal:
 
     Args:
         folder: where they lie; None: in a temporary folder, from which no run goes on.
-        header: what the run is made from (`header_of`). The files of a run with another header are removed, with a warning.
+        header: what the run is made from (`header_of`). Files of another run are removed, with a warning.
     """
 
     def __init__(self, folder: Path | None = None, header: Mapping[str, object] | None = None) -> None:
