@@ -98,14 +98,14 @@ class Engine:
         """
         forward = [(i, i - 1) for i in range(1, self.N)]
         backward = [(i, i + 1) for i in range(max(i for i, _ in self.given) - 1, -1, -1)]
-        with self.bar(len(forward + backward), "propagation") as bar:
+        steps = forward + backward
+        with self.bar(len(steps), "propagation") as bar:
             bar.update(self.steps)
-            for i, source in (forward + backward)[self.steps :]:
+            for i, source in steps[self.steps :]:
                 self._propagate(self._first_steps(i, source))
                 self.steps += 1
-                self.commit()
+                self.commit(part=self.steps == len(steps))
                 bar.update()
-        self.commit(part=True)
 
     def rounds(self) -> Iterator[Round]:
         """Lines 10-30, one round at a time; those that an earlier run has done are in `done`."""
