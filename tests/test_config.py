@@ -141,6 +141,7 @@ def test_every_file_and_name_on_the_page_exists():
         ("propagation.patch=64", 64),
         ("propagation.scales=0.75,1", (0.75, 1.0)),
         ("seed=0", 0),
+        ("cache=1000000", 1000000),
         ("flow=raft:a=b.pth", "raft:a=b.pth"),
         ("detector_weights=none", None),
     ],
@@ -178,6 +179,8 @@ def test_what_differs_from_a_preset_can_be_set_again_and_the_last_setting_counts
         ("release.absent_below=1.1", "expected a number from 0 to 1, found '1.1'"),
         ("propagation.scales=1,,2", "expected numbers with commas between them from 0.1 to 10, found '1,,2'"),
         ("propagation.scales=1,-1", "found '1,-1'"),
+        ("cache=2G", "expected a whole number from 0 on, or none, found '2G'"),
+        ("cache=-1", "expected a whole number from 0 on, or none, found '-1'"),
         ("preset=paper", "networks, sizes and rules come with a preset; choose it by --preset"),
     ],
 )

@@ -15,7 +15,7 @@ LAYERS = (  # from the ground up; those of one line do not import each other, un
     ("networks", "flow", "datasets"),
     ("propagation",),
     ("reidentification",),
-    ("merging", "result", "engine", "reference", "release"),
+    ("merging", "result", "journal", "engine", "reference", "release"),
     ("training",),
     ("vsreid",),
     ("evaluation",),

@@ -9,8 +9,24 @@ import pytest
 from tests.engine_runs import CONFIG, FAR, listed
 from tests.stubs import SQUARE, ListedRows, ZeroFlow, square_mask
 from vsreid_lite.geometry import Box
+from vsreid_lite.result import PackedMasks
 from vsreid_lite.video.video import Video
 from vsreid_lite.vsreid import segment
+
+
+@pytest.mark.parametrize("N", [0, 1, 3])
+def test_packed_masks_are_those_that_were_packed(N):
+    masks = list(np.random.default_rng(0).integers(0, 256, (N, 5, 7), np.uint8))
+    packed = PackedMasks(masks)
+    assert len(packed) == N and all(np.array_equal(a, b) for a, b in zip(packed, masks, strict=True))
+    assert np.array_equal(packed[1:], masks[1:])
+    with pytest.raises(IndexError):
+        packed[N]
+
+
+def test_masks_of_a_long_video_take_little_memory():
+    packed = PackedMasks(square_mask((480, 854)) for _ in range(10))
+    assert sum(map(len, packed._packed)) < 480 * 854 / 10
 
 
 @pytest.fixture(scope="module")

@@ -123,6 +123,9 @@ class Config:
     adapt: bool = False  # online adaptation, an additional sixth row of our Table 1; row 26
     device: str = "auto"
     seed: int = 0
+    cache: int | None = (
+        None  # bytes of frames, flows and maps in memory; None: a quarter of what is free, 1 GiB at most
+    )
     propagation: PropagationConfig = field(default_factory=PropagationConfig)
     matching: ReidConfig = field(default_factory=ReidConfig)
     release: ReleaseRules = PRINTED
@@ -196,6 +199,7 @@ READERS: dict[object, tuple[str, Callable[[str], object]]] = {  # of a value as 
 }
 RANGES = {  # of numbers that have one, both ends included
     "seed": (0, math.inf),
+    "cache": (0, math.inf),
     "propagation.patch": (1, math.inf),
     "propagation.enlarge": (0, math.inf),
     "propagation.scales": (0.1, 10),

@@ -11,6 +11,7 @@
    and skips all the rest.
 5. With R1 a starting point is never retrieved again nor overwritten: there are at most (N - 1) K rounds.
 6. A map is kept as its box and its values there (`SparseMap`), and warped only where the result can differ from zero.
+   Frames, flows and maps that do not fit into the cache (`Config.cache`) are read or computed again (`MapStore`).
 7. Given masks are starting points like any other: that of the first frame in the paper, those of later frames on
    request. Each frame and instance is propagated once, from the nearest of them.
 """
@@ -22,17 +23,20 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import takewhile, zip_longest
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from tqdm.auto import tqdm
 
 from vsreid_lite.config import Config
 from vsreid_lite.flow import CachedFlow, FlowEstimator, get_flow
 from vsreid_lite.geometry import SparseMap, cut, to_image
+from vsreid_lite.journal import Journal, MapStore, State
 from vsreid_lite.networks import Networks
-from vsreid_lite.networks.loading import choose_device
+from vsreid_lite.networks.loading import choose_device, free_on_gpu
 from vsreid_lite.propagation import Region, View, guided_view, propagate
 from vsreid_lite.reidentification import (
     Boxes,
@@ -45,6 +49,7 @@ from vsreid_lite.reidentification import (
     recognised,
 )
 from vsreid_lite.result import Maps, Record, Round
+from vsreid_lite.system.machine import cache_share
 from vsreid_lite.video.video import Video
 
 Step = tuple[int, int, int]  # target frame j, source frame i, instance k
@@ -61,22 +66,28 @@ class Engine:
         flow: FlowEstimator | None,
         record: bool | Collection[tuple[int, int]],
         progress: bool,
+        journal: Journal | None = None,
     ) -> None:
-        self.frames, self.networks, self.config = list(video.frames), networks, config
+        frames, self.networks, self.config = video.frames, networks, config
+        self.frames = list(frames) if isinstance(frames, np.ndarray) else frames
         self.N, self.K, self.shape = video.N, video.K, video.shape
         self.wanted, self.progress = record, progress
         self.device = choose_device(config.device)
         estimator = get_flow(config.flow, video.frame_names, self.device) if flow is None else flow
-        self.flow = CachedFlow(estimator, self.frames, device=self.device)
+        share = cache_share(config.cache, free_on_gpu(self.device))
+        self.flow = CachedFlow(estimator, self.frames, share, self.device)
         self.given = {place: SparseMap.from_dense(P.to(self.device)) for place, P in video.given_probabilities()}
         self.templates = given_templates(video)
-        self.P: Maps = [[SparseMap.empty(self.shape, self.device)] * self.K for _ in range(self.N)]
+        self.journal = journal or Journal()
+        self.P = MapStore(self.N, self.K, self.shape, self.device, share, self.journal)
         self.start = video.starts
         self.boxes = np.zeros((self.N, self.K, 4), np.int64)
         for (i, k), P in self.given.items():
             self._store(i, k, P)
         self.taken = {i: torch.from_numpy(np.isin(m, video.labels)).to(self.device) for i, m in video.given.items()}
-        self.round = 0
+        state = self.P.restore() or State(self.start, self.boxes)
+        self.start, self.boxes, self.steps, self.search, self.done = vars(state).values()
+        self.round = len(self.done)
         self.records: dict[tuple[int, int], list[Record]] = {}
         self.seconds: dict[str, float] = {"candidates": 0.0}
 
@@ -86,14 +97,18 @@ class Engine:
         Then backward, where a later mask is nearer than any before it.
         """
         forward = [(i, i - 1) for i in range(1, self.N)]
-        backward = [(i, i + 1) for i in range(int(self.start.max()) - 1, -1, -1)]
-        with self.bar(len(forward + backward), "propagation") as bar:
-            for i, source in forward + backward:
+        backward = [(i, i + 1) for i in range(max(i for i, _ in self.given) - 1, -1, -1)]
+        steps = forward + backward
+        with self.bar(len(steps), "propagation") as bar:
+            bar.update(self.steps)
+            for i, source in steps[self.steps :]:
                 self._propagate(self._first_steps(i, source))
+                self.steps += 1
+                self.commit(part=self.steps == len(steps))
                 bar.update()
 
     def rounds(self) -> Iterator[Round]:
-        """Lines 10-30, one round at a time."""
+        """Lines 10-30, one round at a time; those that an earlier run has done are in `done`."""
         for candidates in self._searches():
             with self.bar(None, "rounds") as bar:
                 while True:
@@ -104,12 +119,19 @@ class Engine:
                     self.round += 1
                     self._recover(retrieval)
                     updated = self._sweep(retrieval)
-                    yield Round(retrieval, updated, self.start.copy(), time.perf_counter() - began)
+                    self.done.append(Round(retrieval, updated, self.start.copy(), time.perf_counter() - began))
+                    self.commit()
+                    yield self.done[-1]
                     bar.update()
+        self.commit(part=True)
+
+    def commit(self, part: bool = False) -> None:
+        """Keep the state of the run where it is time to. part: whether a part of the run is over."""
+        self.P.commit(State(self.start, self.boxes, self.steps, self.search, self.done), part)
 
     def snapshot(self) -> Maps:
         """The maps as they are now; maps are never changed, only replaced."""
-        return [list(maps) for maps in self.P]
+        return list(self.P)
 
     def bar(self, total: int | None, what: str) -> tqdm:
         return tqdm(total=total, desc=what, disable=not self.progress, leave=False)
@@ -123,10 +145,20 @@ class Engine:
     def _searches(self) -> Iterator[Candidates]:
         """The candidates of each search, made when its turn comes; the paper has one search."""
         frames, boxes, config = self.frames, self.templates, self.config.matching
-        for search in self.networks.searches if self.config.reid else ():
+        searches = self.networks.searches if self.config.reid else ()
+        for at, search in [*enumerate(searches)][self.search :]:
+            self.search, name = at, f"candidates-{at}"
             with self.timed("candidates"), self.bar(self.N, "candidates") as bar:
                 t = embed_given(frames, boxes, search.identification)
-                found = find_candidates(frames, t, search.detector, search.identification, config, bar.update)
+                known = _arrays(self.journal.read(name))
+                bar.update(known[1] if known else 0)
+
+                def after(found: Candidates, done: int, name: str = name, bar: tqdm = bar) -> None:
+                    bar.update()
+                    if self.journal.due() or (self.journal.begun and done == self.N):
+                        self.journal.write(name, _tensors(found), done)
+
+                found = find_candidates(frames, t, search.detector, search.identification, config, after, known)
                 if search.only_recognised:
                     found = found.of(recognised(frames, boxes, search.detector))
             yield found
@@ -146,7 +178,7 @@ class Engine:
     def _recover(self, retrieval: Retrieval) -> None:
         """Lines 20-22 and R1. The guide is cut from the mask of the template that the candidate is most like."""
         i, k, t = retrieval.frame, retrieval.instance, retrieval.template
-        self._predict_in(retrieval, self.P[t][k], self.P[t][k].region(self.templates[t, k]))
+        self._predict_in(retrieval, self.P[t, k], self.P[t, k].region(self.templates[t, k]))
         self.start[i, k] = i
 
     def _predict_in(self, retrieval: Retrieval, source: SparseMap, guide: Tensor) -> None:
@@ -206,11 +238,20 @@ class Engine:
 
     def _views(self, steps: list[Step]) -> list[View]:
         """Algorithm 1, lines 4-5; an empty map asks for no flow."""
-        return [View(self.P[i][k]) if self.P[i][k].box is None else self._view(j, i, k) for j, i, k in steps]
+        return [View(self.P[i, k]) if self.P[i, k].box is None else self._view(j, i, k) for j, i, k in steps]
 
     def _view(self, j: int, i: int, k: int) -> View:
         config, flow, reach = self.config, self.flow.flow(j, i), self.flow.reach(j, i)
-        return guided_view(self.frames[j], flow, self.P[i][k], config.propagation, config.release, reach)
+        return guided_view(self.frames[j], flow, self.P[i, k], config.propagation, config.release, reach)
 
     def _store(self, i: int, k: int, P: SparseMap) -> None:
-        self.P[i][k], self.boxes[i, k] = P, as_row(P.probability_box())
+        self.P[i, k], self.boxes[i, k] = P, as_row(P.probability_box())
+
+
+def _tensors(found: Candidates) -> dict[str, Tensor]:
+    return {name: torch.from_numpy(getattr(found, name)) for name in ("boxes", "similarity", "template")}
+
+
+def _arrays(read: tuple[dict[str, Tensor], int] | None) -> tuple[dict[str, NDArray[Any]], int] | None:
+    """The candidates that an earlier run has found, and in how many frames."""
+    return None if read is None else ({name: values.numpy() for name, values in read[0].items()}, read[1])

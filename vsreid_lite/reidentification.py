@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -221,6 +222,22 @@ class Candidates:
             if score > shown:
                 yield Retrieval(_box(self.boxes[i, k]), score, i, k, int(self.template[i, k]))
 
+    def put(self, i: int, X: Sequence[Box], rows: Tensor | None, templates: Mapping[Place, Tensor]) -> None:
+        """Algorithm 2, lines 4 and 5: of the candidates of frame i, the one that is most like each instance.
+
+        Args:
+            i: the frame.
+            X: the candidates, M.
+            rows: their embeddings (M, D); None without any.
+            templates: as of `find_candidates`.
+        """
+        if rows is None:
+            return
+        scores, nearest = likeness_to(templates, rows)
+        best = scores.argmax(0)
+        self.boxes[i] = np.array([as_row(x) for x in X])[best]
+        self.similarity[i], self.template[i] = scores[best], nearest[best, np.arange(len(best))]
+
     def of(self, instances: Sequence[bool]) -> Candidates:
         """The candidates of some of the K instances; the others have none (docs/fidelity.md, row 21)."""
         return replace(self, similarity=np.where(instances, self.similarity, np.float32(-np.inf)))
@@ -234,13 +251,17 @@ def _others(boxes: Boxes) -> NDArray[np.bool_]:
     return ~np.eye(boxes.shape[1], dtype=bool)
 
 
+Found = tuple[list[Box], Tensor | None]  # of a frame the candidates X and their embeddings (M, D), None without any
+
+
 def find_candidates(
     frames: Sequence[Frame],
     templates: Mapping[Place, Tensor],
     detector: Detector,
     identification: IdentificationNet,
     config: ReidConfig,
-    after: Callable[[], object] = lambda: None,
+    after: Callable[[Candidates, int], object] = lambda *_: None,
+    known: tuple[Mapping[str, NDArray[Any]], int] | None = None,
 ) -> Candidates:
     """Run N_det and N_reid once on every frame where an instance may be retrieved: in the paper, all but the first.
 
@@ -250,13 +271,19 @@ def find_candidates(
         detector: N_det.
         identification: N_reid.
         config: how many candidates of a frame count.
-        after: called after each frame, for a bar.
+        after: called after each frame with what is found so far, and in how many frames.
+        known: the arrays of `Candidates` that were found before, and in how many frames.
     """
-    found = embed_candidates(frames, templates, detector, identification, config, after)
-    return best_candidates(frames, found, templates, identification)
-
-
-Found = list[tuple[list[Box], Tensor | None]]  # of each frame the candidates X and their embeddings (M, D)
+    found, done = best_candidates(frames, [], templates, identification), 0
+    if known is not None:
+        arrays, done = known
+        for name, values in arrays.items():
+            getattr(found, name)[:] = values
+    embedded = embed_candidates(frames, templates, detector, identification, config, done)
+    for i, (X, rows) in enumerate(embedded, done):
+        found.put(i, X, rows, templates)
+        after(found, i + 1)
+    return found
 
 
 def embed_candidates(
@@ -265,37 +292,37 @@ def embed_candidates(
     detector: Detector,
     identification: IdentificationNet,
     config: ReidConfig,
-    after: Callable[[], object] = lambda: None,
-) -> Found:
-    """Algorithm 2, lines 2 and 3. Frames that show templates of all instances are left out: each has its map there."""
+    first: int = 0,
+) -> Iterator[Found]:
+    """Algorithm 2, lines 2 and 3, frame by frame from `first` on.
+
+    Frames that show templates of all instances are left out: each has its map there.
+    """
     given, K = Counter(i for i, _ in templates), len({k for _, k in templates})
-    found: Found = []
-    for i, frame in enumerate(frames):
-        X = detector(frame)[: config.proposals] if given[i] < K else []
-        found.append((X, identification.embed(frame, X) if X else None))
-        after()
-    return found
+    for i in range(first, len(frames)):
+        X = detector(frames[i])[: config.proposals] if given[i] < K else []
+        yield X, identification.embed(frames[i], X) if X else None
 
 
 def best_candidates(
-    frames: Sequence[Frame], found: Found, templates: Mapping[Place, Tensor], identification: IdentificationNet
+    frames: Sequence[Frame],
+    found: Iterable[Found],
+    templates: Mapping[Place, Tensor],
+    identification: IdentificationNet,
 ) -> Candidates:
-    """Algorithm 2, lines 4 and 5: of each frame and instance the candidate that is most like the template."""
+    """Of each frame and instance the best candidate; none of the frames for which nothing is given."""
     N, K = len(frames), len({k for _, k in templates})
-    boxes, similarity = np.zeros((N, K, 4), np.int64), np.full((N, K, K), -np.inf, np.float32)
     template = np.tile([min(i for i, one in templates if one == k) for k in range(K)], (N, 1))
-    for i, (X, rows) in enumerate(found):
-        if rows is not None:
-            scores, nearest = likeness_to(templates, rows)
-            best = scores.argmax(0)
-            boxes[i] = np.array([as_row(x) for x in X])[best]
-            similarity[i], template[i] = scores[best], nearest[best, np.arange(K)]
 
     @cache
     def likeness(i: int, k: int, box: Box) -> float:
         return float(likeness_to(templates, identification.embed(frames[i], [box]))[0][0, k])
 
-    return Candidates(boxes, similarity, template, likeness)
+    boxes, similarity = np.zeros((N, K, 4), np.int64), np.full((N, K, K), -np.inf, np.float32)
+    best = Candidates(boxes, similarity, template, likeness)
+    for i, (X, rows) in enumerate(found):
+        best.put(i, X, rows, templates)
+    return best
 
 
 def likeness_to(templates: Mapping[Place, Tensor], rows: Tensor) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

@@ -67,7 +67,7 @@ class ReleaseEngine(Engine):
         self._clear_others(i, k)
         super()._recover(retrieval)
         for _ in range(rules.passes - 1):
-            self._predict_in(retrieval, self.P[i][k], self.P[i][k].region(retrieval.box))
+            self._predict_in(retrieval, self.P[i, k], self.P[i, k].region(retrieval.box))
         self._clear_others(i, k)
         group |= self._inside(i, k)
         for _ in range(rules.joint_passes):
@@ -89,9 +89,9 @@ class ReleaseEngine(Engine):
         """Row 19: the pixels of instance k, above 0.5, are nobody else's."""
         if not self.config.release.clear_others:
             return
-        for l, P in enumerate(self.P[i]):
+        for l, P in enumerate(self.P.of_frame(i)):
             if l != k and P.box is not None and (i, l) not in self.given:
-                taken = self.P[i][k].region(P.box) > 0.5
+                taken = self.P[i, k].region(P.box) > 0.5
                 self._store(i, l, SparseMap(P.shape, P.box, P.values.masked_fill(taken, 0)))
 
     def _recovery_flow(self, i: int) -> Tensor:
@@ -136,7 +136,7 @@ class ReleaseEngine(Engine):
         return [int((P.values > 0.5).sum()) >= share * first[k] for k, P in enumerate(self._shapes(i))]
 
     def _shapes(self, i: int) -> list[SparseMap]:
-        return instance_shapes(self.P[i], self.config.release)
+        return instance_shapes(self.P.of_frame(i), self.config.release)
 
     def _views(self, steps: list[Step]) -> list[View]:
         pairs = {(j, i): self._sights(j, i) for j, i, _ in steps}
@@ -149,9 +149,9 @@ class ReleaseEngine(Engine):
     def _sights(self, j: int, i: int) -> list[Sight]:
         """What N_mp is shown of every instance in frame j, coming from frame i; frame i itself where they are one."""
         rules = self.config.release
-        own = merged = self._warp_all(self.P[i], j, i)
+        own = merged = self._warp_all(self.P.of_frame(i), j, i)
         if rules.merged_box or rules.merged_guide:
-            merged = self._warp_all(merged_maps(self.P[i]), j, i)
+            merged = self._warp_all(merged_maps(self.P.of_frame(i)), j, i)
         shapes = label_maps(merged) if rules.merged_box else own  # row 3
         guides = merged if rules.merged_guide else own  # row 4
         return [(guide, self._box_seen(shape)) for guide, shape in zip(guides, shapes, strict=True)]

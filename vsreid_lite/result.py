@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +50,35 @@ class Record:
     propagation: Propagation
 
 
+class PackedMasks(Sequence[Mask]):
+    """N label masks (H, W), uint8, kept compressed: those of a long video would fill the memory.
+
+    Args:
+        masks: all of one size. Each is taken when the one before it is packed.
+    """
+
+    def __init__(self, masks: Iterable[Mask]) -> None:
+        self._shape: tuple[int, ...] = ()
+        self._packed: list[bytes] = []
+        for mask in masks:
+            self._shape = mask.shape
+            self._packed.append(zlib.compress(mask.tobytes(), level=1))
+
+    def __len__(self) -> int:
+        return len(self._packed)
+
+    @overload
+    def __getitem__(self, i: int) -> Mask: ...
+
+    @overload
+    def __getitem__(self, i: slice) -> list[Mask]: ...
+
+    def __getitem__(self, i: int | slice) -> Mask | list[Mask]:
+        if isinstance(i, slice):
+            return [self[j] for j in range(len(self))[i]]
+        return np.frombuffer(bytearray(zlib.decompress(self._packed[i])), np.uint8).reshape(self._shape)
+
+
 @dataclass(eq=False)
 class Result:
     """The masks of a video, and how they came about.
@@ -54,11 +86,11 @@ class Result:
     Attributes:
         name: that of the video.
         labels: instance k has label `labels[k]` in the masks.
-        masks: N label masks (H, W), uint8.
+        masks: N label masks (H, W), uint8; those of the engines are unpacked when they are asked for.
         rounds: in order.
         start: the last checkpoints c_{i,k}, (N, K).
         seconds: of the parts, "loading" the networks, "adaptation", the "initial" propagation, "candidates", "rounds"
-            and "merge", and of them all, the "total".
+            and "merge", and of them all, the "total"; of what this process has done, where it went on from another.
         snapshots: on request, the maps P[i][k] after the initial propagation and after each round.
         records: on request, for each (frame, instance) how each of its maps was made; the last one counts.
         adaptation_stopped: whether Ctrl-C has ended the adaptation before all its steps.
@@ -66,7 +98,7 @@ class Result:
 
     name: str
     labels: tuple[int, ...]
-    masks: list[Mask]
+    masks: Sequence[Mask]
     rounds: list[Round]
     start: NDArray[np.int64]
     seconds: dict[str, float]

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Collection
 from dataclasses import replace
+from pathlib import Path
 
 import torch
+from tqdm.auto import tqdm
 
 from vsreid_lite.config import LITE, PRINTED, Config
 from vsreid_lite.engine import Engine
 from vsreid_lite.flow import FlowEstimator, get_flow
+from vsreid_lite.journal import Journal, header_of
 from vsreid_lite.merging import merge
 from vsreid_lite.networks import Networks
 from vsreid_lite.networks.layers import fold_normalisation
 from vsreid_lite.networks.loading import choose_device, load_networks, with_stored_settings
 from vsreid_lite.networks.mask_propagation import TwoStreams
 from vsreid_lite.release import ReleaseEngine
-from vsreid_lite.result import Result, Round
-from vsreid_lite.training.adaptation import adapt
+from vsreid_lite.result import PackedMasks, Result
+from vsreid_lite.system.wording import counted
+from vsreid_lite.training.adaptation import adapt, to_adapt
 from vsreid_lite.video.video import Video
+
+ADAPTED = "adapted"  # the file of an adapted N_mp, in the folder of a run
 
 
 def segment(
@@ -31,6 +38,7 @@ def segment(
     keep_maps: bool = False,
     record: bool | Collection[tuple[int, int]] = False,
     progress: bool = False,
+    resume: Path | None = None,
 ) -> Result:
     """Segment all frames of a video from the instances of its first mask, and of later ones where they are given.
 
@@ -42,23 +50,47 @@ def segment(
         keep_maps: keep the probability maps after every round.
         record: keep the guided map, box and patch of every map, or of the given (frame, instance) pairs.
         progress: show bars on stderr; Ctrl-C then ends the adaptation alone, as `adapt` says.
+        resume: a folder of this run alone, cleared where it is of another one, with a warning. A run of more than ten
+            seconds keeps its state there, and goes on from it after it was killed; remove it with the result written.
 
     Returns:
         The masks of all frames, the rounds, the checkpoints and the times.
 
     Raises:
-        ValueError: the flow does not fit the frames.
+        ValueError: the flow does not fit the frames, or `resume` is given with networks, flow, maps or records, which
+            it does not keep.
+        OSError: the folder cannot be written.
         FileNotFoundError: a weight file or a flow file is missing.
     """
+    if resume is None:
+        return _segment(video, config, networks, flow, keep_maps, record, progress, Journal())
+    if networks is not None or flow is not None or keep_maps or record:
+        raise ValueError(f"resume={resume}: expected no networks, flow, keep_maps or record of one's own beside it")
+    journal = Journal(resume, header_of(video, config, choose_device(config.device)))
+    return _segment(video, config, None, None, False, False, progress, journal)
+
+
+def _segment(
+    video: Video,
+    config: Config,
+    networks: Networks | None,
+    flow: FlowEstimator | None,
+    keep_maps: bool,
+    record: bool | Collection[tuple[int, int]],
+    progress: bool,
+    journal: Journal,
+) -> Result:
     started = loaded = ready = time.perf_counter()
     stopped = False
     if networks is None:
         flow = flow or get_flow(config.flow, video.frame_names, choose_device(config.device))
         networks, config = _loaded(video, config)
         loaded = time.perf_counter()
-        networks, config, stopped = _adapted(video, networks, config, progress)
+        networks, config, stopped = _adapted(video, networks, config, progress, journal)
         ready = time.perf_counter()
-    result = _run(video, config, networks, flow, keep_maps, record, progress)
+    if stopped:  # the same command is to adapt with all steps
+        journal = Journal()
+    result = _run(video, config, networks, flow, keep_maps, record, progress, journal)
     result.seconds |= {"loading": loaded - started, "adaptation": ready - loaded if config.adapt else 0.0}
     result.seconds["total"] += ready - started
     return replace(result, adaptation_stopped=stopped)
@@ -73,7 +105,7 @@ def prepare(video: Video, config: Config, progress: bool = False) -> tuple[Netwo
     Returns:
         The networks, and `config` with their settings (`with_stored_settings`).
     """
-    return _adapted(video, *_loaded(video, config), progress)[:2]
+    return _adapted(video, *_loaded(video, config), progress, Journal())[:2]
 
 
 def _loaded(video: Video, config: Config) -> tuple[Networks, Config]:
@@ -82,11 +114,20 @@ def _loaded(video: Video, config: Config) -> tuple[Networks, Config]:
     return load_networks(config), with_stored_settings(config)
 
 
-def _adapted(video: Video, networks: Networks, config: Config, progress: bool) -> tuple[Networks, Config, bool]:
+def _adapted(
+    video: Video, networks: Networks, config: Config, progress: bool, journal: Journal
+) -> tuple[Networks, Config, bool]:
     if not config.adapt:
         return networks, config, False
     assert isinstance(networks.propagation, TwoStreams)
-    adapted, stopped = adapt(networks.propagation, video, config.adaptation, config.propagation, config.seed, progress)
+    if known := journal.read(ADAPTED):
+        adapted, stopped = to_adapt(networks.propagation), False
+        adapted.load_state_dict(known[0])
+    else:
+        settings = config.adaptation, config.propagation, config.seed, progress
+        adapted, stopped = adapt(networks.propagation, video, *settings)
+    if not stopped:
+        journal.write_first(ADAPTED, {name: value.clone() for name, value in adapted.state_dict().items()})
     fold_normalisation(adapted)
     networks = replace(networks, propagation=adapted)
     if config.matching.improvement is None:
@@ -103,20 +144,22 @@ def _run(
     keep_maps: bool,
     record: bool | Collection[tuple[int, int]],
     progress: bool,
+    journal: Journal,
 ) -> Result:
     engine_class = Engine if config.release == PRINTED else ReleaseEngine
-    engine = engine_class(video, networks, config, flow, record, progress)
+    engine = engine_class(video, networks, config, flow, record, progress, journal)
+    if engine.steps and progress:
+        rounds = counted(len(engine.done), "round")
+        tqdm.write(f"{video.name}: going on after {counted(engine.steps, 'step')} and {rounds}", file=sys.stderr)
     with engine.timed("total"):
         with engine.timed("initial"):
             engine.initialise()
-        rounds: list[Round] = []
         snapshots = [engine.snapshot()] if keep_maps else []
         with engine.timed("rounds"):
-            for round in engine.rounds():
-                rounds.append(round)
+            for _ in engine.rounds():
                 if keep_maps:
                     snapshots.append(engine.snapshot())
         with engine.timed("merge"):
-            masks = [merge(maps, video.labels) for maps in engine.P]
+            masks = PackedMasks(merge(maps, video.labels) for maps in engine.P)
     engine.seconds["rounds"] -= engine.seconds["candidates"]  # made inside the loop, reported by themselves
-    return Result(video.name, video.labels, masks, rounds, engine.start, engine.seconds, snapshots, engine.records)
+    return Result(video.name, video.labels, masks, engine.done, engine.start, engine.seconds, snapshots, engine.records)

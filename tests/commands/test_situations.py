@@ -220,6 +220,7 @@ REFUSED = {  # with one line, and nothing is written
     "weights of torch.save": (text("w.pth", b"PK\x03\x04 d"), seg("--weights w.pth"), "file, found a pickle, as"),
     "weights by their old name": (nothing, seg("--weights lite-davis"), "lite-davis: these weights were replaced by"),
     "no field of that name": (nothing, seg("--set matching.exclusive=true"), "the nearest is release.exclusive"),
+    "cache of nonsense": (nothing, seg("--set cache=2GB"), "expected a whole number from 0 on, or none, found '2GB'"),
     "field of another kind": (nothing, seg("--set matching.proposals=all"), "expected a whole number from 1 on, found"),
     "steps of no adaptation": (nothing, seg("--no-adapt --adapt-steps 9"), "--adapt-steps: nothing is adapted"),
     "over a cut-out": (folder("c/1/00001.png"), seg("--cutouts c"), "c/1/00001.png: expected a file to write, found a"),

@@ -94,3 +94,18 @@ def test_gpus_are_counted_and_named(monkeypatch):
 def test_an_old_python_is_said(monkeypatch):
     monkeypatch.setattr(machine, "LEAST_PYTHON", (99, 1))
     assert str(machine.python()).startswith("missing python: expected 99.1 or newer, found ")
+
+
+@pytest.mark.parametrize(
+    ("asked", "free", "share"),
+    [(None, 8 * 2**30, 2**30 // 3), (None, 3 * 2**20, 2**18), (None, 0, 0), (300, None, 100), (0, None, 0)],
+)
+def test_a_kind_of_cache_has_a_third_of_what_is_asked_for_else_of_a_quarter_of_the_free_memory(asked, free, share):
+    assert machine.cache_share(asked, free) == share
+
+
+def test_without_a_word_about_memory_caches_hold_a_gibibyte(monkeypatch):
+    monkeypatch.setattr(machine, "free_bytes", lambda: None)
+    assert machine.cache_share(None) == 2**30 // 3
+    monkeypatch.undo()
+    assert 0 < machine.free_bytes() < 2**50

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import shutil
 import time
 import warnings
 from collections.abc import Callable, Collection, Iterable
@@ -42,6 +43,7 @@ FIGURES = (*FROM_FILES, "figure1", "figure2", "figure3", "figure4", "figure5")
 NOTHING = slice(0, 0)
 ON_REQUEST = ("street",)  # adapts to a real clip, which takes minutes
 ROW_FIELDS = ("reid", "propagation.use_box", "propagation.use_flow", "propagation.scales")  # of Table 1's rows
+STATE = ".unfinished"  # a folder in the output, from which a run that was killed goes on
 PARTS = {  # of `Result.seconds`, as the closing line of `vsreid segment` names them
     "adaptation": "adaptation",
     "propagation": "initial",
@@ -63,8 +65,10 @@ def segment_video(options: argparse.Namespace) -> None:
             )
         _segment_one(options)
         return
+    from vsreid_lite.networks.weight_files import read_files
+
     config = _checked_config(_real_video_config(options), options.settings)
-    segment_folder(options, config, _read_files(config), _segment_one)
+    segment_folder(options, config, read_files(config), _segment_one)
 
 
 def _segment_one(options: argparse.Namespace) -> bool:
@@ -79,9 +83,11 @@ def _segment_one(options: argparse.Namespace) -> bool:
     with uninterrupted():
         from vsreid_lite.vsreid import segment
 
-    result = segment(video, config, progress=not options.quiet)
+    state = options.output / STATE
+    result = segment(video, config, progress=not options.quiet, resume=state)
     segmented = time.perf_counter()
     _write_segmentation(options, given, result)
+    shutil.rmtree(state, ignore_errors=True)
     parts = {"reading": read - started, **_parts(result, segmented - read), "writing": time.perf_counter() - segmented}
     seconds, rounds = sum(parts.values()), counted(len(result.rounds), "round")
     listed = ", ".join(f"{name} {part:.1f}" for name, part in parts.items() if part)
@@ -324,11 +330,12 @@ def _checked_benchmark(
     """The benchmark of an ablation, and that its results can be written beside it; None for scenes to be rendered."""
     with uninterrupted():
         from vsreid_lite.datasets.benchmarks import benchmark_inputs, open_benchmark
+        from vsreid_lite.networks.weight_files import read_files
         from vsreid_lite.video.outputs import check_folder, check_outputs
 
     if options.scenes and (options.dataset != "mini" or options.root or options.split):
         raise ValueError("--scenes renders scenes of mini: it goes with --dataset mini and without --root and --split")
-    check_outputs(files, output, chain(_read_files(config), benchmark_inputs(options.dataset, options.root)))
+    check_outputs(files, output, chain(read_files(config), benchmark_inputs(options.dataset, options.root)))
     check_folder(output / "parts")
     return None if options.scenes else open_benchmark(options.dataset, options.root, options.sequences, options.split)
 
@@ -405,6 +412,7 @@ def _checked_video(options: argparse.Namespace, config: Config) -> Given:
     with uninterrupted():
         from numpy import unique
 
+        from vsreid_lite.networks.weight_files import read_files
         from vsreid_lite.video.frame_folders import frame_files
         from vsreid_lite.video.masks import check_size, read_given_masks
         from vsreid_lite.video.movies import first_frame, frame_rate
@@ -420,7 +428,7 @@ def _checked_video(options: argparse.Namespace, config: Config) -> Given:
     masks, palette = read_given_masks(paths, options.year)
     labels = sorted({int(label) for mask in masks for label in unique(mask.labels) if label})
     frames = [] if options.input.is_file() else frame_files(options.input, options.first_mask, [*later.values()])
-    names, inputs = [path.stem for path in frames], [options.input, *paths, *frames, *_read_files(config)]
+    names, inputs = [path.stem for path in frames], [options.input, *paths, *frames, *read_files(config)]
     _check_segment_outputs(options, names, labels, inputs)
     if frames:  # a video has to be read before its frames are known
         mask_frames(names, options.first_mask, later)
@@ -428,7 +436,7 @@ def _checked_video(options: argparse.Namespace, config: Config) -> Given:
     for path, mask in zip(paths, masks, strict=True):
         check_size(path, mask.labels, start.shape)
     fps = frame_rate(options.input)
-    video = load_video(options.input, options.first_mask, year=options.year, later_masks=later)
+    video = load_video(options.input, options.first_mask, year=options.year, later_masks=later, cache=config.cache)
     if not frames:
         _check_segment_outputs(options, video.frame_names, labels, inputs)
     _warn_of_other_masks(options.output, video.frame_names)
@@ -465,14 +473,6 @@ def _warn_of_other_masks(folder: Path, names: Iterable[str]) -> None:
             f"{folder}: holds {len(others)} other PNG files ({others[0]}, ...), perhaps masks of another run",
             stacklevel=1,
         )
-
-
-def _read_files(config: Config) -> list[Path]:
-    """The weights and flow files that a configuration is read from."""
-    from vsreid_lite.networks.weight_files import named_files
-
-    flow = Path(config.flow.rpartition(":")[2])
-    return [*named_files(config).all, *([flow, *flow.glob("*flo")] if flow.is_dir() else [flow])]
 
 
 def _split_file(options: argparse.Namespace) -> Path:

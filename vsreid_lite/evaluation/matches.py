@@ -136,7 +136,10 @@ def find_matches(
     templates = given_templates(video)
     t = embed_given(frames, templates, identification)
     with tqdm(total=video.N, desc="candidates", disable=not progress, leave=False) as bar:
-        found = embed_candidates(frames, t, detector, identification, config, bar.update)
+        found = []
+        for one in embed_candidates(frames, t, detector, identification, config):
+            found.append(one)
+            bar.update()
     every = torch.stack([*t.values()])
     rows = [every[:0] if embedded is None else embedded for _, embedded in found]
     *points, template_points = main_directions([*rows, every])

@@ -11,6 +11,7 @@ import io
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import Any, TypeVar
 
 import torch
@@ -253,7 +254,8 @@ class Rehearsal(Engine):
         return _Moment(self.snapshot(), self.start.copy(), self.boxes.copy())
 
     def _return_to(self, moment: _Moment) -> None:
-        self.P = [list(maps) for maps in moment.maps]
+        for i, k in product(range(self.N), range(self.K)):
+            self.P[i, k] = moment.maps[i][k]
         self.start, self.boxes = moment.start.copy(), moment.boxes.copy()
 
     def _scored(self, moment: _Moment) -> InstanceTable:

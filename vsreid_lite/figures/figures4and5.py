@@ -37,11 +37,11 @@ class Example:
         return cls(video, result, [result.mask_after(0, i) for i in range(video.N)])
 
     @property
-    def after(self) -> list[Mask]:
+    def after(self) -> Sequence[Mask]:
         """N masks (H, W) after the last round."""
         return self.result.masks
 
-    def scores(self, masks: list[Mask]) -> Scores:
+    def scores(self, masks: Sequence[Mask]) -> Scores:
         """The scores of `before` or `after`. Raises ValueError for a video without truth in every frame."""
         return Scores(score_sequence(self.sequence.name, self.sequence.truth, self.sequence.annotated(masks)))
 

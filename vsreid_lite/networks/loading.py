@@ -66,6 +66,11 @@ def choose_device(device: str) -> torch.device:
     return torch.device(device)
 
 
+def free_on_gpu(device: torch.device) -> int | None:
+    """The free memory of a GPU in bytes; None of a CPU."""
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None
+
+
 def with_stored_settings(config: Config) -> Config:
     """`config` with numbers in place of None: what `vsreid choose` has stored with N_mp, else defaults (`config.py`).
 

@@ -125,6 +125,12 @@ def network_files(config: Config) -> WeightFiles:
     return files
 
 
+def read_files(config: Config) -> list[Path]:
+    """The files of weights and flow that a configuration is read from; what is no path may be among them."""
+    flow = Path(config.flow.rpartition(":")[2])
+    return [*named_files(config).all, *([flow, *flow.glob("*flo")] if flow.is_dir() else [flow])]
+
+
 def check_weights(config: Config) -> None:
     """That the weights of `config` are there and, those of the preset "lite", that they are such files; in a moment.
 

@@ -51,6 +51,8 @@ DRIVERS = ("libcuda.so.1", "nvcuda.dll", "amdhip64.dll")  # of which torch needs
 AMD = Path("/dev/kfd")  # or this
 LEAST_PYTHON = (3, 11)
 LEAST_MEMORY = 2.0  # GB
+CACHE_SHARE, MOST_CACHE = 1 / 4, 2**30  # of the free memory, and in bytes: what caches hold unless told otherwise
+KINDS_OF_CACHE = 3  # of frames, of flows, of maps
 MINI_SEQUENCES, MINI_FRAMES = 12, 40  # of the frozen test split of mini, and of each of its sequences
 
 
@@ -166,6 +168,32 @@ def gigabytes() -> float | None:
     except (AttributeError, OSError, ValueError):  # not this system; no container; "max"
         pass
     return min(found) / 1e9 if found else None
+
+
+def free_bytes() -> int | None:
+    """Memory in bytes that processes can still take, here or in the container; None where nobody says."""
+    found = []
+    try:
+        available = re.search(r"MemAvailable:\s*(\d+) kB", Path("/proc/meminfo").read_text(encoding="ascii"))
+        found += [1024 * int(available[1])] if available else []
+        most, used = (Path(f"/sys/fs/cgroup/memory.{name}").read_text(encoding="ascii") for name in ("max", "current"))
+        found.append(int(most) - int(used))
+    except (OSError, ValueError):  # as in `gigabytes`
+        pass
+    return max(min(found), 0) if found else None
+
+
+def cache_share(max_bytes: int | None, free: int | None = None) -> int:
+    """The bytes that one kind of cache, of frames, flows or maps, may hold.
+
+    Args:
+        max_bytes: of all kinds, as `Config.cache`; None: a quarter of the free memory, 1 GiB at most.
+        free: memory in bytes, where it is not that of this machine but of a GPU.
+    """
+    if max_bytes is None:
+        free = free_bytes() if free is None else free
+        max_bytes = MOST_CACHE if free is None else min(MOST_CACHE, int(CACHE_SHARE * free))
+    return max_bytes // KINDS_OF_CACHE
 
 
 def mini_problem(root: Path) -> str:

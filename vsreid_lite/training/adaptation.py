@@ -62,7 +62,7 @@ def adapt(
     Raises:
         FloatingPointError: The loss or the gradient of a step is not finite.
     """
-    adapted = copy.deepcopy(network).eval().to(memory_format=torch.channels_last)  # a fifth faster on a CPU
+    adapted = to_adapt(network)
     largest = max(int(P.sum()) for _, P in video.given_probabilities())
     if largest < SMALLEST_TO_LEARN:
         warnings.warn(f"{video.name}: {largest} pixels are too small to adapt to", stacklevel=2)
@@ -73,6 +73,11 @@ def adapt(
         for learnt, before in zip(adapted.parameters(), network.parameters(), strict=True):
             learnt.lerp_(before, config.kept or 0.0)
     return adapted, stopped
+
+
+def to_adapt(network: TwoStreams) -> TwoStreams:
+    """A copy of N_mp, laid out as an adapted one."""
+    return copy.deepcopy(network).eval().to(memory_format=torch.channels_last)  # a fifth faster on a CPU
 
 
 def _learn(

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Sized
+from bisect import bisect_right
+from collections.abc import Callable, Generator, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vsreid_lite.system.files import atomic_path
+from vsreid_lite.video.frame_cache import Frames
 from vsreid_lite.video.masks import Frame, size_text
 
 DAVIS_RATE = 24.0  # frames per second
@@ -23,29 +25,131 @@ NO_FRAME = "expected a video, found no frame that can be decoded"
 TS_PACKETS = (188, 192, 204)  # bytes, of MPEG-TS alone, with a time stamp, with error correction
 
 
-def read_video(path: Path | str) -> list[Frame]:
+class Shown(NamedTuple):
+    """A decoded frame: its time in units of its stream, whether decoding may begin there, and (H, W, 3)."""
+
+    time: int | None
+    key: bool
+    image: Frame
+
+
+class Packet(NamedTuple):
+    """What is looked at of a packet of a file; its data would fill the memory. Times are in seconds."""
+
+    stored: bool  # it holds some of the frames that are read
+    corrupt: bool
+    hidden: bool  # by an edit list
+    start: Fraction
+    end: Fraction
+    duration: int  # in units of its stream
+
+
+class MovieReader:
+    """The frames of a video file, from the first to the last or by their numbers.
+
+    A frame is decoded on from the one before it, else from the key frame before it, else from the start of the file.
+
+    Args:
+        path: Of the file.
+        notes: What is peculiar about it is added here by `every`.
+    """
+
+    def __init__(self, path: Path, notes: list[str]) -> None:
+        self.path, self._notes = path, notes
+        self._times: list[int | None] = []
+        self._keys: list[int] = []
+        self._decoding: Generator[tuple[int, Frame], None, None] | None = None
+        self._next = 0
+
+    def every(self) -> Iterator[Frame]:
+        """All frames. The times at which they are shown, and which are key frames, are kept."""
+        packets: list[Packet] = []
+        with _opened(self.path, self._times) as (container, stream):
+            _note_pixels(stream, self._notes)
+            for shown in _frames(self.path, container, stream, packets, self._notes):
+                self._keys += [len(self._times)] * shown.key
+                self._times.append(shown.time)
+                yield shown.image
+            _note_damage(container, stream, packets, self._notes)
+
+    def reach(self, i: int, right: Callable[[int, Frame], bool]) -> Iterator[tuple[int, Frame]]:
+        """As `video.frame_cache.Reader`."""
+        key = self._keys[max(bisect_right(self._keys, i) - 1, 0)] if self._keys else 0
+        goes_on = self._decoding is not None and key <= self._next <= i
+        for start in dict.fromkeys([self._next] * goes_on + [key, 0]):
+            if not goes_on or start != self._next:
+                self._restart(start)
+            while (found := self._decode()) is not None and found[0] <= i and right(*found):
+                self._next = found[0] + 1
+                yield found
+                if found[0] == i:
+                    return
+        raise ValueError(f"{self.path}: frame {i} is not what it was at first; the file has changed, start again")
+
+    def random_access(self, right: Callable[[int, Frame], bool]) -> bool:
+        """Whether the last key frame can be reached without all before it."""
+        key = self._keys[-1] if self._keys else 0
+        self._restart(key)
+        found, self._decoding = self._decode(), None
+        return found is not None and 0 < found[0] <= key and right(*found)
+
+    def _restart(self, start: int) -> None:
+        if self._decoding is not None:
+            self._decoding.close()
+        self._decoding = self._from(start)
+
+    def _decode(self) -> tuple[int, Frame] | None:
+        """The next frame with its number; None at the end, and where a decoder that began in the middle fails."""
+        assert self._decoding is not None
+        try:
+            return next(self._decoding, None)
+        except ValueError:
+            return None
+
+    def _from(self, start: int) -> Generator[tuple[int, Frame], None, None]:
+        """Frames with their numbers, from `start` on, or from a key frame before it."""
+        numbers = {time: i for i, time in enumerate(self._times)}
+        time = self._times[start] if start else None
+        with _opened(self.path) as (container, stream):
+            if time is not None:
+                container.seek(time, stream=stream)
+            for count, shown in enumerate(_frames(self.path, container, stream, [], [])):
+                number = count if time is None else numbers.get(shown.time)
+                if number is not None:
+                    yield number, shown.image
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_decoding": None}  # an open file is for one process
+
+
+def read_video(path: Path | str, cache: int | None = None) -> Frames:
     """All frames of a video as a player shows them, turned and mirrored: N arrays (H, W, 3), uint8, RGB.
 
     Of several video streams, the default one is read, else the largest; an attached picture (a cover, a thumbnail)
     never is. An angle that is no multiple of 90 degrees is rounded to one. Pixels that are not square are not
     stretched, and interlaced fields stay woven into one frame: masks have the stored size.
 
-    Warns of a file that ends before the length that it announces, and of such angles, pixels and fields.
+    Warns of a file that ends before the length that it announces, of such angles, pixels and fields, and of frames
+    that can only be reached from the start of the file, where the cache does not hold them all.
+
+    Args:
+        path: of the file.
+        cache: bytes, as `Config.cache`.
 
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: it is no video or is damaged, or PyAV is missing.
     """
-    frames: list[Frame] = []
     notes: list[str] = []
-    packets: list[Any] = []
-    with _opened(path, frames) as (container, stream):
-        _note_pixels(stream, notes)
-        for frame in _frames(path, container, stream, packets, notes):
-            frames.append(frame)
-        _note_damage(container, stream, packets, notes)
+    reader = MovieReader(Path(path), notes)
+    frames = Frames(reader, cache)
     if not frames:
         raise ValueError(f"{path}: {NO_FRAME}")
+    if not frames.all_kept() and not reader.random_access(frames.right):
+        notes.append(
+            "its frames cannot be reached at random, and the cache does not hold them all: going back will be slow; "
+            "convert it to H.264 in an mp4, or let the cache hold more"
+        )
     for note in dict.fromkeys(notes):
         warnings.warn(f"{path}: {note}", stacklevel=2)
     return frames
@@ -54,10 +158,10 @@ def read_video(path: Path | str) -> list[Frame]:
 def first_frame(path: Path | str) -> Frame:
     """The first frame that `read_video` would give, in a moment. Raises as it does, warns of nothing."""
     with _opened(path) as (container, stream):
-        frame = next(_frames(path, container, stream, [], []), None)
-    if frame is None:
+        shown = next(_frames(path, container, stream, [], []), None)
+    if shown is None:
         raise ValueError(f"{path}: {NO_FRAME}")
-    return frame
+    return shown.image
 
 
 def frame_rate(path: Path | str) -> float:
@@ -121,11 +225,11 @@ def _even(image: Frame) -> Frame:
     return np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
 
 
-def _frames(path: Path | str, container: Any, stream: Any, packets: list[Any], notes: list[str]) -> Iterator[Frame]:
-    """The frames of a stream as a player shows them; every packet of the file is added to `packets`."""
+def _frames(path: Path | str, container: Any, stream: Any, packets: list[Packet], notes: list[str]) -> Iterator[Shown]:
+    """The frames of a stream as a player shows them; what every packet of the file says is added to `packets`."""
     count, shape = 0, None
     for packet in container.demux():
-        packets.append(packet)
+        packets.append(_looked_at(packet, stream))
         for decoded in _decoded(packet, count, notes) if packet.stream is stream else ():
             frame = _shown(decoded, count, notes, path)
             if frame.shape != (shape := shape or frame.shape):
@@ -133,7 +237,7 @@ def _frames(path: Path | str, container: Any, stream: Any, packets: list[Any], n
                     f"{path}: expected frames of one size, {size_text(shape)}, "
                     f"found {size_text(frame.shape)} at frame {count}; convert the video to one size"
                 )
-            yield frame
+            yield Shown(decoded.pts, bool(decoded.key_frame), frame)
             count += 1
 
 
@@ -179,23 +283,23 @@ def _note_pixels(stream: Any, notes: list[str]) -> None:
         )
 
 
-def _note_damage(container: Any, stream: Any, packets: list[Any], notes: list[str]) -> None:
+def _note_damage(container: Any, stream: Any, packets: list[Packet], notes: list[str]) -> None:
     """Note damage that the decoder passed over, and an end clearly before the length that the header announces."""
-    stored = [packet for packet in packets if packet.size and packet.stream is stream]
-    if any(damaged := [packet.is_corrupt for packet in stored]):
+    stored = [packet for packet in packets if packet.stored]
+    if any(damaged := [packet.corrupt for packet in stored]):
         notes.append(f"is damaged or cut off near frame {damaged.index(True)}")
     if container.format.name == "mpegts":  # it announces nothing
         if all(container.size % size for size in TS_PACKETS):
             notes.append("is no whole number of TS packets: its start or its end is missing")
         return
-    times = sorted(_start(packet) for packet in stored if not packet.is_discard)  # an edit list hides some
+    times = sorted(packet.start for packet in stored if not packet.hidden)  # an edit list hides some
     if not times:
         return
-    end = max(_end(packet) for packet in stored)
+    end = max(packet.end for packet in stored)
     announced = _announced(container, stream, times[0])
     if announced is None:  # the longest stream is as long as the file
         announced = Fraction(container.duration or 0, 1_000_000) - times[0]
-        end = max(_end(packet) for packet in packets)
+        end = max(packet.end for packet in packets)
     length, slack = end - times[0], max([end - times[-1], *(b - a for a, b in pairwise(times))]) * 3 / 2
     if len(stored) == len(times) < stream.frames and container.format.name != "avi":  # the last may be shown earlier
         length, slack = sum(packet.duration for packet in stored) * stream.time_base, announced / stream.frames / 2
@@ -213,13 +317,11 @@ def _announced(container: Any, stream: Any, start: Fraction) -> Fraction | None:
     return stream.duration * stream.time_base if stream.duration else None
 
 
-def _start(packet: Any) -> Fraction:
-    time = packet.dts if packet.pts is None else packet.pts
-    return Fraction(0) if time is None else time * packet.time_base
-
-
-def _end(packet: Any) -> Fraction:
-    return _start(packet) + (packet.duration or 0) * packet.time_base
+def _looked_at(packet: Any, stream: Any) -> Packet:
+    time, stored = packet.dts if packet.pts is None else packet.pts, bool(packet.size) and packet.stream is stream
+    start, duration = Fraction(0) if time is None else time * packet.time_base, packet.duration or 0
+    end = start + duration * (packet.time_base or 0)
+    return Packet(stored, packet.is_corrupt, packet.is_discard, start, end, duration)
 
 
 def _video_stream(container: Any, path: Path) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from vsreid_lite.video.frame_cache import Frames
 from vsreid_lite.video.frame_folders import KINDS, frame_files, masks_by_frame
 from vsreid_lite.video.masks import (
     FirstMask,
@@ -41,7 +42,8 @@ class Video:
 
     Attributes:
         name: used in outputs and messages.
-        frames: N frames (H, W, 3), uint8, RGB, as a list or one array (N, H, W, 3).
+        frames: N frames (H, W, 3), uint8, RGB, as a list, one array (N, H, W, 3), or `Frames`, which are read when
+            they are needed.
         first_mask: (H, W), uint8 labels. With `later_masks` it may show no instance.
         labels: those of the K instances, ascending; instance k has label `labels[k]`. When not given, all labels of
             the given masks; others count as background.
@@ -63,9 +65,10 @@ class Video:
     later_masks: Mapping[int, Mask] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._check_frames()
-        if any(min(frame.strides) < 0 for frame in self.frames):  # as image[..., ::-1] of OpenCV; torch takes none
-            object.__setattr__(self, "frames", [np.ascontiguousarray(frame) for frame in self.frames])
+        if not isinstance(self.frames, Frames):  # which were checked when they were read
+            self._check_frames()
+            if any(min(frame.strides) < 0 for frame in self.frames):  # as image[..., ::-1] of OpenCV; torch takes none
+                object.__setattr__(self, "frames", [np.ascontiguousarray(frame) for frame in self.frames])
         self._check_mask(self.first_mask, "the first mask")
         object.__setattr__(self, "later_masks", dict(sorted(self.later_masks.items())))
         self._check_later_masks()
@@ -190,6 +193,7 @@ def load_video(
     annotations: Path | str | None = None,
     year: int | None = None,
     later_masks: Mapping[str, Path | str] | None = None,
+    cache: int | None = None,
 ) -> Video:
     """The video in a folder of frames or a file, with the PNG mask of its first frame and those of later ones.
 
@@ -203,6 +207,7 @@ def load_video(
             given, for the given masks and the annotations alone.
         later_masks: masks of other frames, like the first, by the name of the frame or the number that ends it: 42 is
             frame 00042 or img_0042. In a file frames have the numbers 0, 1, ...
+        cache: bytes, as `Config.cache`; a third of it holds frames, and the others are read again when needed.
 
     Raises:
         FileNotFoundError, ValueError: with the file, what was expected and what was found.
@@ -210,7 +215,7 @@ def load_video(
     source, later = Path(source), {str(name): path for name, path in (later_masks or {}).items()}
     paths = [path for path in (first_mask, *later.values()) if path is not None]
     masks, _ = read_given_masks(paths, year)  # a bad mask is reported before the video is read
-    frames, names = read_frames(source, first_mask, [*later.values()])
+    frames, names = read_frames(source, first_mask, [*later.values()], cache)
     for path, mask in zip(paths, masks, strict=True):
         check_size(path, mask.labels, frames[0].shape)
     given = {i: masks[paths.index(path)].labels for i, path in mask_frames(names, first_mask, later).items()}
@@ -256,42 +261,67 @@ def _frame_index(names: Sequence[str], wanted: str, path: Path | str) -> int:
     return found[0]
 
 
-def load_frames(source: Path | str) -> list[Frame]:
+def load_frames(source: Path | str, cache: int | None = None) -> Frames:
     """The frames of a folder of images, in natural order, or of a video: N times (H, W, 3), uint8, RGB.
+
+    Args:
+        source: the folder or the file.
+        cache: bytes, as `Config.cache`.
 
     Raises:
         FileNotFoundError: as `frame_files` and `read_video`.
         ValueError: as these, and for an unreadable or truncated image and frames of different sizes.
     """
-    return read_frames(Path(source))[0]
+    return read_frames(Path(source), cache=cache)[0]
 
 
 def read_frames(
-    source: Path, first_mask: Path | str | None = None, later_masks: Sequence[Path | str] = ()
-) -> tuple[list[Frame], list[str]]:
+    source: Path, first_mask: Path | str | None = None, later_masks: Sequence[Path | str] = (), cache: int | None = None
+) -> tuple[Frames, list[str]]:
     """As `load_frames`, with the name of each frame: the stem of its file, or its number in the video.
 
     Args:
         source: the folder or the file.
         first_mask: a file that is no frame, should it lie among them.
         later_masks: others.
+        cache: bytes, as `Config.cache`.
     """
     if source.is_file():
         if source.suffix.lower() in KINDS:
             raise ValueError(f"{source}: expected a folder of frames or a video file, found one image; give its folder")
-        frames = read_video(source)
+        frames = read_video(source, cache)
         return frames, [f"{i:05d}" for i in range(len(frames))]
     files = frame_files(source, first_mask, later_masks)
-    frames = [read_frame(path) for path in files]
-    shapes = [frame.shape for frame in frames]
-    usual = Counter(shapes).most_common(1)[0][0]
-    for path, shape in zip(files, shapes, strict=True):
-        if shape != usual:
-            raise ValueError(
-                f"{path}: expected {size_text(usual)} as {files[shapes.index(usual)].name}, "
-                f"found {size_text(shape)}; all frames must have one size"
-            )
-    return frames, [path.stem for path in files]
+    return Frames(FolderReader(files), cache), [path.stem for path in files]
+
+
+@dataclass(frozen=True)
+class FolderReader:
+    """The frames in the files of a folder."""
+
+    files: Sequence[Path]
+
+    def every(self) -> Iterator[Frame]:
+        """All frames. Raises ValueError where they have not one size."""
+        shapes = []
+        for path in self.files:
+            frame = read_frame(path)
+            shapes.append(frame.shape)
+            yield frame
+        usual = Counter(shapes).most_common(1)[0][0]
+        for path, shape in zip(self.files, shapes, strict=True):
+            if shape != usual:
+                raise ValueError(
+                    f"{path}: expected {size_text(usual)} as {self.files[shapes.index(usual)].name}, "
+                    f"found {size_text(shape)}; all frames must have one size"
+                )
+
+    def reach(self, i: int, right: Callable[[int, Frame], bool]) -> Iterator[tuple[int, Frame]]:
+        """As `video.frame_cache.Reader`."""
+        frame = read_frame(self.files[i])
+        if not right(i, frame):
+            raise ValueError(f"{self.files[i]}: is not the picture that it was at first; start again")
+        yield i, frame
 
 
 def read_frame(path: Path) -> Frame:

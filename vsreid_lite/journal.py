@@ -1,0 +1,283 @@
+"""The maps P[i][k] of a run: the latest in memory, the others in files, from which a run that was killed goes on.
+
+A file holds the maps that are new since the file before it. Some also hold the state of the run after a whole step of
+the initial propagation or a whole round; a run goes on from the last of these. Files are written whole or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+import warnings
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+from weakref import finalize
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from vsreid_lite import __version__
+from vsreid_lite.config import Config
+from vsreid_lite.geometry import Box, Shape, SparseMap
+from vsreid_lite.networks.weight_files import read_files
+from vsreid_lite.reidentification import Boxes, Place, Retrieval, Starts, as_row
+from vsreid_lite.result import Round
+from vsreid_lite.system.files import fingerprint, write_bytes, write_json
+from vsreid_lite.video.frame_cache import Frames, checksum
+from vsreid_lite.video.video import Video
+
+EVERY = 10.0  # seconds from one state that is written to the next: what a killed run loses; a shorter run writes none
+HEADER = "run.json"
+FILES = (HEADER, "maps-*.safetensors", "candidates-*.safetensors", "adapted.safetensors", ".*.part")  # of a run
+
+Tensors = Mapping[str, Tensor]
+
+
+class Journal:
+    """The files of one run, in a folder of their own.
+
+    Args:
+        folder: where they lie; None: in a temporary folder, from which no run goes on.
+        header: what the run is made from (`header_of`). Files of another run are removed, with a warning.
+    """
+
+    def __init__(self, folder: Path | None = None, header: Mapping[str, object] | None = None) -> None:
+        self.keeps, self._folder, self._header = folder is not None, folder, header or {}
+        self._first: dict[str, Tensors] = {}
+        self._written = time.monotonic()
+        self.begun = folder is not None and self._is_ours()
+        if folder is not None and not self.begun:
+            for path in [path for kind in FILES for path in folder.glob(kind)]:
+                path.unlink()
+
+    @cached_property
+    def folder(self) -> Path:
+        """Where the files lie; a temporary one is made when it is asked for, and goes with the run."""
+        if self._folder is not None:
+            return self._folder
+        folder = mkdtemp(prefix="vsreid-")
+        finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return Path(folder)
+
+    def _is_ours(self) -> bool:
+        try:
+            found = json.loads((self.folder / HEADER).read_text(encoding="utf-8"))
+        except (OSError, ValueError):  # nothing was begun
+            return False
+        if changed := [name for name, value in self._header.items() if found.get(name) != value]:
+            warnings.warn(f"{self.folder}: was begun with other {' and '.join(changed)}; starting anew", stacklevel=4)
+        return not changed
+
+    def due(self) -> bool:
+        """Whether it is time to write a state."""
+        return self.keeps and time.monotonic() - self._written >= EVERY
+
+    def write_first(self, name: str, tensors: Tensors) -> None:
+        """Write a file before all others; where no other is written, it is not either."""
+        self._first[name] = tensors
+        if self.due():
+            self._begin()
+
+    def write(self, name: str, tensors: Tensors, note: object = None) -> Path:
+        """Write a file, atomically; with a note (in JSON) it is a state. Raises OSError where it cannot be written."""
+        if self.keeps and not self.begun:
+            self._begin()
+        if note is not None:
+            self._written = time.monotonic()
+        return self._write(name, tensors, note)
+
+    def _begin(self) -> None:
+        for name, tensors in self._first.items():
+            self._write(name, tensors)
+        write_json(self.folder / HEADER, self._header)  # last: where it is, all these are
+        self.begun = True
+
+    def _write(self, name: str, tensors: Tensors, note: object = None) -> Path:
+        path = self.path(name)
+        kept = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+        write_bytes(path, save(kept, {"note": json.dumps(note)}))
+        return path
+
+    def read(self, name: str, without: str = "") -> tuple[dict[str, Tensor], Any] | None:
+        """The tensors of a file, but for one, and its note; None where there is no such file, or none that is whole."""
+        if not self.begun:
+            return None
+        try:
+            with safe_open(self.path(name), "pt") as file:
+                tensors = {key: file.get_tensor(key).clone() for key in file.keys() if key != without}  # noqa: SIM118
+                return tensors, json.loads(file.metadata()["note"])
+        except (OSError, SafetensorError):
+            return None
+
+    def path(self, name: str) -> Path:
+        """Of a file."""
+        return self.folder / f"{name}.safetensors"
+
+
+@dataclass
+class State:
+    """Where a run is.
+
+    Attributes:
+        start: c_{i,k}, (N, K).
+        boxes: Box(P_{i,k} > 0.5), (N, K, 4).
+        steps: of the initial propagation that are done.
+        search: which search of candidates it is at.
+        rounds: those that are done.
+    """
+
+    start: Starts
+    boxes: Boxes
+    steps: int = 0
+    search: int = 0
+    rounds: list[Round] = field(default_factory=list)
+
+
+class MapStore:
+    """P[i, k], each a `SparseMap`, empty at first; those used least recently are in files alone.
+
+    Args:
+        N: the number of frames.
+        K: the number of instances.
+        shape: (H, W) of the maps.
+        device: where they lie.
+        max_bytes: what those in memory may take.
+        journal: of the run.
+    """
+
+    def __init__(self, N: int, K: int, shape: Shape, device: torch.device, max_bytes: int, journal: Journal) -> None:
+        self._N, self._K, self._empty, self._max_bytes = N, K, SparseMap.empty(shape, device), max_bytes
+        self._journal, self._files, self._noted = journal, 0, 0  # files, and rounds that are in them
+        self._kept: OrderedDict[Place, SparseMap] = OrderedDict()
+        self._bytes = 0
+        self._new: dict[Place, None] = {}  # those that no file holds as they are
+        self._filed: dict[Place, tuple[int, int, Box | None]] = {}  # file, offset in its values, box
+
+    def __getitem__(self, place: Place) -> SparseMap:
+        if place not in self._kept:
+            if place not in self._filed:
+                return self._empty
+            self._keep(place, self._read(*self._filed[place]))
+        self._kept.move_to_end(place)
+        return self._kept[place]
+
+    def __setitem__(self, place: Place, P: SparseMap) -> None:
+        self._new[place] = None
+        self._keep(place, P)
+
+    def __iter__(self) -> Iterator[list[SparseMap]]:
+        return map(self.of_frame, range(self._N))
+
+    def of_frame(self, i: int) -> list[SparseMap]:
+        """P[i][k] of all instances."""
+        return [self[i, k] for k in range(self._K)]
+
+    def commit(self, state: State, part: bool = False) -> None:
+        """Write what is new, with the state of the run, where it is time to.
+
+        Args:
+            state: of the run.
+            part: whether a part of the run is over; then it is time, unless so far nothing was written.
+        """
+        if self._journal.due() or (part and self._journal.begun):
+            self._write(state)
+
+    def restore(self) -> State | None:
+        """The state that an earlier run has left; its maps are here then. None where it has left none."""
+        state, filed, files, rounds = None, dict(self._filed), 0, list[Round]()
+        while found := self._journal.read(_name(files), without="values"):
+            tensors, note = found
+            filed |= _places(tensors, files)
+            files += 1
+            if note is not None:
+                rounds += _rounds(tensors["starts"], note["rounds"])
+                state = State(tensors["start"].numpy(), tensors["shown"].numpy(), note["steps"], note["search"], rounds)
+                self._filed, self._files, self._noted = dict(filed), files, len(rounds)
+        return state
+
+    def _keep(self, place: Place, P: SparseMap) -> None:
+        if place in self._kept:
+            self._bytes -= self._kept[place].values.nbytes
+        self._kept[place] = P
+        self._kept.move_to_end(place)
+        self._bytes += P.values.nbytes
+        while self._bytes > self._max_bytes and len(self._kept) > 1:
+            if next(iter(self._kept)) in self._new:
+                self._write(None)
+            self._bytes -= self._kept.popitem(last=False)[1].values.nbytes
+
+    def _write(self, state: State | None) -> None:
+        """A file of the maps that no file holds so far, and of a state."""
+        new = {place: self._kept[place] for place in self._new}
+        tensors = {
+            "places": torch.tensor([*new], dtype=torch.int64).reshape(-1, 2),
+            "boxes": torch.tensor([as_row(P.box) for P in new.values()], dtype=torch.int64).reshape(-1, 4),
+            "values": torch.cat([self._empty.values.flatten(), *(P.values.flatten() for P in new.values())]),
+        }
+        note = None
+        if state is not None:
+            rounds, self._noted = state.rounds[self._noted :], len(state.rounds)
+            starts = np.array([round.start for round in rounds], np.int64).reshape(-1, *state.start.shape)
+            arrays = {"start": state.start, "shown": state.boxes, "starts": starts}
+            tensors |= {name: torch.from_numpy(array) for name, array in arrays.items()}
+            note = {"steps": state.steps, "search": state.search, "rounds": [*map(_to_json, rounds)]}
+        self._journal.write(_name(self._files), tensors, note)
+        self._filed |= _places(tensors, self._files)
+        self._files += 1
+        self._new.clear()
+
+    def _read(self, file: int, offset: int, box: Box | None) -> SparseMap:
+        if box is None:
+            return self._empty
+        with safe_open(self._journal.path(_name(file)), "pt") as opened:
+            values = opened.get_slice("values")[offset : offset + box.area].clone()
+        return replace(self._empty, box=box, values=values.reshape(box.height, box.width).to(self._empty.values.device))
+
+
+def header_of(video: Video, config: Config, device: torch.device) -> dict[str, object]:
+    """What the result of a run depends on, each part by a name for the warning where it has changed."""
+    frames = video.frames.checksums if isinstance(video.frames, Frames) else map(checksum, video.frames)
+    given = [(i, checksum(mask)) for i, mask in video.given.items()]
+    seen = json.dumps([video.shape, video.labels, given, *frames])
+    return {
+        "versions": [__version__, torch.__version__],
+        "settings": json.loads(json.dumps(asdict(replace(config, cache=None, device=str(device))))),
+        "weights": fingerprint(path for path in read_files(config) if path.is_file()),
+        "frames or masks": sha256(seen.encode()).hexdigest(),
+    }
+
+
+def _name(file: int) -> str:
+    return f"maps-{file:06d}"
+
+
+def _places(tensors: Tensors, file: int) -> dict[Place, tuple[int, int, Box | None]]:
+    """Where the maps of a file are."""
+    found: dict[Place, tuple[int, int, Box | None]] = {}
+    offset = 0
+    for (i, k), row in zip(tensors["places"].tolist(), tensors["boxes"].tolist(), strict=True):
+        box = Box(*row) if row[2] else None  # a box of zeros is none
+        found[i, k] = file, offset, box
+        offset += 0 if box is None else box.area
+    return found
+
+
+def _to_json(round: Round) -> dict[str, object]:
+    return {"retrieval": asdict(round.retrieval), "updated": round.updated, "seconds": round.seconds}
+
+
+def _rounds(starts: Tensor, notes: list[dict[str, Any]]) -> Iterator[Round]:
+    for start, note in zip(starts.numpy(), notes, strict=True):
+        retrieval = note["retrieval"]
+        found = Retrieval(**retrieval | {"box": Box(**retrieval["box"])})
+        yield Round(found, tuple(note["updated"]), start.copy(), note["seconds"])
