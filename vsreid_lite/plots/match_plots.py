@@ -137,6 +137,7 @@ def _show_retrievals(axes: Axes, matches: Matches, verdicts: Verdicts, before: C
         (before & ~found, {"marker": "_", "color": BLACK, "markersize": 8, "markeredgewidth": 2}),
     )
     refused = [(verdicts.outcome == outcome, letter) for outcome, letter in LETTERS.items()]
+    letters: list[tuple[Cells, dict[str, Any]]]
     letters = [(cells, {"marker": f"${letter}$", "color": GREY, "markersize": 4.5}) for cells, letter in refused]
     for cells, style in (*letters, *kinds):
         if cells.any():
