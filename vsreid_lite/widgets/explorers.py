@@ -180,7 +180,9 @@ def checkpoint_explorer(video: Video, result: Result, toy: bool = True) -> Pictu
         start = found.start_after(number.value, other.starts)
         for row in cells.children:
             row.close()
-        cells.children = [clickable(f"instance {l}", start[:, k], partial(go, k)) for k, l in enumerate(other.labels)]
+        cells.children = [
+            clickable(f"instance {l}", start[:, k].tolist(), partial(go, k)) for k, l in enumerate(other.labels)
+        ]
 
     def go(instance: int, at: int) -> None:
         with box.one_redraw():
@@ -252,8 +254,8 @@ def _in_sight(video: Video, instance: int | None) -> list[bool]:
     """The frames in which something of the instance can be seen, None for any; all where the truth is not known."""
     if video.annotations is None:
         return [True] * video.N
-    label = None if instance is None else video.labels[instance]
-    return [bool((mask > 0 if label is None else mask == label).any()) for mask in video.annotations]
+    labels = video.labels if instance is None else (video.labels[instance],)
+    return [mask is not None and bool(np.isin(mask, labels).any()) for mask in video.annotations]
 
 
 def _measured(videos: Mapping[str, Video], masks: Mapping[str, RowMasks]) -> dict[str, dict[str, FrameScores]]:
