@@ -64,10 +64,10 @@ def test_only_the_rows_chosen_are_measured(davis, tmp_path):
     assert len(list((tmp_path / "out" / "parts").iterdir())) == 2
 
 
-def test_the_last_of_three_shards_prints_the_table_of_one_run_and_so_does_merge(davis, tmp_path, capsys, capfd):
+def test_the_last_of_three_shards_prints_the_table_of_one_run_and_so_does_merge(davis, tmp_path, capfd):
     def run(out, *options):
         assert main([*davis, "--output", str(tmp_path / out), "--workers", "1", "--rows", "2,3", *options]) == 0
-        return capsys.readouterr().out
+        return capfd.readouterr().out
 
     def table(out):
         rows = json.loads((tmp_path / out / "results.json").read_text())["rows"]
