@@ -144,11 +144,12 @@ def film_html(film: Film) -> str:
     """
     first = next(iter(film.reels.values()))
     at = film.at - first.first
-    shown, words = _image(first.pictures[at]), html.escape(first.pictures[at].words)
+    words = html.escape(first.pictures[at].words)
+    shown = f'<div class="wide" tabindex="0">{_image(first.pictures[at])}</div>'
     if not first.control:
         return f'<figure class="film">{shown}<figcaption>{words}</figcaption>{NEEDS_KERNEL}</figure>'
     return f"""<figure class="film">
-{_controls(film, first)}<div class="wide" tabindex="0">{shown}</div>
+{_controls(film, first)}{shown}
 <figcaption role="status" aria-live="polite">{words}</figcaption>
 {_rows(film)}<script type="application/json">{_as_json(list(film.reels.values()))}</script>
 </figure>"""
