@@ -144,7 +144,7 @@ KILLED = """
 import os, signal, sys, time
 from pathlib import Path
 import cv2, pytest, torch
-from tests.command_line import ship_stubs
+from tests.command_line import GuideAsAnswer, main, ship_stubs, write_video_folder
 from vsreid_lite import journal
 
 def slowly(self, image, flow, guide):

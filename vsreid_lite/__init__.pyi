@@ -1,5 +1,6 @@
 from .config import AUTHORS, LITE, PAPER, Config
 from .datasets.benchmarks import open_benchmark
+from .datasets.davis import street_video
 from .evaluation.metrics import evaluate
 from .flow import get_flow
 from .merging import merge
@@ -23,6 +24,7 @@ __all__ = [
     "prepare",
     "propagate_mask",
     "segment",
+    "street_video",
     "with_stored_settings",
 ]
 __version__: str

@@ -156,7 +156,10 @@ def test_retrievals_that_appear_disappear_or_go_wrong_are_marked():
         ("o", "full"): {(2, 0)},  # right
         ("X", "full"): {(3, 0)},  # wrong
         ("o", "none"): {(3, 0)},  # new
-        ("s", "full"): {(4, 0)},  # lost, not found
+        ("s", "none"): {(4, 0)},  # lost, not found
+        ("$g$", "full"): {(0, 0)},  # given
+        ("$t$", "full"): {(1, 0)},  # there already
+        ("$n$", "full"): {(4, 0)},  # no candidate
     }
     gone = marks(plot_matches(written_down(), 1, 0, (0.9, 0.3), reference=(0.5, 0.3)))
     assert gone[("_", "full")] == {(2, 0), (3, 0)}

@@ -112,7 +112,8 @@ def test_candidates_have_the_colour_of_what_they_show_and_their_scores_stand_bes
     frame = axes.images[0].get_window_extent(renderer)
     assert not any(place.overlaps(frame) for place in places)
     assert all(above.y0 > below.y1 for above, below in zip(places, places[1:], strict=False))
-    lines = [text.arrow_patch.get_window_extent(renderer) for text in axes.texts]
+    lines = [line.get_window_extent(renderer) for line in axes.lines]
+    assert len(lines) == len(places)
     assert not any(line.x1 > place.x0 for line in lines for place in places), "a line ends at the left of all scores"
     assert {to_rgba(instance_colour(label)) for label in (1, 2)} < {patch.get_edgecolor() for patch in axes.patches}
     assert {"0.75", "0.25"} <= set(texts(plot_candidates(FRAMES[0], FRAMES[3], BOXES, SCORES, "frame 3")))

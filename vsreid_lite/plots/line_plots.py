@@ -57,6 +57,15 @@ def plot_lines(
     axes = figure.subplots()
     if hatched is not None and hatched.any():
         hatch(axes, np.asarray(x)[hatched], legend)
+    _draw_curves(axes, x, curves, joined)
+    axes.set(xlabel=labels[0], ylabel=labels[1])
+    axes.set_title(title, fontsize=9)
+    axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def _draw_curves(axes: Axes, x: Any, curves: Mapping[str, ArrayLike], joined: bool) -> None:
     for (name, values), (colour, dash, marker) in zip(curves.items(), STYLES, strict=False):
         curve = np.asarray(values, np.float64)
         style, size = (dash, 3.5) if joined else ("none", 7)
@@ -64,11 +73,6 @@ def plot_lines(
     if not joined:
         axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
         axes.grid(axis="y", color="0.9")
-    axes.set(xlabel=labels[0], ylabel=labels[1])
-    axes.set_title(title, fontsize=9)
-    axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure
 
 
 def _lines_in_words(

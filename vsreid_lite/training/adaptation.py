@@ -69,10 +69,15 @@ def adapt(
         return adapted, False
     propagation = replace(propagation, patch=config.patch or propagation.patch)
     stopped = _learn(adapted, _batches(video, config, propagation, seed), video, config, progress)
-    with torch.no_grad():
-        for learnt, before in zip(adapted.parameters(), network.parameters(), strict=True):
-            learnt.lerp_(before, config.kept or 0.0)
+    _mix(adapted, network, config.kept or 0.0)
     return adapted, stopped
+
+
+@torch.no_grad()
+def _mix(adapted: TwoStreams, before: TwoStreams, share: float) -> None:
+    """Bring each weight back towards what it was before by a share of the way, in place."""
+    for new, old in zip(adapted.parameters(), before.parameters(), strict=True):
+        new.lerp_(old, share)
 
 
 def to_adapt(network: TwoStreams) -> TwoStreams:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -22,6 +22,7 @@ from vsreid_lite.plots.metric_plots import plot_rows
 from vsreid_lite.plots.patch_plots import plot_patches, trace_patches
 from vsreid_lite.plots.round_plots import plot_round
 from vsreid_lite.plots.warping_plots import plot_warped_map
+from vsreid_lite.reidentification import Starts
 from vsreid_lite.result import Maps, Result
 from vsreid_lite.video.masks import Mask
 from vsreid_lite.video.video import Video
@@ -29,8 +30,10 @@ from vsreid_lite.widgets.shell import PictureBox, button, choice, clickable, ins
 
 FLOWS = ("dis", "dis-tuned")
 EVERY = -1  # as an instance: the mean of all
+MOST = "where they differ most", "go to the frame where J and F of the two rows differ most"  # a button and its hint
 
 RowMasks = Mapping[str, Sequence[Mask]]  # N masks (H, W) of each row, by its name
+RowScores = Mapping[str, FrameScores]
 
 
 def warped_maps(
@@ -140,8 +143,7 @@ def reid_matches(matches: Matches, thresholds: Thresholds, frame: int = 1, insta
 def checkpoint_explorer(video: Video, result: Result, toy: bool = True) -> PictureBox:
     """`plot_round` for every round, with Play and steps; the frame follows the retrieval until it is moved.
 
-    The checkpoints are buttons, a row for each instance: a click shows the map of the cell, the frame that it was
-    propagated from, and its two neighbours.
+    A click on a checkpoint shows the map of its cell, the frame that this was propagated from, and its two neighbours.
 
     Args:
         video: the video.
@@ -151,49 +153,55 @@ def checkpoint_explorer(video: Video, result: Result, toy: bool = True) -> Pictu
     Raises:
         ValueError: the result kept no maps.
     """
-    runs = {video.name: (video, result)}
-    if toy:
-        runs |= {"Figure 3, with repair R1": run_figure3(), "Figure 3, as printed": run_figure3(repair_r1=False)}
+    runs = {video.name: (video, result)} | (_figure3_runs() if toy else {})
     run = choice("run", list(runs), video.name)
     number, frame = slider("round", 0, len(result.rounds), 0), slider("frame", 0, video.N - 1, 0)
-
     cell, cells = choice("shown", _views(video), EVERY), VBox()
 
-    def draw(run: str, number: int, frame: int, cell: int) -> Figure:
-        return plot_round(*runs[run], number, frame, _chosen(cell))
-
     def follow() -> None:
+        video, result = runs[run.value]
         if number.value:
-            frame.value = runs[run.value][1].retrievals[number.value - 1].frame
-        label_cells()
+            frame.value = result.retrievals[number.value - 1].frame
+        _write_checkpoints(cells, video, result.start_after(number.value, video.starts), go)
 
     def another_run() -> None:
         other, found = runs[run.value]
         number.value, number.max = 0, len(found.rounds)
         frame.value, frame.max = 0, other.N - 1
-        cell.options = list(_views(other).items())
-        cell.value = EVERY
-        label_cells()
-
-    def label_cells() -> None:
-        other, found = runs[run.value]
-        start = found.start_after(number.value, other.starts)
-        for row in cells.children:
-            row.close()
-        cells.children = [
-            clickable(f"instance {l}", start[:, k].tolist(), partial(go, k)) for k, l in enumerate(other.labels)
-        ]
+        cell.options, cell.value = list(_views(other).items()), EVERY
+        follow()
 
     def go(instance: int, at: int) -> None:
         with box.one_redraw():
             frame.value, cell.value = at, instance
-            for row in [*cells.children[:instance], *cells.children[instance + 1 :]]:
-                row.value = None
 
-    label_cells()
+    follow()
     controls = {"run": run, "number": number, "frame": frame, "cell": cell}
-    box = PictureBox(draw, controls, [stepper(number), cells], {"run": another_run, "number": follow})
+    watched = {"run": another_run, "number": follow}
+    box = PictureBox(partial(_draw_round, runs), controls, [stepper(number), cells], watched)
     return box
+
+
+def _figure3_runs() -> dict[str, tuple[Video, Result]]:
+    return {"Figure 3, with repair R1": run_figure3(), "Figure 3, as printed": run_figure3(repair_r1=False)}
+
+
+def _draw_round(runs: Mapping[str, tuple[Video, Result]], run: str, number: int, frame: int, cell: int) -> Figure:
+    return plot_round(*runs[run], number, frame, _chosen(cell))
+
+
+def _write_checkpoints(cells: VBox, video: Video, start: Starts, go: Callable[[int, int], None]) -> None:
+    """A row of buttons for each instance; only the last one that was clicked, of all, is shown as chosen."""
+
+    def clicked(instance: int, at: int) -> None:
+        go(instance, at)
+        for row in [*cells.children[:instance], *cells.children[instance + 1 :]]:
+            row.value = None
+
+    for row in cells.children:
+        row.close()
+    columns = [start[:, k].tolist() for k in range(video.K)]
+    cells.children = [clickable(f"instance {l}", columns[k], partial(clicked, k)) for k, l in enumerate(video.labels)]
 
 
 def _views(video: Video) -> dict[str, int]:
@@ -201,9 +209,7 @@ def _views(video: Video) -> dict[str, int]:
 
 
 def ablation_browser(
-    sequences: Sequence[Video],
-    masks: Mapping[str, RowMasks],
-    scores: Mapping[str, Mapping[str, FrameScores]] | None = None,
+    sequences: Sequence[Video], masks: Mapping[str, RowMasks], scores: Mapping[str, RowScores] | None = None
 ) -> PictureBox:
     """`plot_rows` for any sequence, rows, instance and frame; it opens where the two rows differ most.
 
@@ -217,25 +223,18 @@ def ablation_browser(
     Raises:
         ValueError: a video lacks annotations, or the rows are not the same for all.
     """
-    known = {sequence.name: sequence for sequence in sequences}
-    rows, first = _common_rows(known, masks), sequences[0]
-    scores = _measured(known, masks) if scores is None else scores
+    known, first = {sequence.name: sequence for sequence in sequences}, sequences[0]
+    rows, scores = _common_rows(known, masks), _measured(known, masks) if scores is None else scores
     sequence, frame = choice("sequence", list(known), first.name), slider("frame", 0, first.N - 1, 0)
     row_a, row_b = choice("row", rows, rows[0]), choice("beside row", rows, rows[-1])
     instance = choice("instance", _instances(first), EVERY)
 
-    def draw(sequence: str, row_a: str, row_b: str, instance: int, frame: int) -> Figure:
-        rows = (row_a, row_b)
-        return plot_rows(known[sequence], masks[sequence], scores[sequence], rows, frame, _chosen(instance))
-
     def most() -> int:
         a, b = (scores[sequence.value][row.value] for row in (row_a, row_b))
-        gains = np.abs(frame_gains(a, b, _chosen(instance.value)))
-        return int(np.where(_in_sight(known[sequence.value], _chosen(instance.value)), gains, -1.0).argmax())
+        return _most_different(known[sequence.value], a, b, _chosen(instance.value))
 
     def another_sequence() -> None:
-        instance.options = list(_instances(known[sequence.value]).items())
-        instance.value = EVERY
+        instance.options, instance.value = list(_instances(known[sequence.value]).items()), EVERY
         frame.value, frame.max = 0, known[sequence.value].N - 1
         frame.value = most()
 
@@ -245,9 +244,25 @@ def ablation_browser(
 
     frame.value = most()
     controls = {"sequence": sequence, "row_a": row_a, "row_b": row_b, "instance": instance, "frame": frame}
-    jump = button("where they differ most", "go to the frame where J and F of the two rows differ most", go)
-    box = PictureBox(draw, controls, [jump], {"sequence": another_sequence})
+    draw = partial(_draw_rows, {name: (video, masks[name], scores[name]) for name, video in known.items()})
+    box = PictureBox(draw, controls, [button(*MOST, go)], {"sequence": another_sequence})
     return box
+
+
+def _draw_rows(
+    known: Mapping[str, tuple[Video, RowMasks, RowScores]],
+    sequence: str,
+    row_a: str,
+    row_b: str,
+    instance: int,
+    frame: int,
+) -> Figure:
+    return plot_rows(*known[sequence], (row_a, row_b), frame, _chosen(instance))
+
+
+def _most_different(video: Video, a: FrameScores, b: FrameScores, instance: int | None) -> int:
+    """The frame in which the scores of two rows differ most, of those in which the instance can be seen."""
+    return int(np.where(_in_sight(video, instance), np.abs(frame_gains(a, b, instance)), -1.0).argmax())
 
 
 def _in_sight(video: Video, instance: int | None) -> list[bool]:
