@@ -44,7 +44,7 @@ LONGEST_CELL = 6  # lines, blank ones not counted
 LARGEST_OUTPUT = 500_000
 LARGEST_FILE = 2_000_000
 PARTS = 3  # that notebook 11 replaces
-TAGS = {"parameters", "taught", "nbval-check-output", "nbval-ignore-output"}
+TAGS = {"slide", "parameters", "taught", "nbval-check-output", "nbval-ignore-output"}
 
 
 @each_notebook
