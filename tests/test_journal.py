@@ -138,6 +138,34 @@ def test_a_damaged_file_ends_what_is_read(tmp_path):
     again = MapStore(3, 1, (4, 4), torch.device("cpu"), 10**6, Journal(folder, {}))
     assert again.restore().steps == 1
     assert [float(again[i, 0].dense().sum()) for i in range(3)] == [0, 4, 0]
+    assert not (folder / "maps-000002.safetensors").exists(), "what lies behind the last state would be read again"
+
+
+def test_a_run_whose_folder_another_one_has_taken_over_ends_in_one_line(tmp_path):
+    first = Journal(tmp_path / "state", {})
+    first.write("maps-000000", {"x": torch.zeros(1)}, {})
+    second = Journal(tmp_path / "state", {})
+    second.write("maps-000001", {"x": torch.ones(1)}, {})
+    with pytest.raises(ValueError, match="another run has begun here"):
+        first.write("maps-000001", {"x": torch.zeros(1)}, {})
+
+
+def test_a_map_that_somebody_holds_is_not_read_again():
+    maps = MapStore(3, 1, (4, 4), torch.device("cpu"), 0, Journal())
+    held = [SparseMap((4, 4), Box(0, 0, 2, 2), torch.full((2, 2), float(i))) for i in range(3)]
+    for i in range(3):
+        maps[i, 0] = held[i]
+    assert all(maps[i, 0] is held[i] for i in range(3))
+
+
+def test_a_state_that_cannot_be_written_ends_no_run(tmp_path):
+    journal = Journal(tmp_path / "state", {})
+    (tmp_path / "state").write_text("a file where the folder should be")
+    maps = MapStore(1, 1, (4, 4), torch.device("cpu"), 10**6, journal)
+    journal._written = -np.inf
+    with pytest.warns(UserWarning, match="a killed run will not go on from here"):
+        maps.commit(State(np.zeros((1, 1), np.int64), np.zeros((1, 1, 4), np.int64)))
+    maps.commit(State(np.zeros((1, 1), np.int64), np.zeros((1, 1, 4), np.int64)))
 
 
 KILLED = """

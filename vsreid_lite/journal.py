@@ -16,29 +16,33 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
+from secrets import token_hex
 from tempfile import mkdtemp
 from typing import Any
-from weakref import finalize
+from weakref import WeakValueDictionary, finalize
 
+import cv2
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from vsreid_lite import __version__
 from vsreid_lite.config import Config
+from vsreid_lite.flow import flow_file
 from vsreid_lite.geometry import Box, Shape, SparseMap
-from vsreid_lite.networks.weight_files import read_files
+from vsreid_lite.networks.weight_files import network_files
 from vsreid_lite.reidentification import Boxes, Place, Retrieval, Starts, as_row
 from vsreid_lite.result import Round
-from vsreid_lite.system.files import fingerprint, write_bytes, write_json
+from vsreid_lite.system.files import fingerprint, write_bytes, write_json, write_text
+from vsreid_lite.system.workers import code_version
 from vsreid_lite.video.frame_cache import Frames, checksum
 from vsreid_lite.video.video import Video
 
 EVERY = 10.0  # seconds from one state that is written to the next: what a killed run loses; a shorter run writes none
 HEADER = "run.json"
-FILES = (HEADER, "maps-*.safetensors", "candidates-*.safetensors", "adapted.safetensors", ".*.part")  # of a run
+OWNER = "owner.txt"  # which process writes here
+FILES = (HEADER, OWNER, "maps-*.safetensors", "candidates-*.safetensors", "adapted.safetensors", ".*.part")  # of a run
 
 Tensors = Mapping[str, Tensor]
 
@@ -48,17 +52,18 @@ class Journal:
 
     Args:
         folder: where they lie; None: in a temporary folder, from which no run goes on.
-        header: what the run is made from (`header_of`). Files of another run are removed, with a warning.
+        header: what the run is made from (`header_of`). Of other files a warning says that they will be removed; they
+            are when the first one is written.
     """
 
     def __init__(self, folder: Path | None = None, header: Mapping[str, object] | None = None) -> None:
         self.keeps, self._folder, self._header = folder is not None, folder, header or {}
         self._first: dict[str, Tensors] = {}
         self._written = time.monotonic()
+        self._owner = token_hex(8)
         self.begun = folder is not None and self._is_ours()
-        if folder is not None and not self.begun:
-            for path in [path for kind in FILES for path in folder.glob(kind)]:
-                path.unlink()
+        if self.begun:
+            write_text(self.folder / OWNER, self._owner)
 
     @cached_property
     def folder(self) -> Path:
@@ -85,7 +90,9 @@ class Journal:
     def write_first(self, name: str, tensors: Tensors) -> None:
         """Write a file before all others; where no other is written, it is not either."""
         self._first[name] = tensors
-        if self.due():
+        if self.begun:
+            self._write(name, tensors)
+        elif self.due():
             self._begin()
 
     def write(self, name: str, tensors: Tensors, note: object = None) -> Path:
@@ -97,12 +104,23 @@ class Journal:
         return self._write(name, tensors, note)
 
     def _begin(self) -> None:
+        if self._folder is not None:
+            for path in [path for kind in FILES for path in self._folder.glob(kind)]:
+                path.unlink()
+        write_text(self.folder / OWNER, self._owner)
         for name, tensors in self._first.items():
             self._write(name, tensors)
         write_json(self.folder / HEADER, self._header)  # last: where it is, all these are
         self.begun = True
 
+    def check_owner(self) -> None:
+        """Raises ValueError where another run has taken the folder over in the meantime."""
+        path = self.folder / OWNER
+        if self.keeps and not (path.is_file() and path.read_text(encoding="utf-8") == self._owner):
+            raise ValueError(f"{self.folder}: another run has begun here; give each run an output folder of its own")
+
     def _write(self, name: str, tensors: Tensors, note: object = None) -> Path:
+        self.check_owner()
         path = self.path(name)
         kept = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
         write_bytes(path, save(kept, {"note": json.dumps(note)}))
@@ -118,6 +136,13 @@ class Journal:
                 return tensors, json.loads(file.metadata()["note"])
         except (OSError, SafetensorError):
             return None
+
+    def drop_from(self, file: int) -> None:
+        """Remove the files of maps from number `file` on, which lie behind the last state."""
+        if self.begun:
+            for path in self.folder.glob("maps-*.safetensors"):
+                if path.stem >= _name(file):
+                    path.unlink()
 
     def path(self, name: str) -> Path:
         """Of a file."""
@@ -159,6 +184,7 @@ class MapStore:
         self._N, self._K, self._empty, self._max_bytes = N, K, SparseMap.empty(shape, device), max_bytes
         self._journal, self._files, self._noted = journal, 0, 0  # files, and rounds that are in them
         self._kept: OrderedDict[Place, SparseMap] = OrderedDict()
+        self._alive: WeakValueDictionary[Place, SparseMap] = WeakValueDictionary()  # also those that others hold
         self._bytes = 0
         self._new: dict[Place, None] = {}  # those that no file holds as they are
         self._filed: dict[Place, tuple[int, int, Box | None]] = {}  # file, offset in its values, box
@@ -167,7 +193,8 @@ class MapStore:
         if place not in self._kept:
             if place not in self._filed:
                 return self._empty
-            self._keep(place, self._read(*self._filed[place]))
+            held = self._alive.get(place)
+            self._keep(place, self._read(*self._filed[place]) if held is None else held)
         self._kept.move_to_end(place)
         return self._kept[place]
 
@@ -190,7 +217,11 @@ class MapStore:
             part: whether a part of the run is over; then it is time, unless so far nothing was written.
         """
         if self._journal.due() or (part and self._journal.begun):
-            self._write(state)
+            try:
+                self._write(state)
+            except OSError as error:
+                self._journal.keeps = False
+                warnings.warn(f"{error}; a killed run will not go on from here", stacklevel=2)
 
     def restore(self) -> State | None:
         """The state that an earlier run has left; its maps are here then. None where it has left none."""
@@ -203,12 +234,13 @@ class MapStore:
                 rounds += _rounds(tensors["starts"], note["rounds"])
                 state = State(tensors["start"].numpy(), tensors["shown"].numpy(), note["steps"], note["search"], rounds)
                 self._filed, self._files, self._noted = dict(filed), files, len(rounds)
+        self._journal.drop_from(self._files)
         return state
 
     def _keep(self, place: Place, P: SparseMap) -> None:
         if place in self._kept:
             self._bytes -= self._kept[place].values.nbytes
-        self._kept[place] = P
+        self._kept[place] = self._alive[place] = P
         self._kept.move_to_end(place)
         self._bytes += P.values.nbytes
         while self._bytes > self._max_bytes and len(self._kept) > 1:
@@ -239,6 +271,7 @@ class MapStore:
     def _read(self, file: int, offset: int, box: Box | None) -> SparseMap:
         if box is None:
             return self._empty
+        self._journal.check_owner()
         with safe_open(self._journal.path(_name(file)), "pt") as opened:
             values = opened.get_slice("values")[offset : offset + box.area].clone()
         return replace(self._empty, box=box, values=values.reshape(box.height, box.width).to(self._empty.values.device))
@@ -250,9 +283,9 @@ def header_of(video: Video, config: Config, device: torch.device) -> dict[str, o
     given = [(i, checksum(mask)) for i, mask in video.given.items()]
     seen = json.dumps([video.shape, video.labels, given, *frames])
     return {
-        "versions": [__version__, torch.__version__],
+        "versions": [code_version(), torch.__version__, cv2.__version__],
         "settings": json.loads(json.dumps(asdict(replace(config, cache=None, device=str(device))))),
-        "weights": fingerprint(path for path in read_files(config) if path.is_file()),
+        "weights": fingerprint(path for path in (*network_files(config).all, flow_file(config.flow)) if path),
         "frames or masks": sha256(seen.encode()).hexdigest(),
     }
 

@@ -77,7 +77,7 @@ def test_an_executor_has_its_jobs_and_what_fails_of_one_worker_is_tried_again():
             assert sorted(run_jobs(root, [9.0, 4.0], executor)) == [(4.0, 2.0), (9.0, 3.0)]
         with pytest.raises(ValueError, match="expected a nonnegative input|math domain error"):
             list(run_jobs(root, [-1.0, -1.0], executor))
-        with pytest.raises(ValueError, match=r"a worker has vsreid_lite .*, here is 0.1: install the same there"):
+        with pytest.raises(OSError, match=r"a worker has vsreid_lite .*, here is 0.1: install the same there"):
             workers._Job(root, "0.1", Path.cwd())(9.0)
 
 
@@ -134,3 +134,14 @@ def test_where_interrupts_are_ignored_they_stay_so():
     finally:
         signal.signal(signal.SIGINT, before)
     assert not asked.is_set()
+
+
+def test_a_worker_whose_number_of_threads_nobody_gave_leaves_it_to_opencv(monkeypatch):
+    monkeypatch.setattr(workers, "_is_worker", threading.Event())
+    for name in ("OMP_NUM_THREADS", workers.CV2_THREADS):
+        monkeypatch.delenv(name, raising=False)
+    workers.become_worker()
+    assert workers.CV2_THREADS not in os.environ  # an empty text there ends OpenCV
+    monkeypatch.setenv("OMP_NUM_THREADS", "4,2")
+    workers.become_worker()
+    assert os.environ[workers.CV2_THREADS] == "4"

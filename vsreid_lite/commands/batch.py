@@ -10,7 +10,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, nullcontext, redirect_stdout
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -158,5 +158,5 @@ def _key(one: argparse.Namespace, config: Config, read: Sequence[Path]) -> str:
     frames = visible_files(one.input) if one.input.is_dir() else [one.input]
     content = fingerprint(path for path in (*frames, one.first_mask, *read) if path.is_file())
     extras = [str(getattr(one, name)) for name in EXTRAS]
-    made = json.dumps([__version__, asdict(config), one.year, extras, content])
+    made = json.dumps([__version__, asdict(replace(config, cache=None)), one.year, extras, content])
     return hashlib.sha256(made.encode()).hexdigest()

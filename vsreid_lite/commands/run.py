@@ -211,7 +211,10 @@ def _say_missing(options: argparse.Namespace, output: Path, missing: int) -> Non
     """That other shards are not finished; with `--merge`, which measures nothing, an error."""
     found = f"{counted(missing, 'result')} of other shards not there yet in {output / 'parts'}"
     if options.merge:
-        raise ValueError(f"--merge: {found}; run these shards, or the command without --merge")
+        raise ValueError(
+            f"--merge: {found}; run these shards, or the command without --merge; all shards need one --device and "
+            "the same versions"
+        )
     print(f"shard finished, {found}: the last to finish prints the table, or --merge does")
 
 

@@ -270,7 +270,7 @@ def encode_jpeg(frame: Frame, quality: int = JPEG_QUALITY) -> bytes:
 def _refuse_leftovers(folder: Path, expected: set[str]) -> None:
     if not folder.is_dir():
         return
-    others = sorted({path.name for path in folder.iterdir()} - expected)
+    others = sorted(path.name for path in folder.iterdir() if path.name not in expected and path.suffix != ".part")
     if others:
         raise FileExistsError(
             f"{folder}: expected an empty or new folder, found {len(others)} files that are not part of this "

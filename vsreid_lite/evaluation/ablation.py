@@ -200,7 +200,12 @@ def _results(configs: Iterable[Config], benchmark: Benchmark, folder: Path) -> R
 
 def _method(code: str, config: Config) -> str:
     """Changes with the configuration, the device and the code, that of torch and OpenCV and all weights included."""
-    settings = [asdict(config), str(choose_device(config.device)), torch.__version__, cv2.__version__]
+    settings = [
+        asdict(replace(config, cache=None)),
+        str(choose_device(config.device)),
+        torch.__version__,
+        cv2.__version__,
+    ]
     return f"{code} {json.dumps(settings)}"
 
 

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 
 PACKAGE = Path(__file__).parents[1]
 ADVICE = "check that the folder may be written and that the disk is not full"
@@ -46,7 +47,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     """
     path = Path(path)
     name = f"{path.name[:40]}.{zlib.crc32(os.fsencode(path.name)):08x}"  # a name may be as long as the system allows
-    temporary = path.with_name(f".{name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{name}.{os.getpid()}-{token_hex(3)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -124,7 +125,7 @@ def writable_folder(path: Path | str) -> Path:
 
 def write_trial(folder: Path) -> None:
     """Write a file into a folder and remove it again. Raises OSError where that is refused."""
-    trial = folder / f".{os.getpid()}.trial.part"
+    trial = folder / f".{os.getpid()}-{token_hex(3)}.trial.part"  # machines may share a folder, and a number
     trial.touch()
     trial.unlink()
 

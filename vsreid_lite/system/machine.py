@@ -178,7 +178,8 @@ def free_bytes() -> int | None:
         available = re.search(r"MemAvailable:\s*(\d+) kB", Path("/proc/meminfo").read_text(encoding="ascii"))
         found += [1024 * int(available[1])] if available else []
         most, used = (Path(f"/sys/fs/cgroup/memory.{name}").read_text(encoding="ascii") for name in ("max", "current"))
-        found.append(int(most) - int(used))
+        idle = re.search(r"^inactive_file (\d+)", Path("/sys/fs/cgroup/memory.stat").read_text(encoding="ascii"), re.M)
+        found.append(int(most) - int(used) + (int(idle[1]) if idle else 0))  # a cache of files gives way
     except (OSError, ValueError):  # as in `gigabytes`
         pass
     return max(min(found), 0) if found else None

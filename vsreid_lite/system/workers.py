@@ -61,7 +61,7 @@ def run_jobs(
         function: of one input; elsewhere it must be importable, and inputs and outputs are sent as plain data.
         inputs: all of them are taken at once.
         workers: the number of processes of this machine, where 1 is this one; or an executor, as dask's
-            `Client.get_executor()`, whose workers run one job at a time.
+            `Client.get_executor()`, whose workers are processes that run one job at a time.
         name: what a job is called when it fails.
 
     Raises:
@@ -159,7 +159,7 @@ class _Job(Generic[Input, Output]):
 
     def __call__(self, value: Input) -> Output:
         if self.code != code_version():
-            raise ValueError(other_version("a worker", code_version(), self.code))
+            raise OSError(other_version("a worker", code_version(), self.code))  # another one may have it
         become_worker()
         with contextlib.chdir(self.folder):
             return self.function(value)
@@ -186,7 +186,8 @@ _is_worker = threading.Event()  # set in a process that is one of several on its
 def become_worker() -> None:
     """This process is one of several that share a machine: it takes a GPU of its own (`own_gpu`)."""
     _is_worker.set()
-    os.environ.setdefault(CV2_THREADS, os.environ.get("OMP_NUM_THREADS", ""))
+    if threads := os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]:
+        os.environ.setdefault(CV2_THREADS, threads)
 
 
 def own_gpu(number: int) -> int | None:
@@ -279,6 +280,7 @@ class _Processes(Executor):
 def _prepare(threads: int, started: Event) -> None:
     """In each new process: its share of the cores, no warnings (the parent gives them), and an end with its parent."""
     started.set()  # the script was loaded; what follows may fail for want of memory
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what is half written goes, as after Ctrl-C
     from tqdm.auto import tqdm
 
     os.environ["OMP_NUM_THREADS"] = os.environ[CV2_THREADS] = str(threads)  # torch and OpenCV, where they come later
