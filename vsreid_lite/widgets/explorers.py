@@ -199,6 +199,7 @@ def _write_checkpoints(cells: VBox, video: Video, start: Starts, go: Callable[[i
             row.value = None
 
     for row in cells.children:
+        row.unobserve_all()  # somebody may hold it still
         row.close()
     columns = [start[:, k].tolist() for k in range(video.K)]
     cells.children = [clickable(f"instance {l}", columns[k], partial(clicked, k)) for k, l in enumerate(video.labels)]
