@@ -53,11 +53,11 @@ def test_a_page_is_whole_without_the_network_and_its_films_move(name, opened):
     for film in films:
         check_slider(film)
         check_steps(film)
-    for choice in page.locator(".reel").all():
-        film = page.locator("figure.film").filter(has=choice).first
-        before = shown(film)["src"]
-        choice.select_option(index=1)
-        assert shown(film)["src"] != before
+    for film in page.locator("figure.film:has(.reel)").all():
+        for choice in film.locator(".reel").all():
+            before = shown(film)["src"]
+            choice.select_option(index=1)
+            assert shown(film)["src"] != before
     check_contents(page)
     page.set_viewport_size({"width": 390, "height": 800})
     assert page.evaluate(NARROW)

@@ -154,7 +154,7 @@ def _show_retrievals(axes: Axes, matches: Matches, verdicts: Verdicts, before: C
 def _refusals(verdicts: Verdicts) -> str:
     """How many candidates each rule of Algorithm 2 refuses, in the order in which the rules are asked."""
     counts = {outcome: np.count_nonzero(verdicts.outcome == outcome) for outcome in LETTERS}
-    return ";  ".join(f"{LETTERS[one]}: {OUTCOMES[one]} ({count})" for one, count in counts.items() if count)
+    return "; ".join(f"{LETTERS[one]}: {OUTCOMES[one]} ({count})" for one, count in counts.items() if count)
 
 
 def _below(axes: Axes, text: str) -> None:
