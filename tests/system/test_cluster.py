@@ -2,14 +2,20 @@
 
 import os
 import signal
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
+import torch
 
-from vsreid_lite.evaluation.metrics import evaluate
+from tests.command_line import tiny_sequence
+from vsreid_lite.config import LITE
+from vsreid_lite.datasets.benchmarks import open_benchmark
+from vsreid_lite.datasets.davis import write_benchmark
+from vsreid_lite.evaluation.ablation import Parts, run_ablation
+from vsreid_lite.evaluation.ladder import ladder
 from vsreid_lite.system import cluster
 from vsreid_lite.system.cluster import open_workers
 from vsreid_lite.system.workers import code_version
@@ -17,28 +23,34 @@ from vsreid_lite.system.workers import code_version
 dask = pytest.mark.skipif(find_spec("distributed") is None, reason="dask is not installed: the extra dask")
 
 
-class Killing(dict):
-    """Predicted masks by their sequences; who first asks for those of "bees" is killed."""
+@dataclass
+class Killing:
+    """No motion; who first asks for the flow of the video of five frames is killed."""
 
     killed: Path
 
-    def __getitem__(self, name):
-        if name == "bees" and not self.killed.exists():
+    def __call__(self, frames, target, source):
+        if len(frames) == 5 and not self.killed.exists():
             self.killed.touch()
             os.kill(os.getpid(), signal.SIGKILL)
-        return super().__getitem__(name)
+        return torch.zeros(2, *frames[0].shape[:2])
+
+
+def without_times(results):
+    rows = [{key: value for key, value in row.items() if key != "seconds"} for row in results["rows"]]
+    return {**results, "rows": rows}
 
 
 @dask
 def test_three_workers_of_which_one_is_killed_make_the_table_of_one_process(tmp_path):
-    rng = np.random.default_rng(0)
-    truth = {name: np.kron(rng.integers(0, 3, (4, 5, 6)), np.ones((1, 8, 8), int)) for name in ("apes", "bees", "cats")}
-    predicted = Killing({name: np.roll(labels, 2, 1) for name, labels in truth.items()})
-    predicted.killed = tmp_path / "killed"
+    videos = [tiny_sequence(name, frames) for name, frames in (("apes", 4), ("bees", 5), ("cats", 4))]
+    write_benchmark(videos, tmp_path / "davis", "val")
+    benchmark = open_benchmark("davis-2017", tmp_path / "davis")
+    rows, parts = ladder(replace(LITE, device="cpu"), {3, 4}), Parts(flow=Killing(tmp_path / "killed"))
     with open_workers(3, "local") as workers:
-        several = evaluate(truth, predicted, workers=workers)
-    assert predicted.killed.exists()
-    assert several.to_json() == evaluate(truth, predicted).to_json()
+        several = run_ablation(benchmark, rows, workers=workers, parts=parts)
+    assert parts.flow.killed.exists()
+    assert without_times(several) == without_times(run_ablation(benchmark, rows, parts=parts))
 
 
 @dask
