@@ -40,6 +40,7 @@ from vsreid_lite.vsreid import segment
 
 FRAMES, INSTANCES, SHAPE = (100, 200, 400, 800), (1, 3, 10), (120, 214)
 AWAY = slice(5, 6)  # tenths of the video in which no instance is in sight
+BRIGHT, STEP = 0.55, 0.04  # grey levels: above that of the background, and from one square to the next
 CROWD = 2  # a mini scene with four instances
 
 
@@ -61,11 +62,14 @@ class Moving:
             found.append(Box(x, y, x + side, y + side))
         return found
 
+    def away(self, i: int) -> bool:
+        return AWAY.start <= 10 * i // self.frames < AWAY.stop
+
     def draw(self, i: int) -> np.ndarray:
         texture = cv2.resize(np.random.default_rng(0).integers(60, 120, (24, 43, 3), np.uint8), self.shape[::-1])
         for k, b in enumerate(self.boxes(i)):
-            texture[b.y0 : b.y1, b.x0 : b.x1] = 150 + 10 * k
-        if AWAY.start <= 10 * i // self.frames < AWAY.stop:
+            texture[b.y0 : b.y1, b.x0 : b.x1] = round(255 * (BRIGHT + (k + 1) * STEP))
+        if self.away(i):
             texture[:] = 0
         texture[0, 0] = np.frombuffer(i.to_bytes(3, "big"), np.uint8)
         return texture
@@ -79,7 +83,7 @@ class Moving:
     def __call__(self, frame: np.ndarray) -> list[Box]:
         """N_det: where the squares are, but for the frames without them."""
         i = int.from_bytes(frame[0, 0].tobytes(), "big")
-        return self.boxes(i) if frame.max() > 130 else []
+        return [] if self.away(i) else self.boxes(i)
 
     def embed(self, frame: np.ndarray, boxes: list[Box]) -> torch.Tensor:
         """N_reid: one axis for each square."""
@@ -87,8 +91,11 @@ class Moving:
         return torch.eye(self.instances)[[places.index(box) for box in boxes]]
 
     def predict(self, image: torch.Tensor, flow: torch.Tensor, guide: torch.Tensor) -> torch.Tensor:
-        """N_mp: the guide, where it is bright."""
-        return guide[:, 0] * (image.amax(1) > 0.5)
+        """N_mp: the square of the grey level that the guide covers, whole, so that no map drifts."""
+        grey = image.mean(1)
+        share = guide[:, 0] * (grey > BRIGHT)
+        level = (share * grey).sum((1, 2), keepdim=True) / share.sum((1, 2), keepdim=True).clamp(min=1e-6)
+        return ((grey > BRIGHT) & ((grey - level).abs() < STEP / 2)).float()
 
     def flow(self, _: object, target: int, source: int) -> torch.Tensor:
         """F: how the squares move."""

@@ -42,6 +42,7 @@ from vsreid_lite.video.video import Video
 EVERY = 10.0  # seconds from one state that is written to the next: what a killed run loses; a shorter run writes none
 HEADER = "run.json"
 OWNER = "owner.txt"  # which process writes here
+PIECE = 64 << 20  # bytes of maps in a file, since writing one takes twice its size in memory
 FILES = (HEADER, OWNER, "maps-*.safetensors", "candidates-*.safetensors", "adapted.safetensors", ".*.part")  # of a run
 
 Tensors = Mapping[str, Tensor]
@@ -218,7 +219,9 @@ class MapStore:
         """
         if self._journal.due() or (part and self._journal.begun):
             try:
-                self._write(state)
+                while len(places := self._piece()) < len(self._new):
+                    self._write(places)
+                self._write(places, state)
             except OSError as error:
                 self._journal.keeps = False
                 warnings.warn(f"{error}; a killed run will not go on from here", stacklevel=2)
@@ -245,12 +248,18 @@ class MapStore:
         self._bytes += P.values.nbytes
         while self._bytes > self._max_bytes and len(self._kept) > 1:
             if next(iter(self._kept)) in self._new:
-                self._write(None)
+                self._write(self._piece())
             self._bytes -= self._kept.popitem(last=False)[1].values.nbytes
 
-    def _write(self, state: State | None) -> None:
-        """A file of the maps that no file holds so far, and of a state."""
-        new = {place: self._kept[place] for place in self._new}
+    def _piece(self) -> list[Place]:
+        """Of the maps that no file holds so far, those used least recently: `PIECE` bytes of them, or one."""
+        new = [place for place in self._kept if place in self._new]
+        ends = np.cumsum([self._kept[place].values.nbytes for place in new])
+        return new[: max(1, int(np.searchsorted(ends, PIECE, "right")))]
+
+    def _write(self, places: list[Place], state: State | None = None) -> None:
+        """A file of some maps, and of a state."""
+        new = {place: self._kept[place] for place in places}
         tensors = {
             "places": torch.tensor([*new], dtype=torch.int64).reshape(-1, 2),
             "boxes": torch.tensor([as_row(P.box) for P in new.values()], dtype=torch.int64).reshape(-1, 4),
@@ -266,7 +275,8 @@ class MapStore:
         self._journal.write(_name(self._files), tensors, note)
         self._filed |= _places(tensors, self._files)
         self._files += 1
-        self._new.clear()
+        for place in places:
+            del self._new[place]
 
     def _read(self, file: int, offset: int, box: Box | None) -> SparseMap:
         if box is None:
