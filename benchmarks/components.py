@@ -1,4 +1,4 @@
-"""The three learned parts, each on its own: the README's table of components.
+"""The three learned parts, each on its own: the table of components in docs/results.md.
 
     .venv/bin/python benchmarks/components.py [--weights lite] [--root DAVIS]
 

@@ -10,13 +10,14 @@ from vsreid_lite.system.files import write_text
 
 HEAD = """# The networks
 
-Made by `python benchmarks/networks.py --output docs/networks.md`; a test fails when it is out of date.
+This page is written by `python benchmarks/networks.py --output docs/networks.md`; a test fails when it is out of date.
 
-One call of each network, as the presets use it: one patch, one frame, one crop or one pair of frames. GFLOP: 10⁹
-operations of convolutions and matrix products, a multiplication and an addition being two; the rest (norms, samplings,
-the pooling of regions, the suppression of overlaps) is not counted. Sizes are channels × height × width; N_mp gives the
-logits of background and instance, N_det for each proposal the scores and box shifts of its classes (of these boxes, the
-suppression of overlaps leaves at most the 20 best as candidates), N_reid a point on the unit sphere.
+Each row is one call of a network, as the presets use it: for one patch, one frame, one crop or one pair of frames.
+GFLOP counts 10⁹ operations of convolutions and matrix products, where a multiplication and an addition are two
+operations; normalisation, sampling, region pooling and non-maximum suppression are not counted. Sizes are channels ×
+height × width. N_mp returns the logits of background and instance. N_det returns, for each proposal, the scores and
+box offsets of its classes; non-maximum suppression leaves at most the 20 best boxes as candidates. N_reid returns a
+unit vector.
 
 | part | network | preset | parameters | input | GFLOP | output |
 |---|---|---|---|---|---|---|

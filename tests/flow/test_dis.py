@@ -83,7 +83,7 @@ def test_a_flow_that_explains_a_large_frame_is_left_as_it_is_where_the_frame_is_
 
 @pytest.mark.parametrize(("left", "taken"), [(25, True), (27, False)])
 def test_a_displacement_is_taken_if_it_leaves_less_than_0_65_of_the_difference(left, taken):
-    """0.65 was chosen on real video (docs/training.md, "What moves far").
+    """0.65 was chosen on real video (docs/training.md, "Large displacements").
 
     The square differs by 40 grey levels, up or down, from what is behind it, and is darker by 25 or 27 in the source.
     """

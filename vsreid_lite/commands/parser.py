@@ -35,20 +35,19 @@ def _segment(commands_of: Subparsers) -> None:
         "segment",
         help="segment a video from the mask of its first frame, or a folder of videos",
         description="Segment a video from the mask of its first frame, by default with the weights lite-real. Without "
-        "--first-mask and --mask, INPUT is a folder of videos: NAME.mp4 or a folder NAME of frames, with the mask "
-        "NAME.png beside it. The results of each go into OUTPUT/NAME, where the other paths lie too; what is finished "
-        "is skipped.",
+        "--first-mask and --mask, INPUT is a folder of videos: files NAME.mp4 or folders NAME of frames, with the mask "
+        "NAME.png beside each. All results of a video are written below OUTPUT/NAME, and finished videos are skipped.",
     )
     parser.add_argument("input", type=_path, help="a folder of frames, a video file, or a folder of videos")
-    parser.add_argument("--first-mask", type=_path, help="PNG: labels 1, 2, ..., or 0 and 255; of a single video")
+    parser.add_argument("--first-mask", type=_path, help="of a single video: PNG of labels 1, 2, ..., or of 0 and 255")
     parser.add_argument(
         "--mask",
         type=_mask,
         action="append",
         default=[],
         metavar="FRAME=PNG",
-        help="the mask of another frame, as 42=later.png, for instances that enter later and for corrections; may be "
-        "given several times. FRAME is the number in the names of frames and output masks",
+        help="the mask of another frame, such as 42=later.png, for instances that enter later and for corrections; may "
+        "be given several times. FRAME is the number in the names of frames and output masks",
     )
     parser.add_argument("--output", type=_path, required=True, help="folder for the masks, as indexed PNGs")
     parser.add_argument("--overlay", type=_path, help="also write a video with the instances drawn over it, .mp4")
@@ -65,27 +64,27 @@ def _segment(commands_of: Subparsers) -> None:
         "--adapt-steps", type=_at_least_one, metavar="N", help="for each instance (default: stored with the weights)"
     )
     _add_year(parser)
-    _add_preset_options(parser, "dis, dis-tuned, dis-medium, raft, flownet2:FILE, ..., or a folder")
-    _add_workers(parser, "of a folder of videos: processes (default: 1)")
-    _add_shard(parser, "of a folder of videos: only the K-th of N parts of them")
+    _add_preset_options(parser, "dis, dis-tuned, dis-medium, raft, flownet2:FILE, ..., or a folder of .flo files")
+    _add_workers(parser, "processes, for a folder of videos (default: 1)")
+    _add_shard(parser, "segment the K-th of N parts of a folder of videos")
     parser.set_defaults(command=commands.segment_video, quiet=False)
 
 
 def _evaluate(commands_of: Subparsers) -> None:
     parser = commands_of.add_parser("evaluate", help="score masks as DAVIS 2017 does")
-    parser.add_argument("reference", type=_path, help="folder of sequence folders of indexed PNGs: the truth")
-    parser.add_argument("predicted", type=_path, help="the same for the prediction")
+    parser.add_argument("reference", type=_path, help="true masks: a folder of indexed PNGs for each sequence")
+    parser.add_argument("predicted", type=_path, help="predicted masks, in the same layout")
     chosen = parser.add_mutually_exclusive_group()
     chosen.add_argument("--sequences", type=_names, default=(), metavar="A,B", help="only these")
     chosen.add_argument(
         "--split",
         type=_path,
         metavar="NAME",
-        help="only those of a split of the DAVIS root above the truth, as val, or of a file",
+        help="only the sequences of a split, such as val, of the DAVIS root above the true masks, or of a file",
     )
     _add_year(parser)
     parser.add_argument("--official", action="store_true", help="run davis2017-evaluation, too, and print both")
-    parser.add_argument("--json", type=_path, help="also write every value")
+    parser.add_argument("--json", type=_path, help="also write all scores")
     _add_workers(parser, "processes (default: 1)")
     parser.set_defaults(command=commands.evaluate_folders)
 
@@ -99,10 +98,10 @@ def _ablation(commands_of: Subparsers) -> None:
     chosen = parser.add_mutually_exclusive_group()
     chosen.add_argument("--sequences", type=_names, default=(), metavar="A,B", help="only these")
     chosen.add_argument(
-        "--split", metavar="NAME", help="a list of ImageSets (default: val, of mini test; or the only one there)"
+        "--split", metavar="NAME", help="a list of ImageSets (default: val, or the only one; of mini: test)"
     )
     parser.add_argument(
-        "--scenes", type=_scenes, metavar="A:B", help="mini: scenes A to B - 1, rendered; the test split ends at 12"
+        "--scenes", type=_scenes, metavar="A:B", help="mini: the rendered scenes A to B - 1; the test split ends at 12"
     )
     parser.add_argument("--rows", type=_numbers, default=(), metavar="1,2", help="only these rows of Table 1")
     parser.add_argument(
@@ -110,13 +109,13 @@ def _ablation(commands_of: Subparsers) -> None:
     )
     _add_workers(parser)
     parts = _add_shard(parser, "measure the K-th of N parts of the jobs; the last to finish prints the table")
-    parts.add_argument("--merge", action="store_true", help="measure nothing, print the table of what all shards have")
+    parts.add_argument("--merge", action="store_true", help="measure nothing, and print the table of all shards")
     parser.add_argument(
         "--adapt",
         nargs="?",
         choices=("best", "all"),
         const="best",
-        help="fine-tune N_mp on each first frame: best, in a sixth row; all, every row too, in a second table",
+        help="fine-tune N_mp on each first frame: best adds a sixth row; all also adds a second table, of every row",
     )
     _add_preset_options(parser, "dis, dis-tuned, dis-medium, raft, flownet2:FILE, ...")
     parser.set_defaults(command=commands.measure_ablation)
@@ -127,7 +126,7 @@ def _render(commands_of: Subparsers) -> None:
     parser.add_argument("dataset", choices=DATASETS[:2])
     parser.add_argument("--output", type=_path, required=True)
     parser.add_argument("--root", type=_path, help="composite: the DAVIS root whose instances are recomposed")
-    parser.add_argument("--seed", type=_seed, default=0, help="another seed, another benchmark")
+    parser.add_argument("--seed", type=_seed, default=0, help="another seed gives another benchmark")
     parser.add_argument("--split", choices=("train", "val", "test"), default="test")
     parser.add_argument("--count", type=_at_least_one, help="number of sequences (default: mini 12, composite 6)")
     _add_workers(parser, "processes (default: 1)")
@@ -137,24 +136,24 @@ def _render(commands_of: Subparsers) -> None:
 def _train(commands_of: Subparsers) -> None:
     parser = commands_of.add_parser(
         "train",
-        help="make one of the shipped weight files again, or all; or networks of the paper's sizes",
-        description="Train one stage, resumed where an earlier run was stopped. The stages lite-... make the shipped "
-        "weights; the stages paper-... make networks for the preset paper, need a GPU and were never run in full.",
+        help="train one of the shipped weight files again, or all, or networks of the paper's sizes",
+        description="Train one stage, or continue one that was stopped. The stages lite-... make the shipped weights. "
+        "The stages paper-... make networks for the preset paper; they need a GPU and were never run in full.",
         epilog=f"stages:\n{list_stages()}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("stage", choices=(*STAGES, ALL), metavar="STAGE", help="one of those below")
+    parser.add_argument("stage", choices=(*STAGES, ALL), metavar="STAGE", help="one of the stages below")
     parser.add_argument("--list", action="version", version=list_stages(), help="list the stages with their times")
     parser.add_argument(
         "--output",
         type=_path,
-        help="weight file (default: runs/train/STAGE.safetensors); of all: folder (runs/weights)",
+        help="weight file (default: runs/train/STAGE.safetensors); for all, a folder (default: runs/weights)",
     )
     parser.add_argument("--minutes", type=_minutes, default=math.inf, help="stop each stage after this long")
     parser.add_argument("--seed", type=_seed, default=0)
     parser.add_argument("--root", type=_path, help="stages with real video: a DAVIS 2016 root")
     parser.add_argument(
-        "--sequences", type=_names, default=(), metavar="A,B", help="real sequences (default: all there)"
+        "--sequences", type=_names, default=(), metavar="A,B", help="sequences of --root (default: all)"
     )
     parser.add_argument(
         "--stills",
@@ -162,8 +161,8 @@ def _train(commands_of: Subparsers) -> None:
         action="append",
         default=[],
         metavar="FOLDER",
-        help="PASCAL VOC or COCO: stages ...-stills may learn from them, too (may be given twice); stages "
-        "lite-real-... make collages of them",
+        help="PASCAL VOC or COCO: the stages ...-stills also learn from it (may be given twice); the stages "
+        "lite-real-... make collages of it",
     )
     parser.add_argument(
         "--stamps", type=_path, metavar="FOLDER", help="stages lite-real-...: the stamps of Tux Paint, for collages"
@@ -173,16 +172,16 @@ def _train(commands_of: Subparsers) -> None:
 
 
 def _choose(commands_of: Subparsers) -> None:
-    parser = commands_of.add_parser("choose", help="choose thresholds and scales of weights on mini-val, store them")
+    parser = commands_of.add_parser("choose", help="choose thresholds and scales on mini-val, and store them")
     parser.add_argument("weights", type=_name_or_path, help="lite, lite-real, or an N_mp weight file")
     place = parser.add_mutually_exclusive_group()
     place.add_argument("--output", type=_path, help="N_mp weight file to write, with the settings in its header")
     place.add_argument("--in-place", action="store_true", help="write into the N_mp file of the weights")
-    parser.add_argument("--table", type=_path, help="all that was measured, CSV (default: runs/choose/NAME.csv)")
+    parser.add_argument("--table", type=_path, help="CSV file with all measurements (default: runs/choose/NAME.csv)")
     parser.add_argument(
-        "--sequences", type=_at_least_one, default=24, help="of mini-val (default: 24, each challenge twice)"
+        "--sequences", type=_at_least_one, default=24, help="number of sequences (default: 24, each challenge twice)"
     )
-    parser.add_argument("--adapt", action="store_true", help="also choose the adaptation, for scenes like these: slow")
+    parser.add_argument("--adapt", action="store_true", help="also choose the settings of adaptation (slow)")
     _add_workers(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--seed", type=_seed, default=0)
@@ -203,10 +202,10 @@ def _figures(commands_of: Subparsers) -> None:
         type=_names,
         default=(),
         metavar="A,B",
-        help="of figure1 to figure5, table1, table2, training; and street, drawn only when named: it takes minutes",
+        help="some of figure1 to figure5, table1, table2 and training (default: all these), or street (takes minutes)",
     )
     parser.add_argument("--results", type=_path, default=Path("runs/mini-lite/results.json"), help="for the tables")
-    parser.add_argument("--training", type=_path, default=TRAINING_LOGS, help="folder of logs of `vsreid train`")
+    parser.add_argument("--training", type=_path, default=TRAINING_LOGS, help="folder with the logs of `vsreid train`")
     parser.add_argument("--output", type=_path, default=Path("figures"))
     _add_network_options(parser)
     parser.set_defaults(command=commands.draw_figures)
@@ -219,7 +218,7 @@ def _notebooks(commands_of: Subparsers) -> None:
 
 
 def _doctor(commands_of: Subparsers) -> None:
-    parser = commands_of.add_parser("doctor", help="tell what works here, and what to do about the rest")
+    parser = commands_of.add_parser("doctor", help="list what works here, and how to repair the rest")
     parser.set_defaults(command=commands.examine_installation)
 
 
@@ -230,14 +229,14 @@ def _add_workers(
     parser.add_argument(
         "--scheduler",
         metavar="ADDRESS",
-        help="take the workers of dask's scheduler there, as tcp://HOST:8786; or local: N workers of one on this "
-        "machine (docs/scaling.md)",
+        help="run the jobs on the workers of a dask scheduler, such as tcp://HOST:8786; or local: of one that is "
+        "started on this machine with N workers (docs/scaling.md)",
     )
 
 
 def _add_shard(parser: argparse.ArgumentParser, said: str) -> argparse._MutuallyExclusiveGroup:
     group = parser.add_mutually_exclusive_group()
-    group.add_argument("--shard", type=_shard, metavar="K/N", help=f"{said}, for queues")
+    group.add_argument("--shard", type=_shard, metavar="K/N", help=f"for queues: {said}")
     return group
 
 
@@ -246,23 +245,23 @@ def _add_year(parser: argparse.ArgumentParser) -> None:
         "--year",
         type=int,
         choices=(2016, 2017),
-        help="2016: all that is not background is one instance; 2017: 255 is void (default: as the files say)",
+        help="2016: all that is not background is one instance; 2017: 255 is void (default: decided by the files)",
     )
 
 
 def _add_preset_options(parser: argparse.ArgumentParser, flows: str) -> None:
     parser.add_argument("--preset", choices=PRESETS, default="lite", help="networks, sizes and rules (default: lite)")
     parser.add_argument("--flow", type=_name_or_path, metavar="NAME", help=flows)
-    parser.add_argument("--detector", type=_name_or_path, metavar="FILE", help="weights of N_det, not the preset's")
-    parser.add_argument("--identification", type=_name_or_path, metavar="FILE", help="those of N_reid")
+    parser.add_argument("--detector", type=_name_or_path, metavar="FILE", help="other weights of N_det")
+    parser.add_argument("--identification", type=_name_or_path, metavar="FILE", help="other weights of N_reid")
     parser.add_argument(
         "--set",
         action="append",
         default=[],
         dest="settings",
         metavar="NAME=VALUE",
-        help="any field of Config, as release.exclusive=true, matching.rho_reid=0.8 or matching.rho_occ=none; may be "
-        "given several times",
+        help="any field of Config, such as release.exclusive=true, matching.rho_reid=0.8 or matching.rho_occ=none; may "
+        "be given several times",
     )
     _add_network_options(parser, "; random (untrained) for paper and authors")
     parser.set_defaults(weights=None)  # the preset's
