@@ -54,7 +54,7 @@ class Moving:
 
     def boxes(self, i: int) -> list[Box]:
         height, width = self.shape
-        side, found = height // 4, []
+        side, found = height // 5, []
         for k in range(self.instances):
             angle = 2 * np.pi * k / self.instances + 0.02 * i
             x = int((width - side - 1) * (0.5 + 0.49 * np.cos(angle)))
