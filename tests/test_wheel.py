@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from vsreid_lite import __version__
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 300  # seconds: the machine may be busy
+SHIPPED = {"notebooks": "*.ipynb", "docs": "*.md"}
 SCRIPTS = "Scripts" if os.name == "nt" else "bin"
 
 
@@ -71,11 +73,11 @@ def files(folder, pattern="*"):
     return {path.as_posix() for path in paths if ignored.isdisjoint(path.parts)}
 
 
-def test_it_holds_the_package_with_data_and_notebooks_and_nothing_else(wheel):
+def test_it_holds_the_package_with_data_documents_and_notebooks_and_nothing_else(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     beside = {name for name in names if name.startswith(f"vsreid_lite-{__version__}.dist-info/")}
     data = {f"data/{name}" for name in files("data")}
-    notebooks = {f"notebooks/{name}" for name in files("notebooks", "*.ipynb")}
+    notebooks = {f"{folder}/{name}" for folder, kind in SHIPPED.items() for name in files(folder, kind)}
     assert names - beside == {f"vsreid_lite/{name}" for name in files("vsreid_lite") | data | notebooks}
     assert {"LICENSE", "LICENSE-APACHE", "NOTICE"} <= {Path(name).name for name in beside}
     assert {"vsreid_lite/py.typed", "vsreid_lite/data/paper/table1.csv"} <= names
@@ -121,7 +123,10 @@ def test_a_video_is_segmented(installed, tmp_path):
     assert len(found) == 4 and np.array_equal(found[0], Image.open(masks / "00000.png"))
 
 
-def test_the_notebooks_come_out_of_it(installed, tmp_path):
+def test_the_notebooks_come_out_of_it_and_their_links_lead_to_documents(installed, tmp_path):
     installed("vsreid", "notebooks", "course")
     copied = {Path(path).relative_to(tmp_path / "course").as_posix() for path in snapshot(tmp_path)}
-    assert copied == files("notebooks", "*.ipynb")
+    assert copied == files("notebooks", "*.ipynb") | {f"docs/{name}" for name in files("docs", "*.md")}
+    texts = [path.read_text(encoding="utf-8") for path in (tmp_path / "course").glob("*.ipynb")]
+    links = {link for text in texts for link in re.findall(r"\]\(([\w./]+\.(?:md|ipynb))[)#]", text)}
+    assert "docs/fidelity.md" in links and links <= copied

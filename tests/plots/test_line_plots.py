@@ -55,6 +55,7 @@ def test_hatching_covers_the_frames_asked_for_and_is_named_once():
 def test_the_alternative_text_has_whole_numbers_no_gaps_and_no_line_breaks(x, y, said):
     assert plot_lines(x, {"area": y}, "a", ("x", "y")).get_label() == f"a. {said}"
     assert " against" not in plot_lines(x, {"area": y}, "a", ("", "y")).get_label()
+    assert plot_lines(x, {"area": y}, "a", ("", "")).get_label().startswith("a. values, ")
 
 
 def test_words_stand_at_equal_distances():

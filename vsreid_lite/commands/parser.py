@@ -212,7 +212,7 @@ def _figures(commands_of: Subparsers) -> None:
 
 
 def _notebooks(commands_of: Subparsers) -> None:
-    parser = commands_of.add_parser("notebooks", help="copy the notebooks and their solutions into a folder")
+    parser = commands_of.add_parser("notebooks", help="copy the notebooks, their solutions and docs into a folder")
     parser.add_argument("output", type=_path, metavar="DIR", help="a new or empty folder")
     parser.set_defaults(command=commands.copy_notebooks)
 

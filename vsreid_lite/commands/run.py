@@ -271,7 +271,7 @@ def download_dataset(options: argparse.Namespace) -> None:
 
 
 def copy_notebooks(options: argparse.Namespace) -> None:
-    """`vsreid notebooks`: the notebooks and their solutions, copied into a new or empty folder."""
+    """`vsreid notebooks`: notebooks, solutions, and the documents that they link to, in a new or empty folder."""
     folder, source = options.output, shipped("notebooks")
     if folder.exists() and not folder.is_dir():
         raise FileExistsError(f"{folder}: expected a new or empty folder, found a file; give another name")
@@ -280,7 +280,10 @@ def copy_notebooks(options: argparse.Namespace) -> None:
         raise FileExistsError(f"{folder}: expected a new or empty folder, found {listed} in it; give another name")
     notebooks = [*source.glob("*.ipynb"), *source.glob("solutions/*.ipynb")]
     for path in notebooks:
-        write_bytes(folder / path.relative_to(source), path.read_bytes())
+        text = path.read_text(encoding="utf-8").replace("](../docs/", "](docs/")
+        write_text(folder / path.relative_to(source), text)
+    for path in shipped("docs").glob("*.md"):
+        write_bytes(folder / "docs" / path.name, path.read_bytes())
     print(f"{counted(len(notebooks), 'notebook')}: {folder}; to open them: jupyter lab {shlex.quote(str(folder))}")
 
 

@@ -81,7 +81,7 @@ def _lines_in_words(
     names = [" ".join(str(value).split()) for value in x]  # words may be broken into lines
     ends = "; ".join(f"{name} {_ends(np.asarray(values), names)}" for name, values in curves.items())
     against = f" against {labels[0]}" if labels[0] else ""
-    return f"{labels[1]}{against}, {names[0]} to {names[-1]}: {ends}."
+    return f"{labels[1] or 'values'}{against}, {names[0]} to {names[-1]}: {ends}."
 
 
 def _ends(values: NDArray[Any], names: Sequence[str]) -> str:

@@ -21,7 +21,7 @@ def shipped(name: str) -> Path:
     """The folder of files that come with the package.
 
     Args:
-        name: "data" or "notebooks".
+        name: "data", "docs" or "notebooks".
 
     Returns:
         The folder inside the installed package, or in a checkout the one at the top of the repository.

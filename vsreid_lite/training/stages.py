@@ -195,6 +195,12 @@ STAGES: dict[str, Stage] = {
     "lite-baseline-stills": _rgb(**_FIRST, use_box=False, minutes=4),
     "lite-baseline-rgb": _rgb(**_BRANCH, start="lite-baseline-stills", use_box=False, minutes=4),
     "lite-baseline": _rgb(**_LAST, start="lite-baseline-rgb", use_box=False, minutes=6),
+    "lite-baseline-256": _rgb(  # ships no file: row 27 of docs/fidelity.md says what it is for
+        **{**_LAST, "plan": Plan(60, 4e-4, warm_up=10), "mini": 240, "footage": 80, "patches": (256,)},
+        start="lite-baseline",
+        use_box=False,
+        minutes=3,
+    ),
     "lite-detector": _detector(plan=Plan(800, 4e-4), published=_lite_start("rcnn.backbone.backbone"), minutes=5),
     "lite-identification": _identification(plan=Plan(2000, 4e-4), published=_lite_start("backbone"), minutes=15),
     "lite-real-collages": _two_streams(

@@ -144,9 +144,12 @@ class PictureBox(SpokenBox):
 
 
 def as_image(figure: Figure) -> str:
-    """A figure as an HTML image of its own size; the words are beside it. Faster than `savefig`, the same each time."""
+    """A figure as an HTML image of its own size; the words are beside it. Faster than `savefig`, the same each time.
+
+    The canvas of a figure that is drawn again is kept, and with it the measured sizes of texts.
+    """
     figure.set_dpi(DPI)
-    canvas = FigureCanvasAgg(figure)
+    canvas = figure.canvas if isinstance(figure.canvas, FigureCanvasAgg) else FigureCanvasAgg(figure)
     canvas.draw()
     pixels = np.asarray(canvas.buffer_rgba())[..., 2::-1]  # OpenCV's order of colours
     _, png = cv2.imencode(".png", pixels)
