@@ -308,6 +308,25 @@ def test_every_network_and_flow_is_asked_once_a_frame():
     assert len(flow.asked) == len(set(flow.asked))
 
 
+def test_the_next_flow_is_computed_while_n_mp_works():
+    """N_mp waits until the flow of the next frame has begun; in both sweeps as in the first propagation."""
+    flow, (sequence, networks) = SpyFlow(), listed(9, {(6, 0): 0.9}, {6: [FAR]})
+    waited, ends = [], {8, 4}  # the last frames of the sweeps
+
+    class Waiting(CopyGuide):
+        def predict(self, image, flow_patch, guide):
+            end = time.monotonic() + 30
+            before = len(flow.asked)
+            last = flow.asked[-1][0] if flow.asked else 0
+            while last not in ends and len(flow.asked) == before and time.monotonic() < end:
+                time.sleep(0.001)
+            waited.append(len(flow.asked))
+            return super().predict(image, flow_patch, guide)
+
+    segment(sequence, CONFIG, dataclasses.replace(networks, propagation=Waiting()), flow)
+    assert waited[:8] == [2, 3, 4, 5, 6, 7, 8, 8]
+
+
 def test_both_sweeps_of_a_recovery_go_as_one_batch():
     network = CopyGuide()
     sequence, networks = listed(9, {(6, 0): 0.9}, {6: [FAR]}, network=network)

@@ -1,6 +1,7 @@
 """The engine of Algorithm 3 (section 3.3), optimised. Same bits as `reference.py`.
 
-1. Flow depends on the frames alone: each neighbouring pair is computed once per direction, on demand (`CachedFlow`).
+1. Flow depends on the frames alone: each neighbouring pair is computed once per direction (`CachedFlow`), that of the
+   next step in a thread, while N_mp works on this one.
 2. Candidates and their embeddings depend on the frames alone: N_det and N_reid run once per frame. Only Box(P_{i,k})
    changes between rounds, so a retrieval is arithmetic without a network (`Candidates`). With
    `ReidConfig.improvement`, N_reid also embeds the boxes of the maps that the best candidates would replace.
@@ -19,7 +20,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import takewhile, zip_longest
@@ -32,7 +33,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from vsreid_lite.config import Config
-from vsreid_lite.flow import CachedFlow, FlowEstimator, get_flow
+from vsreid_lite.flow import CachedFlow, FlowEstimator, Pair, get_flow
 from vsreid_lite.geometry import SparseMap, cut, to_image
 from vsreid_lite.journal import Journal, MapStore, State
 from vsreid_lite.networks import Networks
@@ -102,8 +103,8 @@ class Engine:
         with self.bar(len(steps), "propagation") as bar:
             bar.update(self.steps)
             for i, source in steps[self.steps :]:
-                self._propagate(self._first_steps(i, source))
                 self.steps += 1
+                self._propagate(self._first_steps(i, source), steps[self.steps : self.steps + 1])
                 self.commit(part=self.steps == len(steps))
                 bar.update()
 
@@ -197,7 +198,9 @@ class Engine:
         updated = [centre]
         for pair in zip_longest(*self._ways(centre, k)):
             targets = [i for i in pair if i is not None]
-            self._propagate(self._sweep_steps(targets, centre, k))
+            onwards = [(i + 1, i) if i > centre else (i - 1, i) for i in targets]
+            following = [(j, i) for j, i in onwards if 0 <= j < self.N and Engine._may_update(self, j, centre, k)]
+            self._propagate(self._sweep_steps(targets, centre, k), following)
             self.start[targets, k] = centre
             updated += targets
         return tuple(sorted(updated))
@@ -217,9 +220,16 @@ class Engine:
     def _sweep_steps(self, targets: list[int], centre: int, k: int) -> list[Step]:
         return [(i, i - 1 if i > centre else i + 1, k) for i in targets]
 
-    def _propagate(self, steps: list[Step]) -> None:
-        """Algorithm 1 for several maps as one batch."""
-        self._predict(steps, self._views(steps))
+    def _propagate(self, steps: list[Step], following: Sequence[Pair] = ()) -> None:
+        """Algorithm 1 for several maps as one batch; the flows of the steps that may follow are begun meanwhile."""
+        views = self._views(steps)
+        if any(view.region is not None for view in views):
+            self.flow.ahead(flow for pair in following for flow in self._flows(*pair))
+        self._predict(steps, views)
+
+    def _flows(self, j: int, i: int) -> list[Pair]:
+        """The flows that bring maps from frame i to frame j."""
+        return [(j, i)]
 
     def _predict(self, steps: list[Step], views: list[View]) -> None:
         config = self.config

@@ -236,18 +236,25 @@ class SparseMap:
     def warp(self, flow: Tensor, reach: Reach) -> SparseMap:
         """`warp` of this map, bit for bit, computed only where the result can differ from zero.
 
-        A target pixel x samples within one pixel of the box only if x0 - 1 < x + dx < x1: `reach` bounds dx and dy.
+        A target pixel x samples within one pixel of the box only if x0 - 1 < x + dx < x1: `reach` bounds dx and dy. The
+        flow of the pixels that are left often reaches less far; a GPU would have to wait for its extremes.
         """
+        target = self._target(reach)
+        if target is not None and not flow.is_cuda:
+            target = self._target(flow_reach(cut(flow, target)))
+        if self.box is None or target is None:
+            return SparseMap.empty(self.shape, self.values.device)
+        return SparseMap(self.shape, target, _sample(self.values, flow, target, self.box.x0, self.box.y0))
+
+    def _target(self, reach: Reach) -> Box | None:
+        """The pixels that displacements within `reach` can lead into the box, or within one pixel of it."""
         if self.box is None:
-            return self
+            return None
         x0 = max(math.floor(self.box.x0 - 1 - reach[1]), 0)
         x1 = min(math.ceil(self.box.x1 - reach[0]) + 1, self.shape[1])
         y0 = max(math.floor(self.box.y0 - 1 - reach[3]), 0)
         y1 = min(math.ceil(self.box.y1 - reach[2]) + 1, self.shape[0])
-        if x0 >= x1 or y0 >= y1:
-            return SparseMap.empty(self.shape, self.values.device)
-        target = Box(x0, y0, x1, y1)
-        return SparseMap(self.shape, target, _sample(self.values, flow, target, self.box.x0, self.box.y0))
+        return Box(x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
 
 
 def _shift(box: Box, dx: int, dy: int) -> Box:
@@ -265,10 +272,11 @@ def _sample(P: Tensor, flow: Tensor, box: Box, x0: int = 0, y0: int = 0) -> Tens
     dx, dy = cut(flow, box)
     column, across = _index_and_weight(dx, torch.arange(box.x0 - x0, box.x1 - x0, device=flow.device), width)
     row, down = _index_and_weight(dy, torch.arange(box.y0 - y0, box.y1 - y0, device=flow.device)[:, None], height)
-    corner = row * (width + 4) + column
-    top = padded[..., corner] + (padded[..., corner + 1] - padded[..., corner]) * across
-    corner = corner + width + 4
-    bottom = padded[..., corner] + (padded[..., corner + 1] - padded[..., corner]) * across
+    corner = (row * (width + 4) + column).flatten()
+    top, right, bottom, last = (
+        padded.index_select(-1, corner + beyond).unflatten(-1, across.shape) for beyond in (0, 1, width + 4, width + 5)
+    )
+    top, bottom = top + (right - top) * across, bottom + (last - bottom) * across
     return top + (bottom - top) * down
 
 

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from vsreid_lite.config import ReleaseRules
 from vsreid_lite.engine import Engine, Step
+from vsreid_lite.flow import Pair
 from vsreid_lite.geometry import Box, SparseMap, warp_averaged
 from vsreid_lite.merging import label_maps, merged_maps
 from vsreid_lite.propagation import View, cut_view, propagation_box
@@ -158,6 +159,10 @@ class ReleaseEngine(Engine):
 
     def _box_seen(self, P: SparseMap) -> Box | None:
         return propagation_box(P.probability_box(), self.shape, self.config.propagation, self.config.release)
+
+    def _flows(self, j: int, i: int) -> list[Pair]:
+        """Row 5 wants both directions."""
+        return [(j, i), (i, j)] if self.config.release.averaged_warp else super()._flows(j, i)
 
     def _warp_all(self, maps: list[SparseMap], j: int, i: int) -> list[SparseMap]:
         """Row 5."""
