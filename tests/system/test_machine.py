@@ -35,7 +35,7 @@ def test_the_official_program_is_installed_as_environment_yml_does():
     ("requirement", "said"), [("numpy>=99.1", "99.1 or newer"), ("numpy<1,>=0.5", "a version below 1")]
 )
 def test_an_old_package_and_one_that_is_too_new_are_missing(monkeypatch, requirement, said):
-    monkeypatch.setattr(machine.metadata, "requires", lambda name: [requirement])
+    monkeypatch.setattr(metadata, "requires", lambda name: [requirement])
     finding = machine.package("numpy")
     assert not finding.ok and f"expected {said}, found " in finding.text and "make setup" in finding.text
 
@@ -55,8 +55,8 @@ def test_packages_that_are_not_installed_are_missing_and_this_one_need_not_be(mo
     def absent(name):
         raise metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(machine.metadata, "version", absent)
-    monkeypatch.setattr(machine.metadata, "requires", absent)
+    monkeypatch.setattr(metadata, "version", absent)
+    monkeypatch.setattr(metadata, "requires", absent)
     assert not machine.package("jupyterlab").ok and machine.package("torch").ok
     assert str(machine.optional_package("av")) == "missing av (optional): video files: python -m pip install av"
     assert machine.package("torch").text == torch.__version__

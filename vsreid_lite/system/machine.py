@@ -9,7 +9,6 @@ import platform
 import re
 import sys
 from dataclasses import dataclass
-from importlib import metadata
 from itertools import product
 from pathlib import Path
 
@@ -114,6 +113,8 @@ def _bounds() -> dict[str, tuple[str, str]]:
 
     Empty where it runs without installation.
     """
+    from importlib import metadata  # and all about e-mail, which is not for every start of the command line
+
     try:
         lines = metadata.requires("vsreid-lite") or []
     except metadata.PackageNotFoundError:
@@ -129,6 +130,8 @@ def _after(sign: str, requirement: str) -> str:
 
 
 def _version_of(name: str) -> str | None:
+    from importlib import metadata
+
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
