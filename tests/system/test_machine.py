@@ -98,14 +98,15 @@ def test_an_old_python_is_said(monkeypatch):
 
 @pytest.mark.parametrize(
     ("asked", "free", "share"),
-    [(None, 8 * 2**30, 2**30 // 3), (None, 3 * 2**20, 2**18), (None, 0, 0), (300, None, 100), (0, None, 0)],
+    [(None, 8 * 2**30, 2**31 // 3), (None, 3 * 2**20, 2**18), (None, 0, 0), (300, None, 100), (0, None, 0)],
 )
 def test_a_kind_of_cache_has_a_third_of_what_is_asked_for_else_of_a_quarter_of_the_free_memory(asked, free, share):
     assert machine.cache_share(asked, free) == share
 
 
-def test_without_a_word_about_memory_caches_hold_a_gibibyte(monkeypatch):
-    monkeypatch.setattr(machine, "free_bytes", lambda: None)
-    assert machine.cache_share(None) == 2**30 // 3
+def test_of_a_machines_memory_caches_hold_a_gibibyte_at_most(monkeypatch):
+    for free, held in ((None, 2**30), (8 * 2**30, 2**30), (3 * 2**20, 3 * 2**18)):
+        monkeypatch.setattr(machine, "free_bytes", lambda free=free: free)
+        assert machine.cache_share(None) == held // 3
     monkeypatch.undo()
     assert 0 < machine.free_bytes() < 2**50

@@ -31,12 +31,17 @@ def fold_normalisation(network: nn.Module) -> None:
     for block in network.modules():
         if isinstance(block, Bottleneck):
             for conv, norm in (("conv1", "bn1"), ("conv2", "bn2"), ("conv3", "bn3")):
-                setattr(block, conv, fuse_conv_bn_eval(getattr(block, conv), getattr(block, norm)))
+                setattr(block, conv, _folded(getattr(block, conv), getattr(block, norm)))
                 setattr(block, norm, nn.Identity())
         if isinstance(block, nn.Sequential) and len(block) > 1:
             first, second = block[0], block[1]
             if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
-                block[0], block[1] = fuse_conv_bn_eval(first, second), nn.Identity()
+                block[0], block[1] = _folded(first, second), nn.Identity()
+
+
+def _folded(convolution: nn.Conv2d, normalisation: nn.BatchNorm2d) -> nn.Conv2d:
+    """It can still be trained: its bias as its weight."""
+    return fuse_conv_bn_eval(convolution, normalisation).requires_grad_(convolution.weight.requires_grad)
 
 
 class ASPP(nn.Module):
