@@ -97,7 +97,8 @@ class CachedFlow:
         before, self._begun = self._begun, {}
         for pair in dict.fromkeys(pairs):
             if pair not in self._entries:
-                self._begun[pair] = before.pop(pair, None) or self._thread.submit(self._compute, pair)
+                known = pair in before
+                self._begun[pair] = before.pop(pair) if known else self._thread.submit(self._compute, pair)
         for future in before.values():
             future.cancel()
 
