@@ -57,18 +57,24 @@ class Timed:
             torch.cuda.synchronize(self.device)
 
 
-def measure(config: Config, networks: Networks, flow: FlowEstimator, sequence: Video) -> dict[str, float]:
-    """Frames a second of all and of the first propagation, GiB, and the seconds of each part."""
+def measure(
+    config: Config, networks: Networks, flow: FlowEstimator, sequence: Video, waits: bool = True
+) -> dict[str, float]:
+    """Frames a second of all and of the first propagation, GiB, and the seconds of each part.
+
+    waits: for the GPU after each part, whose seconds are right then; without, the frames a second are.
+    """
     device, proposals = choose_device(config.device), config.matching.proposals
     config = replace(config, matching=replace(config.matching, rho_reid=NEVER))
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
+    clock = device if waits else torch.device("cpu")
     for part in (replace(sequence, frames=sequence.frames[:WARM_UP], frame_names=()), sequence):
         timed = {
-            "F": Timed(flow, lambda result, *_: torch.zeros_like(result), device),
-            "N_mp": Timed(networks.propagation.predict, lambda _, image, flow, guide: guide[:, 0], device),
-            "N_det": Timed(networks.detector, lambda _, frame: grid(frame, proposals), device),
-            "N_reid": Timed(networks.identification.embed, lambda result, *_: result, device),
+            "F": Timed(flow, lambda result, *_: torch.zeros_like(result), clock),
+            "N_mp": Timed(networks.propagation.predict, lambda _, image, flow, guide: guide[:, 0], clock),
+            "N_det": Timed(networks.detector, lambda _, frame: grid(frame, proposals), clock),
+            "N_reid": Timed(networks.identification.embed, lambda result, *_: result, clock),
         }
         searches = [Search(timed["N_det"], timed["N_reid"])] * (len(networks.searches) - 1)
         clocked = Networks(timed["N_mp"], timed["N_det"], timed["N_reid"], tuple(searches))

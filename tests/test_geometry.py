@@ -12,12 +12,14 @@ from torch.nn import functional
 from vsreid_lite.geometry import (
     Box,
     SparseMap,
+    boxes_from_probabilities,
     crop,
     crop_flow,
     cut,
     flow_reach,
     iou,
     paste,
+    probability_boxes,
     release_iou,
     resize,
     to_image,
@@ -286,6 +288,29 @@ def test_the_empty_sparse_map_stays_empty():
     assert empty.warp(flow, flow_reach(flow)).box is None
 
 
+def test_a_warp_is_computed_where_the_map_can_come_from_not_where_the_farthest_flow_of_the_frame_leads():
+    flow = torch.zeros(2, 40, 60)
+    flow[0, 0, :30] = 50  # far from the map
+    P = SparseMap.from_dense(dense(Box(30, 20, 34, 23), (40, 60)))
+    warped = P.warp(flow, flow_reach(flow))
+    assert torch.equal(warped.dense(), P.dense())
+    assert warped.box is not None and warped.box.area <= 6 * 6  # two more rows and columns
+
+
+def test_the_boxes_of_several_maps_come_in_one_transfer(monkeypatch):
+    transfers, tolist = [], torch.Tensor.tolist
+    monkeypatch.setattr(torch.Tensor, "tolist", lambda tensor: transfers.append(0) or tolist(tensor))
+    monkeypatch.setattr(torch.Tensor, "__int__", None)
+    monkeypatch.setattr(torch.Tensor, "nonzero", None)
+    maps = [dense(Box(3, 2, 6, 5)), torch.zeros(4, 7), dense(Box(0, 0, 1, 1), (2, 3)), dense(Box(12, 8, 13, 9))]
+    expected = [Box(3, 2, 6, 5), None, Box(0, 0, 1, 1), Box(12, 8, 13, 9)]
+    assert boxes_from_probabilities(maps) == expected and len(transfers) == 1
+    sparse = [SparseMap((40, 60), Box(10, 20, 10 + P.shape[1], 20 + P.shape[0]), P) for P in maps]
+    moved = [Box(b.x0 + 10, b.y0 + 20, b.x1 + 10, b.y1 + 20) if b else None for b in expected]
+    assert probability_boxes([*sparse, SparseMap.empty((40, 60))]) == [*moved, None] and len(transfers) == 2
+    assert probability_boxes([]) == []
+
+
 def test_flow_reach_is_the_extremes_of_both_axes():
     flow = torch.from_numpy(np.array([[[-1.0, 2.0]], [[3.0, 4.0]]], np.float32))
     assert flow_reach(flow) == (-1, 2, 3, 4)
@@ -294,4 +319,5 @@ def test_flow_reach_is_the_extremes_of_both_axes():
 def test_the_part_of_a_frame_is_the_cut_of_the_whole():
     frame = np.random.default_rng(3).integers(0, 256, (20, 30, 3), np.uint8)
     assert torch.equal(to_image(frame, Box(3, 5, 9, 17)), to_image(frame)[:, 5:17, 3:9])
+    assert torch.equal(to_image(torch.from_numpy(frame), Box(3, 5, 9, 17)), to_image(frame)[:, 5:17, 3:9])
     assert to_image(frame).max() <= 1 and to_image(frame).dtype == torch.float32

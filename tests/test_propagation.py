@@ -10,7 +10,9 @@ from tests.stubs import SQUARE, CopyGuide, RandomFlow, blank_frames, random_sequ
 from vsreid_lite.config import AUTHORS, LITE, PAPER, PropagationConfig, ReleaseRules
 from vsreid_lite.geometry import Box, SparseMap, crop, crop_flow, to_image, warp
 from vsreid_lite.propagation import (
+    UPLOADED,
     Region,
+    Uploaded,
     guided_view,
     patch_sizes,
     predict_patches,
@@ -22,6 +24,17 @@ from vsreid_lite.propagation import (
 CONFIG = PropagationConfig(patch=16)
 FRAME = blank_frames(1)[0]
 SHAPE = (20, 30)
+
+
+def test_a_frame_is_uploaded_once_while_it_is_needed_and_not_at_all_on_a_cpu():
+    frames = blank_frames(UPLOADED + 1)
+    on_cpu, elsewhere = Uploaded(frames, torch.device("cpu")), Uploaded(frames, torch.device("meta"))
+    assert on_cpu[3] is frames[3]
+    first = elsewhere[0]
+    assert elsewhere[0] is first and first.is_meta and first.shape == (*SHAPE, 3)
+    for i in range(1, UPLOADED + 1):
+        elsewhere[i]
+    assert elsewhere[1] is elsewhere[1] and elsewhere[0] is not first
 
 
 def square(box=SQUARE):

@@ -1,6 +1,7 @@
 """The engine against the printed algorithms, bit by bit, and the laws of the loop and its checkpoints."""
 
 import dataclasses
+import time
 
 import numpy as np
 import pytest
@@ -305,6 +306,23 @@ def test_every_network_and_flow_is_asked_once_a_frame():
     flow = SpyFlow()
     assert len(segment(sequence, CONFIG, networks, flow).rounds) == 2
     assert networks.detector.calls == 5 and networks.identification.calls == 1 + 2
+    assert len(flow.asked) == len(set(flow.asked))
+
+
+def test_the_next_flow_is_computed_while_n_mp_works():
+    """N_mp waits for the flow of the next frame: in the first propagation, and in the sweep from frame 6 to frame 4."""
+    flow, (sequence, networks) = SpyFlow(), listed(9, {(6, 0): 0.9}, {6: [FAR]})
+    next_flows = {n: (n + 1, n) for n in range(1, 8)} | {10: (4, 5)}
+
+    class Waiting(CopyGuide):
+        def predict(self, *inputs):
+            pair, end = next_flows.get(len(self.batches) + 1), time.monotonic() + 60
+            while pair and pair not in flow.asked:
+                assert time.monotonic() < end, pair
+                time.sleep(0.001)
+            return super().predict(*inputs)
+
+    segment(sequence, CONFIG, dataclasses.replace(networks, propagation=Waiting()), flow)
     assert len(flow.asked) == len(set(flow.asked))
 
 

@@ -124,7 +124,7 @@ class Config:
     device: str = "auto"
     seed: int = 0
     cache: int | None = (
-        None  # bytes of frames, flows and maps in memory; None: a quarter of what is free, 1 GiB at most
+        None  # bytes of frames, flows and maps in memory; None: a quarter of what is free, 1 GiB at most on a CPU
     )
     propagation: PropagationConfig = field(default_factory=PropagationConfig)
     matching: ReidConfig = field(default_factory=ReidConfig)

@@ -1,6 +1,7 @@
 """The engine of Algorithm 3 (section 3.3), optimised. Same bits as `reference.py`.
 
-1. Flow depends on the frames alone: each neighbouring pair is computed once per direction, on demand (`CachedFlow`).
+1. Flow depends on the frames alone: each neighbouring pair is computed once per direction (`CachedFlow`), that of the
+   next step in a thread, while N_mp works on this one.
 2. Candidates and their embeddings depend on the frames alone: N_det and N_reid run once per frame. Only Box(P_{i,k})
    changes between rounds, so a retrieval is arithmetic without a network (`Candidates`). With
    `ReidConfig.improvement`, N_reid also embeds the boxes of the maps that the best candidates would replace.
@@ -19,7 +20,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import takewhile, zip_longest
@@ -32,12 +33,12 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from vsreid_lite.config import Config
-from vsreid_lite.flow import CachedFlow, FlowEstimator, get_flow
-from vsreid_lite.geometry import SparseMap, cut, to_image
+from vsreid_lite.flow import CachedFlow, FlowEstimator, Pair, get_flow
+from vsreid_lite.geometry import Box, SparseMap, cut, probability_boxes, to_image
 from vsreid_lite.journal import Journal, MapStore, State
 from vsreid_lite.networks import Networks
 from vsreid_lite.networks.loading import choose_device, free_on_gpu
-from vsreid_lite.propagation import Region, View, guided_view, propagate
+from vsreid_lite.propagation import Region, Uploaded, View, cut_view, propagate, propagation_box
 from vsreid_lite.reidentification import (
     Boxes,
     Candidates,
@@ -73,6 +74,7 @@ class Engine:
         self.N, self.K, self.shape = video.N, video.K, video.shape
         self.wanted, self.progress = record, progress
         self.device = choose_device(config.device)
+        self.images = Uploaded(self.frames, self.device)
         estimator = get_flow(config.flow, video.frame_names, self.device) if flow is None else flow
         share = cache_share(config.cache, free_on_gpu(self.device))
         self.flow = CachedFlow(estimator, self.frames, share, self.device)
@@ -83,7 +85,7 @@ class Engine:
         self.start = video.starts
         self.boxes = np.zeros((self.N, self.K, 4), np.int64)
         for (i, k), P in self.given.items():
-            self._store(i, k, P)
+            self._store(i, k, P, P.probability_box())
         self.taken = {i: torch.from_numpy(np.isin(m, video.labels)).to(self.device) for i, m in video.given.items()}
         state = self.P.restore() or State(self.start, self.boxes)
         self.start, self.boxes, self.steps, self.search, self.done = vars(state).values()
@@ -102,8 +104,8 @@ class Engine:
         with self.bar(len(steps), "propagation") as bar:
             bar.update(self.steps)
             for i, source in steps[self.steps :]:
-                self._propagate(self._first_steps(i, source))
                 self.steps += 1
+                self._propagate(self._first_steps(i, source), steps[self.steps : self.steps + 1])
                 self.commit(part=self.steps == len(steps))
                 bar.update()
 
@@ -184,7 +186,7 @@ class Engine:
     def _predict_in(self, retrieval: Retrieval, source: SparseMap, guide: Tensor) -> None:
         """N_mp in the candidate's box, guided by `guide` (h, w), which comes from the map `source`."""
         x, i, k = retrieval.box, retrieval.frame, retrieval.instance
-        region = Region(to_image(self.frames[i], x, self.device), cut(self._recovery_flow(i), x), guide[None])
+        region = Region(to_image(self.images[i], x, self.device), cut(self._recovery_flow(i), x), guide[None])
         self._predict([(i, i, k)], [View(source, x, region)])
 
     def _recovery_flow(self, i: int) -> Tensor:
@@ -197,7 +199,9 @@ class Engine:
         updated = [centre]
         for pair in zip_longest(*self._ways(centre, k)):
             targets = [i for i in pair if i is not None]
-            self._propagate(self._sweep_steps(targets, centre, k))
+            onwards = [(i + 1, i) if i > centre else (i - 1, i) for i in targets]
+            following = [(j, i) for j, i in onwards if 0 <= j < self.N and Engine._may_update(self, j, centre, k)]
+            self._propagate(self._sweep_steps(targets, centre, k), following)
             self.start[targets, k] = centre
             updated += targets
         return tuple(sorted(updated))
@@ -217,16 +221,24 @@ class Engine:
     def _sweep_steps(self, targets: list[int], centre: int, k: int) -> list[Step]:
         return [(i, i - 1 if i > centre else i + 1, k) for i in targets]
 
-    def _propagate(self, steps: list[Step]) -> None:
-        """Algorithm 1 for several maps as one batch."""
-        self._predict(steps, self._views(steps))
+    def _propagate(self, steps: list[Step], following: Sequence[Pair] = ()) -> None:
+        """Algorithm 1 for several maps as one batch; the flows of the steps that may follow are begun meanwhile."""
+        views = self._views(steps)
+        if any(view.region is not None for view in views):
+            self.flow.ahead(flow for pair in following for flow in self._flows(*pair))
+        self._predict(steps, views)
+
+    def _flows(self, j: int, i: int) -> list[Pair]:
+        """The flows that bring maps from frame i to frame j."""
+        return [(j, i)]
 
     def _predict(self, steps: list[Step], views: list[View]) -> None:
         config = self.config
         made = propagate(views, self.networks.propagation, config.propagation, config.release)
-        for (j, _, k), unspared in zip(steps, made, strict=True):
-            propagation = replace(unspared, P=self._spared(j, unspared.P))
-            self._store(j, k, propagation.P)
+        spared = [replace(one, P=self._spared(j, one.P)) for (j, _, _), one in zip(steps, made, strict=True)]
+        boxes = probability_boxes([one.P for one in spared])
+        for (j, _, k), propagation, box in zip(steps, spared, boxes, strict=True):
+            self._store(j, k, propagation.P, box)
             if self.wanted is True or (self.wanted is not False and (j, k) in self.wanted):
                 self.records.setdefault((j, k), []).append(Record(self.round, propagation))
 
@@ -238,14 +250,22 @@ class Engine:
 
     def _views(self, steps: list[Step]) -> list[View]:
         """Algorithm 1, lines 4-5; an empty map asks for no flow."""
-        return [View(self.P[i, k]) if self.P[i, k].box is None else self._view(j, i, k) for j, i, k in steps]
+        guided = [self._warped(self.P[i, k], j, i) for j, i, k in steps]
+        boxes = [self._box_seen(found) for found in probability_boxes(guided)]
+        return [
+            View(P) if b is None else cut_view(self.images[j], self.flow.flow(j, i), P, b)
+            for (j, i, _), P, b in zip(steps, guided, boxes, strict=True)
+        ]
 
-    def _view(self, j: int, i: int, k: int) -> View:
-        config, flow, reach = self.config, self.flow.flow(j, i), self.flow.reach(j, i)
-        return guided_view(self.frames[j], flow, self.P[i, k], config.propagation, config.release, reach)
+    def _warped(self, P: SparseMap, j: int, i: int) -> SparseMap:
+        return P if P.box is None else P.warp(self.flow.flow(j, i), self.flow.reach(j, i))
 
-    def _store(self, i: int, k: int, P: SparseMap) -> None:
-        self.P[i, k], self.boxes[i, k] = P, as_row(P.probability_box())
+    def _box_seen(self, found: Box | None) -> Box | None:
+        return propagation_box(found, self.shape, self.config.propagation, self.config.release)
+
+    def _store(self, i: int, k: int, P: SparseMap, box: Box | None) -> None:
+        """The map, and its box of pixels above 0.5."""
+        self.P[i, k], self.boxes[i, k] = P, as_row(box)
 
 
 def _tensors(found: Candidates) -> dict[str, Tensor]:

@@ -7,6 +7,7 @@ for each pixel of the target frame where it was in the source frame. Maps are fl
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,11 +49,7 @@ class Box:
     @staticmethod
     def from_probability(P: Tensor, threshold: float = 0.5) -> Box | None:
         """Box(P > 0.5): the smallest box of the pixels of P (H, W) strictly above the threshold, or None (R4)."""
-        above = threshold < P
-        rows, columns = above.any(1).nonzero(), above.any(0).nonzero()
-        if len(rows) == 0:
-            return None
-        return Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+        return boxes_from_probabilities([P], threshold)[0]
 
     @staticmethod
     def full(shape: Shape) -> Box:
@@ -70,6 +67,22 @@ class Box:
         left, top = max(self.x0 - dx, 0), max(self.y0 - dy, 0)
         right, bottom = min(self.x1 + dx, shape[1]), min(self.y1 + dy, shape[0])
         return Box(int(left), int(top), int(right), int(bottom))
+
+
+def boxes_from_probabilities(maps: Sequence[Tensor], threshold: float = 0.5) -> list[Box | None]:
+    """`Box.from_probability` of several maps (H, W) of any sizes; from a GPU their corners come in one transfer."""
+    if not maps:
+        return []
+    above = [threshold < P for P in maps]
+    corners = torch.stack([end for P in above for line in (P.any(0), P.any(1)) for end in _ends(line)])
+    rows = corners.reshape(-1, 4).tolist()
+    return [Box(x0, y0, x1, y1) if x1 else None for x0, x1, y0, y1 in rows]
+
+
+def _ends(line: Tensor) -> tuple[Tensor, Tensor]:
+    """The first place that is True, and the one after the last; the length and 0 where none is."""
+    places = torch.arange(1, len(line) + 1, device=line.device)
+    return len(line) - (line * places.flip(0)).amax(), (line * places).amax()
 
 
 def iou(a: Box, b: Box) -> float:
@@ -92,8 +105,8 @@ def release_iou(a: Box, b: Box) -> float:
     return max(width, 0) * max(height, 0) / around
 
 
-def to_image(frame: NDArray[np.uint8], box: Box | None = None, device: torch.device | str = "cpu") -> Tensor:
-    """A frame (H, W, 3), or its part inside a box, as the networks see it: (3, h, w), float32 in [0, 1]."""
+def to_image(frame: NDArray[np.uint8] | Tensor, box: Box | None = None, device: torch.device | str = "cpu") -> Tensor:
+    """A frame (H, W, 3), uint8, or its part inside a box, as the networks see it: (3, h, w), float32 in [0, 1]."""
     part = frame if box is None else frame[box.y0 : box.y1, box.x0 : box.x1]
     return torch.as_tensor(part, device=device).permute(2, 0, 1).float() / 255
 
@@ -230,24 +243,37 @@ class SparseMap:
 
     def probability_box(self, threshold: float = 0.5) -> Box | None:
         """Box(P > 0.5) in pixels of the frame; None where nothing is above the threshold."""
-        found = None if self.box is None else Box.from_probability(self.values, threshold)
-        return None if found is None or self.box is None else _shift(found, self.box.x0, self.box.y0)
+        return probability_boxes([self], threshold)[0]
 
     def warp(self, flow: Tensor, reach: Reach) -> SparseMap:
         """`warp` of this map, bit for bit, computed only where the result can differ from zero.
 
-        A target pixel x samples within one pixel of the box only if x0 - 1 < x + dx < x1: `reach` bounds dx and dy.
+        A target pixel x samples within one pixel of the box only if x0 - 1 < x + dx < x1: `reach` bounds dx and dy. The
+        flow of the pixels that are left often reaches less far; a GPU would have to wait for its extremes.
         """
+        target = self._target(reach)
+        if target is not None and not flow.is_cuda:
+            target = self._target(flow_reach(cut(flow, target)))
+        if self.box is None or target is None:
+            return SparseMap.empty(self.shape, self.values.device)
+        return SparseMap(self.shape, target, _sample(self.values, flow, target, self.box.x0, self.box.y0))
+
+    def _target(self, reach: Reach) -> Box | None:
+        """The pixels that displacements within `reach` can lead into the box, or within one pixel of it."""
         if self.box is None:
-            return self
+            return None
         x0 = max(math.floor(self.box.x0 - 1 - reach[1]), 0)
         x1 = min(math.ceil(self.box.x1 - reach[0]) + 1, self.shape[1])
         y0 = max(math.floor(self.box.y0 - 1 - reach[3]), 0)
         y1 = min(math.ceil(self.box.y1 - reach[2]) + 1, self.shape[0])
-        if x0 >= x1 or y0 >= y1:
-            return SparseMap.empty(self.shape, self.values.device)
-        target = Box(x0, y0, x1, y1)
-        return SparseMap(self.shape, target, _sample(self.values, flow, target, self.box.x0, self.box.y0))
+        return Box(x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
+
+
+def probability_boxes(maps: Sequence[SparseMap], threshold: float = 0.5) -> list[Box | None]:
+    """`SparseMap.probability_box` of several maps; from a GPU in one transfer."""
+    found = iter(boxes_from_probabilities([P.values for P in maps if P.box is not None], threshold))
+    boxes = [(P.box, None if P.box is None else next(found)) for P in maps]
+    return [None if inside is None or box is None else _shift(inside, box.x0, box.y0) for box, inside in boxes]
 
 
 def _shift(box: Box, dx: int, dy: int) -> Box:
@@ -265,10 +291,11 @@ def _sample(P: Tensor, flow: Tensor, box: Box, x0: int = 0, y0: int = 0) -> Tens
     dx, dy = cut(flow, box)
     column, across = _index_and_weight(dx, torch.arange(box.x0 - x0, box.x1 - x0, device=flow.device), width)
     row, down = _index_and_weight(dy, torch.arange(box.y0 - y0, box.y1 - y0, device=flow.device)[:, None], height)
-    corner = row * (width + 4) + column
-    top = padded[..., corner] + (padded[..., corner + 1] - padded[..., corner]) * across
-    corner = corner + width + 4
-    bottom = padded[..., corner] + (padded[..., corner + 1] - padded[..., corner]) * across
+    corner = (row * (width + 4) + column).flatten()
+    top, right, bottom, last = (
+        padded.index_select(-1, corner + beyond).unflatten(-1, across.shape) for beyond in (0, 1, width + 4, width + 5)
+    )
+    top, bottom = top + (right - top) * across, bottom + (last - bottom) * across
     return top + (bottom - top) * down
 
 

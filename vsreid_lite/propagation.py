@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from vsreid_lite.config import PRINTED, PropagationConfig, ReleaseRules
-from vsreid_lite.geometry import Box, Reach, Shape, SparseMap, cut, flow_reach, resize, resize_flow, to_image
+from vsreid_lite.geometry import Box, Shape, SparseMap, cut, flow_reach, resize, resize_flow, to_image
 from vsreid_lite.networks import PropagationNetwork
 from vsreid_lite.video.masks import Frame
+
+UPLOADED = 8  # frames: both sweeps of a recovery look at one each, several times
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,27 @@ class Region:
     image: Tensor
     flow: Tensor
     guide: Tensor
+
+
+class Uploaded:
+    """The frames as regions are cut from them: as they are or, for a GPU, there, each uploaded once while it is needed.
+
+    Args:
+        frames: (H, W, 3), uint8.
+        device: where N_mp runs.
+    """
+
+    def __init__(self, frames: Sequence[Frame], device: torch.device) -> None:
+        self._frames, self._device = frames, device
+        self._uploaded = lru_cache(UPLOADED)(self._upload)
+
+    def __getitem__(self, i: int) -> Frame | Tensor:
+        return self._frames[i] if self._device.type == "cpu" else self._uploaded(i)
+
+    def _upload(self, i: int) -> Tensor:
+        frame = torch.from_numpy(np.ascontiguousarray(self._frames[i]))
+        pinned = frame.pin_memory() if self._device.type == "cuda" else frame
+        return pinned.to(self._device, non_blocking=True)
 
 
 @dataclass(frozen=True)
@@ -93,7 +118,6 @@ def guided_view(
     P: SparseMap,
     config: PropagationConfig,
     release: ReleaseRules = PRINTED,
-    reach: Reach | None = None,
 ) -> View:
     """Algorithm 1, lines 4 and 5: warp a map, find its box, and cut frame, flow and map with it.
 
@@ -103,13 +127,12 @@ def guided_view(
         P: P_{i,k}.
         config: whether N_mp sees a box, and how far it is enlarged.
         release: row 2 of docs/fidelity.md.
-        reach: `flow_reach` of the flow, where it is known already.
     """
-    guided = P.warp(flow, flow_reach(flow) if reach is None else reach)  # line 4
+    guided = P.warp(flow, flow_reach(flow))  # line 4
     return cut_view(frame, flow, guided, propagation_box(guided.probability_box(), guided.shape, config, release))
 
 
-def cut_view(frame: Frame, flow: Tensor, guided: SparseMap, box: Box | None) -> View:
+def cut_view(frame: Frame | Tensor, flow: Tensor, guided: SparseMap, box: Box | None) -> View:
     """The view of a guided map through a box, which need not be its own."""
     if box is None:  # R4: an empty map stays empty
         return View(guided)

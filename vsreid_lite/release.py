@@ -20,9 +20,10 @@ from torch import Tensor
 
 from vsreid_lite.config import ReleaseRules
 from vsreid_lite.engine import Engine, Step
-from vsreid_lite.geometry import Box, SparseMap, warp_averaged
+from vsreid_lite.flow import Pair
+from vsreid_lite.geometry import Box, SparseMap, probability_boxes, warp_averaged
 from vsreid_lite.merging import label_maps, merged_maps
-from vsreid_lite.propagation import View, cut_view, propagation_box
+from vsreid_lite.propagation import View, cut_view
 from vsreid_lite.reidentification import Boxes, Retrieval, as_row, visible
 
 Sight = tuple[SparseMap, Box | None]  # guided map of an instance, and the box that N_mp sees; None where it is empty
@@ -52,12 +53,12 @@ class ReleaseEngine(Engine):
         if not self.config.release.merged_box:
             return self.boxes
         for i in self.changed:
-            self.label_boxes[i] = [as_row(P.probability_box()) for P in self._shapes(i)]
+            self.label_boxes[i] = [as_row(box) for box in probability_boxes(self._shapes(i))]
         self.changed.clear()
         return self.label_boxes
 
-    def _store(self, i: int, k: int, P: SparseMap) -> None:
-        super()._store(i, k, P)
+    def _store(self, i: int, k: int, P: SparseMap, box: Box | None) -> None:
+        super()._store(i, k, P, box)
         self.changed.add(i)
 
     def _recover(self, retrieval: Retrieval) -> None:
@@ -79,7 +80,7 @@ class ReleaseEngine(Engine):
         beyond: by how many pixels the box grows to the right and downwards.
         """
         shapes = self._shapes(i)
-        b = self._box_seen(shapes[k])
+        b = self._box_seen(shapes[k].probability_box())
         if b is None:
             return set()
         wider = Box(b.x0, b.y0, b.x1 + beyond, b.y1 + beyond)
@@ -92,7 +93,8 @@ class ReleaseEngine(Engine):
         for l, P in enumerate(self.P.of_frame(i)):
             if l != k and P.box is not None and (i, l) not in self.given:
                 taken = self.P[i, k].region(P.box) > 0.5
-                self._store(i, l, SparseMap(P.shape, P.box, P.values.masked_fill(taken, 0)))
+                cleared = SparseMap(P.shape, P.box, P.values.masked_fill(taken, 0))
+                self._store(i, l, cleared, cleared.probability_box())
 
     def _recovery_flow(self, i: int) -> Tensor:
         """Row 6: towards the frame before."""
@@ -142,7 +144,7 @@ class ReleaseEngine(Engine):
         pairs = {(j, i): self._sights(j, i) for j, i, _ in steps}
         sights = [pairs[j, i][k] for j, i, k in steps]
         return [
-            View(P) if b is None else cut_view(self.frames[j], self._flow(j, i), P, b)
+            View(P) if b is None else cut_view(self.images[j], self._flow(j, i), P, b)
             for (j, i, _), (P, b) in zip(steps, sights, strict=True)
         ]
 
@@ -154,17 +156,18 @@ class ReleaseEngine(Engine):
             merged = self._warp_all(merged_maps(self.P.of_frame(i)), j, i)
         shapes = label_maps(merged) if rules.merged_box else own  # row 3
         guides = merged if rules.merged_guide else own  # row 4
-        return [(guide, self._box_seen(shape)) for guide, shape in zip(guides, shapes, strict=True)]
+        return [(guide, self._box_seen(found)) for guide, found in zip(guides, probability_boxes(shapes), strict=True)]
 
-    def _box_seen(self, P: SparseMap) -> Box | None:
-        return propagation_box(P.probability_box(), self.shape, self.config.propagation, self.config.release)
+    def _flows(self, j: int, i: int) -> list[Pair]:
+        """Row 5 wants both directions."""
+        return [(j, i), (i, j)] if self.config.release.averaged_warp else super()._flows(j, i)
 
     def _warp_all(self, maps: list[SparseMap], j: int, i: int) -> list[SparseMap]:
         """Row 5."""
         if j == i:
             return maps
         if not self.config.release.averaged_warp:
-            return [P if P.box is None else P.warp(self.flow.flow(j, i), self.flow.reach(j, i)) for P in maps]
+            return [self._warped(P, j, i) for P in maps]
         dense = torch.stack([P.dense() for P in maps])
         return [SparseMap.from_dense(P) for P in warp_averaged(dense, self.flow.flow(j, i), self.flow.flow(i, j))]
 

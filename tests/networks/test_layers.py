@@ -1,6 +1,7 @@
 """Layers that several networks are made of: folded normalisation computes the same."""
 
 import copy
+from functools import partial
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ from torch import nn
 
 from vsreid_lite.networks.identification import LiteIdentification
 from vsreid_lite.networks.layers import fold_normalisation
-from vsreid_lite.networks.mask_propagation import Stream
+from vsreid_lite.networks.mask_propagation import ResNetStream, Stream
 
 
 @pytest.mark.parametrize(
@@ -16,6 +17,7 @@ from vsreid_lite.networks.mask_propagation import Stream
     [
         (Stream, [(2, 3, 32, 32), (2, 1, 32, 32)], ["backbone.norm"]),
         (LiteIdentification, [(2, 3, 32, 32)], ["backbone.norm"]),
+        (partial(ResNetStream, blocks=(2, 1, 1, 1)), [(2, 3, 33, 33), (2, 1, 33, 33)], ["backbone.bn1"]),
     ],
 )
 def test_folded_normalisation_computes_the_same(build, sizes, left):

@@ -35,7 +35,7 @@ def test_the_official_program_is_installed_as_environment_yml_does():
     ("requirement", "said"), [("numpy>=99.1", "99.1 or newer"), ("numpy<1,>=0.5", "a version below 1")]
 )
 def test_an_old_package_and_one_that_is_too_new_are_missing(monkeypatch, requirement, said):
-    monkeypatch.setattr(machine.metadata, "requires", lambda name: [requirement])
+    monkeypatch.setattr(metadata, "requires", lambda name: [requirement])
     finding = machine.package("numpy")
     assert not finding.ok and f"expected {said}, found " in finding.text and "make setup" in finding.text
 
@@ -55,8 +55,8 @@ def test_packages_that_are_not_installed_are_missing_and_this_one_need_not_be(mo
     def absent(name):
         raise metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(machine.metadata, "version", absent)
-    monkeypatch.setattr(machine.metadata, "requires", absent)
+    monkeypatch.setattr(metadata, "version", absent)
+    monkeypatch.setattr(metadata, "requires", absent)
     assert not machine.package("jupyterlab").ok and machine.package("torch").ok
     assert str(machine.optional_package("av")) == "missing av (optional): video files: python -m pip install av"
     assert machine.package("torch").text == torch.__version__
@@ -98,14 +98,15 @@ def test_an_old_python_is_said(monkeypatch):
 
 @pytest.mark.parametrize(
     ("asked", "free", "share"),
-    [(None, 8 * 2**30, 2**30 // 3), (None, 3 * 2**20, 2**18), (None, 0, 0), (300, None, 100), (0, None, 0)],
+    [(None, 8 * 2**30, 2**31 // 3), (None, 3 * 2**20, 2**18), (None, 0, 0), (300, None, 100), (0, None, 0)],
 )
 def test_a_kind_of_cache_has_a_third_of_what_is_asked_for_else_of_a_quarter_of_the_free_memory(asked, free, share):
     assert machine.cache_share(asked, free) == share
 
 
-def test_without_a_word_about_memory_caches_hold_a_gibibyte(monkeypatch):
-    monkeypatch.setattr(machine, "free_bytes", lambda: None)
-    assert machine.cache_share(None) == 2**30 // 3
+def test_of_a_machines_memory_caches_hold_a_gibibyte_at_most(monkeypatch):
+    for free, held in ((None, 2**30), (8 * 2**30, 2**30), (3 * 2**20, 3 * 2**18)):
+        monkeypatch.setattr(machine, "free_bytes", lambda free=free: free)
+        assert machine.cache_share(None) == held // 3
     monkeypatch.undo()
     assert 0 < machine.free_bytes() < 2**50

@@ -24,7 +24,7 @@ def test_one_worker_is_this_process_and_keeps_the_order():
 
 
 def test_nothing_to_do_starts_nothing(monkeypatch):
-    monkeypatch.setattr(workers, "ProcessPoolExecutor", None)
+    monkeypatch.setattr("concurrent.futures.ProcessPoolExecutor", None)
     assert list(run_jobs(math.sqrt, [], 4)) == []
     assert list(run_jobs(math.sqrt, [4.0], 4)) == [(4.0, 2.0)]
 

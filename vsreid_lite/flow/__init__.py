@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import Protocol
 
 import torch
@@ -36,6 +39,8 @@ DIS = {"dis": FAR, **{f"dis-{preset}": preset for preset in (TUNED, *DIS_PRESETS
 RAFT = {"raft": "large", "raft-small": "small"}
 CACHE_BYTES = 384 * 2**20  # about 120 flows of 480 x 854
 
+Pair = tuple[int, int]  # of frames, target and source
+
 
 class FlowEstimator(Protocol):
     """F (section 3.1)."""
@@ -66,8 +71,10 @@ class CachedFlow:
         device: torch.device | str = "cpu",
     ) -> None:
         self.estimator, self.frames, self.max_bytes, self.device = estimator, frames, max_bytes, device
-        self._entries: OrderedDict[tuple[int, int], tuple[Tensor, Reach]] = OrderedDict()
+        self._entries: OrderedDict[Pair, tuple[Tensor, Reach]] = OrderedDict()
         self._bytes = 0
+        self._begun: dict[Pair, Future[tuple[Tensor, Reach]]] = {}
+        self._lock = Lock()  # of the estimator
 
     def flow(self, target: int, source: int) -> Tensor:
         """(2, H, W): for each pixel of frame `target`, where it was in frame `source`.
@@ -81,18 +88,45 @@ class CachedFlow:
         """The extreme displacements of that flow."""
         return self._entry(target, source)[1]
 
+    def ahead(self, pairs: Iterable[Pair]) -> None:
+        """Begin with pairs (target, source) that are likely to be asked for next, in a thread beside the caller.
+
+        Those begun before and not asked for are given up, but for one that is being computed. An error of the
+        estimator is raised where its pair is asked for.
+        """
+        before, self._begun = self._begun, {}
+        for pair in dict.fromkeys(pairs):
+            if pair not in self._entries:
+                known = pair in before
+                self._begun[pair] = before.pop(pair) if known else self._thread.submit(self._compute, pair)
+        for future in before.values():
+            future.cancel()
+
+    @cached_property
+    def _thread(self) -> ThreadPoolExecutor:
+        """Ends with this object. On a GPU it uses that of the caller."""
+        gpu = torch.device(self.device).type == "cuda"
+        set_up = (torch.cuda.set_device, (torch.cuda.current_device(),)) if gpu else (None, ())
+        return ThreadPoolExecutor(1, "flow", *set_up)
+
     def _entry(self, target: int, source: int) -> tuple[Tensor, Reach]:
-        key = (target, source)
-        if key in self._entries:
-            self._entries.move_to_end(key)
-            return self._entries[key]
-        flow = self.estimator(self.frames, target, source)
-        reach = _check(flow, self.frames[target], target, source)
-        self._entries[key] = flow.to(self.device), reach
+        pair = (target, source)
+        if pair in self._entries:
+            self._entries.move_to_end(pair)
+            return self._entries[pair]
+        begun = self._begun.pop(pair, None)
+        flow, reach = self._compute(pair) if begun is None else begun.result()
+        self._entries[pair] = flow.to(self.device), reach
         self._bytes += flow.nbytes
         while self._bytes > self.max_bytes and len(self._entries) > 1:
             self._bytes -= self._entries.popitem(last=False)[1][0].nbytes
-        return self._entries[key]
+        return self._entries[pair]
+
+    @torch.no_grad()
+    def _compute(self, pair: Pair) -> tuple[Tensor, Reach]:
+        with self._lock:
+            flow = self.estimator(self.frames, *pair)
+        return flow, _check(flow, self.frames[pair[0]], *pair)
 
 
 def _check(flow: Tensor, frame: Frame, target: int, source: int) -> Reach:

@@ -123,8 +123,10 @@ def _choose(flow: Flow, target: Frame, source: Frame) -> tuple[NDArray[np.uint8]
 def _blocks(error: NDArray) -> list[tuple[int, int]]:
     """Centres (y, x) of blocks where flow may be wrong; of too many, evenly from the least wrong to the most wrong."""
     height, width = error.shape
-    grid = product(range(RADIUS, height - RADIUS, STEP), range(RADIUS, width - RADIUS, STEP))
-    wrong = sorted((centre for centre in grid if error[centre] > WRONG), key=lambda centre: error[centre])
+    errors = error[RADIUS : height - RADIUS : STEP, RADIUS : width - RADIUS : STEP]
+    order = np.argsort(errors, axis=None, kind="stable")
+    places = np.stack(np.unravel_index(order[errors.flat[order] > WRONG], errors.shape), 1)
+    wrong = [(y, x) for y, x in (RADIUS + STEP * places).tolist()]
     return [wrong[(i + 1) * len(wrong) // BLOCKS - 1] for i in range(BLOCKS)] if len(wrong) > BLOCKS else wrong
 
 
@@ -176,10 +178,9 @@ def _moved_difference(target: Frame, source: Frame, displacement: Displacement) 
 
 def _difference(one: Frame, other: Frame) -> NDArray:
     """(H, W): the mean difference of the channels, in grey levels."""
-    difference = cv2.absdiff(one, other)
-    height, width, channels = difference.shape
-    mean = cv2.reduce(difference.reshape(-1, channels), 1, cv2.REDUCE_AVG, dtype=cv2.CV_32F)
-    return mean.reshape(height, width)
+    red, green, blue = cv2.split(cv2.absdiff(one, other))
+    total = cv2.add(cv2.add(red, green, dtype=cv2.CV_16U), blue, dtype=cv2.CV_32F)
+    return np.float32(1 / 3) * total
 
 
 def _mean(difference: NDArray) -> NDArray:

@@ -114,8 +114,10 @@ def _load_lite(config: Config, files: WeightFiles, device: torch.device) -> Netw
 
 
 def _load_full_size(config: Config, files: WeightFiles, device: torch.device) -> Networks:
-    """The presets "paper" and "authors", from the files that their users have; none of them ships."""
+    """The presets "paper" and "authors", from files of their users; none ships. N_mp is folded as by `_load_lite`."""
     streams = _paper_streams(config, files) if config.preset == "paper" else _authors_streams(config, files)
+    if not config.adapt:
+        fold_normalisation(streams.eval())
     propagation = _ready(streams, device)
     if not config.reid:
         return Networks(propagation)

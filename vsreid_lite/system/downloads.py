@@ -11,12 +11,9 @@ import re
 import sys
 import time
 from collections.abc import Iterator
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
 from urllib.parse import urlsplit
-from urllib.request import Request, urlopen
 
 from vsreid_lite.system.files import ADVICE, writable_folder
 
@@ -127,6 +124,10 @@ def _fetch_rest(source: str, part: Path) -> bool:
 
 def _open(source: str, start: int) -> Any:
     """The response, whether 200, 206 (a part) or 416 (no such part)."""
+    from http.client import HTTPException  # here, not at every start of the command line
+    from urllib.error import HTTPError
+    from urllib.request import Request, urlopen
+
     try:
         return urlopen(Request(source, headers={"Range": f"bytes={start}-"} if start else {}), timeout=TIMEOUT)
     except HTTPError as error:
@@ -160,6 +161,8 @@ def _append(response: Any, part: Path, mode: str, bar: Any) -> None:
 
 
 def _chunks(response: Any) -> Iterator[bytes]:
+    from http.client import HTTPException
+
     try:
         while chunk := response.read(CHUNK):
             yield chunk

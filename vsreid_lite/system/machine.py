@@ -9,7 +9,6 @@ import platform
 import re
 import sys
 from dataclasses import dataclass
-from importlib import metadata
 from itertools import product
 from pathlib import Path
 
@@ -52,7 +51,7 @@ DRIVERS = ("libcuda.so.1", "nvcuda.dll", "amdhip64.dll")  # of which torch needs
 AMD = Path("/dev/kfd")  # or this
 LEAST_PYTHON = (3, 11)
 LEAST_MEMORY = 2.0  # GB
-CACHE_SHARE, MOST_CACHE = 1 / 4, 2**30  # of the free memory, and in bytes: what caches hold unless told otherwise
+CACHE_SHARE, MOST_CACHE = 1 / 4, 2**30  # of the free memory, and bytes of a machine's: what caches hold unless told
 KINDS_OF_CACHE = 3  # of frames, of flows, of maps
 MINI_SEQUENCES, MINI_FRAMES = 12, 40  # of the frozen test split of mini, and of each of its sequences
 
@@ -114,6 +113,8 @@ def _bounds() -> dict[str, tuple[str, str]]:
 
     Empty where it runs without installation.
     """
+    from importlib import metadata  # and all about e-mail, which is not for every start of the command line
+
     try:
         lines = metadata.requires("vsreid-lite") or []
     except metadata.PackageNotFoundError:
@@ -129,6 +130,8 @@ def _after(sign: str, requirement: str) -> str:
 
 
 def _version_of(name: str) -> str | None:
+    from importlib import metadata
+
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
@@ -189,11 +192,13 @@ def cache_share(max_bytes: int | None, free: int | None = None) -> int:
     """The bytes that one kind of cache, of frames, flows or maps, may hold.
 
     Args:
-        max_bytes: of all kinds, as `Config.cache`; None: a quarter of the free memory, 1 GiB at most.
+        max_bytes: of all kinds, as `Config.cache`; None: a quarter of the free memory, 1 GiB at most of a machine's.
         free: memory in bytes, where it is not that of this machine but of a GPU.
     """
-    if max_bytes is None:
-        free = free_bytes() if free is None else free
+    if max_bytes is None and free is not None:
+        max_bytes = int(CACHE_SHARE * free)
+    elif max_bytes is None:
+        free = free_bytes()
         max_bytes = MOST_CACHE if free is None else min(MOST_CACHE, int(CACHE_SHARE * free))
     return max_bytes // KINDS_OF_CACHE
 

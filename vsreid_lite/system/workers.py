@@ -10,21 +10,22 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from importlib import metadata
 from itertools import count, repeat
-from multiprocessing import get_context, parent_process
-from multiprocessing.synchronize import Event
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from vsreid_lite.system.files import PACKAGE, code_of, fingerprint
 from vsreid_lite.system.machine import available_cores
 from vsreid_lite.system.wording import counted
+
+if TYPE_CHECKING:  # they take a tenth of the time in which the command line refuses something
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing.synchronize import Event
 
 Input = TypeVar("Input")
 Output = TypeVar("Output")
@@ -168,6 +169,8 @@ class _Job(Generic[Input, Output]):
 @cache
 def code_version() -> str:
     """The version of the package and a fingerprint of its code: workers with another one give other results."""
+    from importlib import metadata
+
     try:
         version = metadata.version("vsreid-lite")
     except metadata.PackageNotFoundError:
@@ -264,6 +267,9 @@ class _Processes(Executor):
         return output
 
     def _start(self) -> tuple[ProcessPoolExecutor, Event]:
+        from concurrent.futures import ProcessPoolExecutor
+        from multiprocessing import get_context
+
         context = get_context("spawn")
         started = context.Event()
         process = ProcessPoolExecutor(1, context, _prepare, (self._cores, started))
@@ -294,6 +300,8 @@ def _prepare(threads: int, started: Event) -> None:
 
 
 def _end_with_parent() -> None:
+    from multiprocessing import parent_process
+
     parent = parent_process()
     if parent is not None:
         parent.join()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from operator import index
+from threading import RLock
 from typing import Protocol, overload
 from zlib import crc32
 
@@ -14,6 +15,7 @@ from vsreid_lite.system.machine import cache_share
 from vsreid_lite.video.masks import Frame
 
 LEAST = 2  # frames that are always kept: flow looks at two
+LOCK = RLock()  # one thread reads at a time
 
 
 class Reader(Protocol):
@@ -72,11 +74,12 @@ class Frames(Sequence[Frame]):
         if isinstance(i, slice):
             return [self[j] for j in range(len(self))[i]]
         i = range(len(self))[index(i)]  # counted from the end where it is negative
-        if i not in self._kept:
-            for j, frame in self._reader.reach(i, self.right):
-                self._keep(j, frame)
-        self._kept.move_to_end(i)
-        return self._kept[i]
+        with LOCK:
+            if i not in self._kept:
+                for j, frame in self._reader.reach(i, self.right):
+                    self._keep(j, frame)
+            self._kept.move_to_end(i)
+            return self._kept[i]
 
     def all_kept(self) -> bool:
         """Whether no frame has to be read again."""
