@@ -77,10 +77,9 @@ def table():
 
 @pytest.fixture
 def store(table, monkeypatch):
-    """Narrow untrained networks and two steps a stage, whatever the table says of them."""
+    """Narrow untrained networks, small patches and two steps a stage, whatever the table says of them."""
     for name, stage in table.items():
-        patches = (48,) if name.startswith("paper") else stage.patches
-        table[name] = replace(stage, plan=Plan(2, 1e-2, warm_up=1), batch=4, patches=patches)
+        table[name] = replace(stage, plan=Plan(2, 1e-2, warm_up=1), batch=4, patches=(48,) * len(stage.patches))
     for network in (Backbone, ResNetStream, PaperDetector, PaperIdentification):
         monkeypatch.setattr(network, "load_published", lambda self: None)
     monkeypatch.setattr(mask_propagation, "lite_streams", narrow)

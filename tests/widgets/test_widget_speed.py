@@ -1,4 +1,4 @@
-"""A widget answers soon on a sequence of the mini benchmark's size: processor time, the best of a few moves.
+"""A widget answers soon on a sequence of the mini benchmark's size: processor time, the median or best of some moves.
 
 The goal is 150 ms on an idle machine, which `benchmarks/widgets.py` reports. A busy machine stretches processor time to
 more than the double, so the limit here only refuses what would be slow anywhere. The times are printed (pytest -s).
@@ -124,11 +124,11 @@ def seconds(move):
 
 
 def median_place(box, control):
-    """Of the places where a control can be put, the median to draw, each at its best of two, none from the memory."""
+    """Of the places where a control can be put, the median to draw, none from the memory."""
     first, times = control.value, []
     for place in ends(control):
         control.value = place
-        times.append(min(seconds(box.redraw) for _ in range(2)))
+        times.append(seconds(box.redraw))
     control.value = first
     return float(np.median(times))
 
