@@ -14,7 +14,6 @@ from tests.stubs import (
     CopyGuide,
     ListedDetector,
     ListedRows,
-    ListedScores,
     NeverSeesAnything,
     RandomFlow,
     SpyFlow,
@@ -232,11 +231,6 @@ def both(sequence, networks, config=CONFIG, flow=None):
     return ours
 
 
-def test_one_frame():
-    result = both(*listed(1, {}, {0: [FAR]}))
-    assert len(result.masks) == 1 and np.array_equal(result.masks[0], square_mask()) and not result.rounds
-
-
 def test_two_frames_recover_the_last_one_with_its_previous_neighbour():
     flow = SpyFlow()
     result = both(*listed(2, {(1, 0): 0.9}, {1: [FAR]}), flow=flow)
@@ -249,13 +243,6 @@ def test_an_instance_that_fills_the_frame():
     assert all(mask.all() for mask in both(sequence, networks).masks)
 
 
-def test_labels_need_not_be_contiguous():
-    sequence, networks = listed(3, {}, {}, boxes=(SQUARE, FAR), labels=(200, 3))
-    networks = dataclasses.replace(networks, identification=ListedScores({}, [FAR, SQUARE]))
-    for mask in both(sequence, networks).masks:
-        assert np.array_equal(mask, sequence.first_mask)
-
-
 def test_twenty_instances():
     boxes = tuple(Box(6 * (k % 5), 5 * (k // 5), 6 * (k % 5) + 4, 5 * (k // 5) + 4) for k in range(20))
     network = CopyGuide()
@@ -265,11 +252,6 @@ def test_twenty_instances():
     assert [(r.frame, r.instance) for r in result.retrievals] == [(2, 7)]
     assert network.batches == [20, 20, 1]
     both(sequence, networks)
-
-
-def test_no_candidate_at_all_is_no_retrieval():
-    sequence, networks = listed(3, {(1, 0): 0.9, (2, 0): 0.9}, {})
-    assert not both(sequence, networks).rounds
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 17), (5, 3), (31, 47)])

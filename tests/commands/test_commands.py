@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.command_line import half_written, refused, small_disk, snapshot, tiny_mask, tiny_sequence, truncate
+from tests.command_line import half_written, refused, small_disk, snapshot, tiny_mask, tiny_sequence
 from vsreid_lite.commands.cli import main
 from vsreid_lite.datasets.davis import read_benchmark, write_benchmark
 from vsreid_lite.video.masks import write_mask
@@ -121,29 +121,6 @@ def test_masks_of_2016_are_scored_and_the_year_can_be_said(folders, tmp_path, ca
     assert main(["evaluate", *folders]) == main(["evaluate", *folders, "--year", "2016"]) == 0
     assert capfd.readouterr().out.count("global-mean 1.000") == 2
     assert "no instance, and 255 is void" in refused(capfd, "evaluate", *folders, "--year", "2017")
-
-
-BAD_PREDICTION = {
-    "missing prediction": (lambda root: shutil.rmtree(root / "predicted"), "predicted: there is no such folder"),
-    "missing frame": (
-        lambda root: (root / "predicted/clip/00001.png").unlink(),
-        "00001.png: expected an image file",
-    ),
-    "truncated mask": (lambda root: truncate(root / "predicted/clip/00002.png"), "00002.png: unreadable or truncated"),
-    "more labels than in the truth": (
-        lambda root: write_mask(root / "predicted/clip/00002.png", tiny_mask((1, 5))),
-        "predicted/clip/00002.png: expected labels 0 to 2, as in the first true frame, found 5",
-    ),
-}
-
-
-@pytest.mark.parametrize("case", BAD_PREDICTION)
-def test_a_prediction_that_cannot_be_scored_is_one_line_and_nothing_is_written(folders, tmp_path, capfd, case):
-    spoil, line = BAD_PREDICTION[case]
-    spoil(tmp_path)
-    before = snapshot(tmp_path)
-    assert line in refused(capfd, "evaluate", *folders, "--json", tmp_path / "new" / "a.json")
-    assert snapshot(tmp_path) == before and not (tmp_path / "new").exists()
 
 
 @pytest.mark.parametrize("file", ["/proc/a.json", "/dev/full", "{}/truth", "{}/truth/clip/00000.png/a.json"])

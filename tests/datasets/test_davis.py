@@ -6,7 +6,6 @@ from PIL import Image
 
 from vsreid_lite.datasets import street_video
 from vsreid_lite.datasets.davis import davis_folders, list_sequences, load_davis, read_benchmark, write_benchmark
-from vsreid_lite.datasets.mini import mini_test
 from vsreid_lite.system.files import STREET
 from vsreid_lite.video.masks import PALETTE, write_mask
 from vsreid_lite.video.video import Video
@@ -187,11 +186,6 @@ def test_writing_again_replaces_but_never_mixes_two_renderings(tmp_path: Path):
     write_benchmark([small("ant", N=4)], tmp_path)
     with pytest.raises(FileExistsError, match=r"ant: expected an empty or new folder, found 1 files .*00003.jpg"):
         write_benchmark([small("ant", N=3)], tmp_path)
-
-
-def test_a_missing_mini_split_says_how_to_get_it(tmp_path: Path):
-    with pytest.raises(FileNotFoundError, match="vsreid render mini"):
-        mini_test(tmp_path / "nowhere")
 
 
 def test_the_real_clip_is_small_and_shows_four_people_of_whom_one_has_left_at_the_end():

@@ -184,9 +184,3 @@ def test_all_flows_are_drawn_in_the_scale_of_the_exact_one(drawn):
     assert np.array_equal(images[0], images[1]) and np.array_equal(images[0], images[2])  # saturated, not rescaled
     short = plot_flows(drawn, {"short": 0.25 * drawn.exact}).axes[2]
     assert np.asarray(short.images[0].get_array()).min() > images[0].min()
-
-
-@pytest.mark.parametrize("count", [0, 1, 2, 5])
-def test_any_number_of_flows_has_its_panels(drawn, count):
-    figure = plot_flows(drawn, {f"F{i}": drawn.exact for i in range(count)})
-    assert len(titles(figure)) == 2 + count
