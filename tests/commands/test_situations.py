@@ -322,6 +322,10 @@ REFUSED = {  # with one line, and nothing is written
     "choice over weights": (nothing, "choose lite --output o --table weights/lite-box.safetensors", "is the input"),
     "figure over results": (copy("first.png", "table1.png"), FIGURE, "table1.png: the output is the input table1.png"),
     "figures of no name": (nothing, "figures --only= --output f", "--only: expected one or more"),
+    "no DAVIS to compose": (nothing, COMPOSE + "--output o", "needs --root"),
+    "DAVIS that is not there": (nothing, COMPOSE + "--output o --root /nowhere", "/nowhere: expected DAVIS 2016"),
+    "rendering into nothing": (nothing, "render mini --output /proc/out", "cannot write into the folder /proc/out"),
+    "download below a file": (nothing, "download davis-2017 --output first.png", "cannot write into the folder"),
     "home of nobody": (nothing, "download davis-2016 --output=~no-such-user/x", "--output: ~no-such-user/x: "),
 }
 

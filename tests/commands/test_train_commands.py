@@ -25,6 +25,7 @@ from vsreid_lite.training.stages import STAGES, TIMED, Plan, list_stages
 from vsreid_lite.training.stills import open_stills
 
 ROOT = Path(__file__).parents[2]
+REAL = ("lite-real-propagation", "all")
 
 
 @pytest.fixture
@@ -96,23 +97,6 @@ def test_a_stage_with_real_video_and_collages_names_what_it_sees(requests, tmp_p
     assert requests[1][1].material == (tmp_path / "stills", tmp_path / "stamps") and not requests[1][1].stills
 
 
-@pytest.mark.parametrize("given", [slice(0), slice(2), slice(2, 4)])
-def test_a_stage_with_collages_asks_for_stills_and_stamps(requests, tmp_path, capfd, material, given):
-    line = refused(capfd, "train", "lite-real-detector", "--output", tmp_path / "a.safetensors", *material[given])
-    assert "lite-real-detector learns from collages: give one folder each to --stills and --stamps" in line
-    assert requests == []
-
-
-def test_stamps_that_are_not_there_and_stages_that_do_not_learn_from_them_are_refused(
-    requests, tmp_path, capfd, material
-):
-    (tmp_path / "stamps" / "seal.png").unlink()
-    output = ["--output", tmp_path / "a.safetensors"]
-    assert "seal.png: expected a stamp of" in refused(capfd, "train", "lite-real-detector", *output, *material)
-    line = refused(capfd, "train", "lite-detector", *output, *material[2:])
-    assert "lite-detector does not learn from collages: --stamps goes with lite-real-..." in line and requests == []
-
-
 def test_all_stages_are_trained_in_order_without_those_that_are_finished(requests, tmp_path, capsys, material):
     write_benchmark([tiny_sequence("apes")], tmp_path / "davis", "val")
     done = {"lite-stills": STAGES["lite-stills"].plan.steps, "lite-rgb": 7}  # the second was stopped early
@@ -140,23 +124,34 @@ def test_without_the_weights_that_training_starts_from_one_line_says_what_to_ins
     assert main(["train", "lite-rgb", "--output", str(tmp_path / "b.safetensors")]) == 0
 
 
-@pytest.mark.parametrize("stage", ["lite-real-propagation", "all"])
-@pytest.mark.parametrize(
-    ("options", "line"),
-    [
-        ([], "learns from real video: give --root"),
-        (["--root", "/nowhere"], "/nowhere: expected DAVIS 2016"),
-        (["--root", "{}/davis", "--sequences", "apes,dogs"], "no sequence dogs; there are apes"),
-        (["--output", "/proc/a.safetensors"], "cannot write into the folder /proc"),
-        (["--root", "{}/davis", "--device", "tpu"], "device 'tpu': expected auto, cpu, cuda"),
-    ],
-)
-def test_a_training_that_cannot_run_is_refused_before_scenes_are_rendered(
-    requests, tmp_path, capfd, stage, options, line
-):
+TAKERS = ", ".join(name for name in STAGES if name.endswith("stills") or "real" in name)
+COLLAGES = "lite-real-detector learns from collages: give one folder each to --stills and --stamps"
+PARTS = "expected a file name that ends in .safetensors"
+REFUSED = [  # before scenes are rendered; {} holds a DAVIS root, stills, stamps and an empty folder
+    *((f"{stage} --output {{}}/a.safetensors", "learns from real video: give --root") for stage in REAL),
+    *((f"{stage} --root /nowhere", "/nowhere: expected DAVIS 2016") for stage in REAL),
+    *((f"{stage} --root {{}}/davis --sequences apes,dogs", "no sequence dogs; there are apes") for stage in REAL),
+    *((f"{stage} --output /proc/a.safetensors", "cannot write into the folder /proc") for stage in REAL),
+    *((f"{stage} --root {{}}/davis --device tpu", "device 'tpu': expected auto, cpu, cuda") for stage in REAL),
+    ("lite-real-detector", COLLAGES),
+    ("lite-real-detector --stills {}/stills", COLLAGES),
+    ("lite-real-detector --stamps {}/stamps", COLLAGES),
+    ("lite-real-detector --stills {}/stills --stamps {}/empty", "seal.png: expected a stamp of"),
+    ("lite-detector --stamps {}/stamps", "does not learn from collages: --stamps goes with lite-real-..."),
+    ("lite-rgb --stills {}/stills", f"lite-rgb does not learn from stills: --stills goes with {TAKERS}"),
+    ("paper-detector --stills {}/stills", f"paper-detector does not learn from stills: --stills goes with {TAKERS}"),
+    ("lite-stills --stills {}/empty", "expected PASCAL VOC"),
+    *((f"lite-detector --output {{}}/{name}", f"{name}: {PARTS}") for name in ("a.state", "a.csv", "a")),
+]
+
+
+@pytest.mark.parametrize(("arguments", "line"), REFUSED)
+@pytest.mark.usefixtures("material")
+def test_a_training_that_cannot_run_is_refused(requests, tmp_path, capfd, arguments, line):
     write_benchmark([tiny_sequence("apes")], tmp_path / "davis", "val")
-    options = ["--output", "{}/a.safetensors", *options]
-    assert line in refused(capfd, "train", stage, *(option.format(tmp_path) for option in options))
+    (tmp_path / "empty").mkdir()
+    output = [] if "--output" in arguments else ["--output", tmp_path / "a.safetensors"]
+    assert line in refused(capfd, "train", *arguments.replace("{}", str(tmp_path)).split(), *output)
     assert requests == []
 
 
@@ -168,18 +163,6 @@ def test_stills_are_opened_and_named_in_the_command(requests, tmp_path):
     (_, request), said = requests[0], " --stills 'PASCAL VOC2012' --stills 'COCO train2017'"
     assert request.command == f"vsreid train lite-stills --seed 0{said}"
     assert [len(stills) for stills in request.stills] == [2, 1]
-
-
-@pytest.mark.parametrize("stage", ["lite-rgb", "paper-detector"])
-def test_stills_for_a_stage_that_does_not_learn_from_them_are_refused(requests, tmp_path, capfd, stage):
-    line = refused(capfd, "train", stage, "--stills", make_voc(tmp_path))
-    takers = ", ".join(name for name in STAGES if name.endswith("stills") or "real" in name)
-    assert f"{stage} does not learn from stills: --stills goes with {takers}" in line and requests == []
-
-
-def test_a_folder_that_holds_no_stills_is_refused(requests, tmp_path, capfd):
-    assert "expected PASCAL VOC" in refused(capfd, "train", "lite-stills", "--stills", tmp_path)
-    assert requests == [] and not list(tmp_path.iterdir())
 
 
 def test_a_damaged_picture_is_one_line_also_from_a_process_that_draws_batches(capfd, monkeypatch, tmp_path):
@@ -208,12 +191,6 @@ def test_without_the_weights_that_a_paper_stage_starts_from_one_line_says_what_t
         line = refused(capfd, "train", f"paper-{stage}", "--output", tmp_path / "a.safetensors")
         assert f"get {file}.pth where there is a network and put it there" in line
     assert requests == []
-
-
-@pytest.mark.parametrize("name", ["a.state", "a.csv", "a"])
-def test_a_name_that_a_file_beside_the_weights_would_have_is_refused(requests, tmp_path, capfd, name):
-    line = refused(capfd, "train", "lite-detector", "--output", tmp_path / name)
-    assert f"{name}: expected a file name that ends in .safetensors" in line and requests == []
 
 
 def test_processes_that_cannot_share_a_batch_of_any_stage_are_refused_before_the_first(

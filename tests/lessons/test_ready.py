@@ -53,12 +53,9 @@ def test_a_notebook_that_has_all_goes_on_with_one_line(capsys, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_notebook_without_a_package_says_which(monkeypatch):
-    monkeypatch.setitem(machine.NEEDED, "torch", "no_such_torch")
-    assert refused().startswith("torch: ModuleNotFoundError: No module named 'no_such_torch'; run")
-
-
-def test_a_notebook_without_data_says_what_to_run(mini_folder, monkeypatch):
+def test_a_notebook_without_packages_weights_or_data_says_what_to_run(mini_folder, weight_folder, monkeypatch):
+    (weight_folder / "lite-detector.safetensors").unlink()
+    assert "weights lite-detector: no file; get it again" in refused()
     shutil.rmtree(mini_folder)
     assert "`git checkout -- data/mini`" in refused()
     monkeypatch.delenv("DAVIS_ROOT", raising=False)
@@ -69,13 +66,8 @@ def test_a_notebook_without_data_says_what_to_run(mini_folder, monkeypatch):
     assert f"{mini_folder}: expected DAVIS 2016 with " in refused(dataset="davis-2016", root=str(mini_folder))
     monkeypatch.setenv("DAVIS_ROOT", str(mini_folder / "elsewhere"))
     assert f"{mini_folder / 'elsewhere'}: expected DAVIS 2016 with " in refused(dataset="davis-2016")
-    assert refused(dataset="coco").startswith("dataset 'coco': expected one of mini, ")
-
-
-def test_a_notebook_without_weights_says_how_to_get_them(weight_folder):
-    assert "found neither" in refused(weights="heavy")
-    (weight_folder / "lite-detector.safetensors").unlink()
-    assert "weights lite-detector: no file; get it again" in refused()
+    monkeypatch.setitem(machine.NEEDED, "torch", "no_such_torch")
+    assert refused().startswith("torch: ModuleNotFoundError: No module named 'no_such_torch'; run")
 
 
 def test_a_notebook_that_may_not_write_its_figures_says_so(tmp_path):
@@ -85,7 +77,9 @@ def test_a_notebook_that_may_not_write_its_figures_says_so(tmp_path):
 
 
 def test_everything_that_is_missing_is_said_at_once():
-    assert refused(dataset="coco", weights="heavy", device="tpu").count("; and ") == 2
+    text = refused(dataset="coco", weights="heavy", device="tpu")
+    assert text.startswith("dataset 'coco': expected one of mini, ") and text.count("; and ") == 2
+    assert "found neither" in text
     text = refused(sequence="nowhere", profile="fast")
     assert text.startswith("profile 'fast': expected quick or full; and ")
     assert "no sequence nowhere in mini; there are articulation, " in text
