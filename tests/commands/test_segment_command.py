@@ -176,33 +176,6 @@ def test_the_closing_line_has_the_time_of_each_part_and_they_add_up(tmp_path, mo
     assert elapsed - 1 < float(line[1]) <= elapsed + 0.05  # but for what parses the command
 
 
-def test_masks_come_as_run_lengths_and_cutouts_too(clip, tmp_path):
-    coco, cutouts = tmp_path / "coco.json", tmp_path / "cutouts"
-    write_mask(tmp_path / "first.png", tiny_mask((3, 7)))
-    assert main([*clip, "--output", str(tmp_path / "out"), "--coco", str(coco), "--cutouts", str(cutouts)]) == 0
-    assert [image["file_name"] for image in json.loads(coco.read_text())["images"]] == [
-        f"0000{i}.jpg" for i in range(4)
-    ]
-    assert sorted(str(path.relative_to(cutouts)) for path in cutouts.rglob("*.png")) == [
-        f"{label}/0000{i}.png" for label in (3, 7) for i in range(4)
-    ]
-
-
-@pytest.mark.filterwarnings("default")
-def test_masks_of_another_run_in_the_output_folder_are_pointed_out(clip, tmp_path, capsys):
-    write_mask(tmp_path / "out" / "00004.png", tiny_mask())
-    assert main([*clip, "--output", str(tmp_path / "out")]) == 0
-    assert f"vsreid: warning: {tmp_path / 'out'}: holds 1 other PNG files (00004.png" in capsys.readouterr().err
-
-
-@pytest.mark.filterwarnings("default")
-def test_a_gap_in_the_numbering_is_a_warning_of_one_line(clip, tmp_path, capsys):
-    (tmp_path / "clip" / "00001.jpg").unlink()
-    assert main([*clip, "--output", str(tmp_path / "out")]) == 0
-    lines = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
-    assert lines == [f"vsreid: warning: {tmp_path / 'clip'}: frames are missing from the numbering: 00001"]
-
-
 @pytest.mark.parametrize("labels", [None, tiny_mask()[1:], tiny_mask() * 0], ids=["missing", "small", "empty"])
 def test_a_mask_that_is_missing_or_wrong_is_told_before_the_video_is_read(clip, tmp_path, monkeypatch, capfd, labels):
     (tmp_path / "first.png").unlink()

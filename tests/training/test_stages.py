@@ -259,17 +259,6 @@ def test_an_interrupted_stage_goes_on_and_its_log_is_beside_it(store, table, tmp
     assert is_finished("lite-stills", short) and read_log(tmp_path / "lite-stills.csv").steps.tolist() == [50]
 
 
-def test_the_state_of_another_seed_is_not_gone_on_with(store, tmp_path):
-    """It would give that seed's weights, and a header that says otherwise; so would other real sequences."""
-    run(store, tmp_path, "lite-stills")
-    other = replace(request(tmp_path, "lite-stills"), seed=1, command="vsreid train lite-stills --seed 1")
-    with pytest.raises(
-        ValueError, match=r"stills\.state: not .*that of: vsreid train lite-stills --seed 0, 2 steps\); delete it"
-    ):
-        run_stage("lite-stills", other, store=store)
-    assert read_provenance(tmp_path / "lite-stills.safetensors").seed == 0
-
-
 # stills
 
 
@@ -293,17 +282,6 @@ def test_a_first_stage_learns_from_stills_beside_the_scenes_and_the_files_after_
 
 
 # the paper's sizes
-
-
-def test_the_papers_stages_are_those_of_lite_at_the_papers_size_and_longer():
-    names = [name for name in STAGES if name.startswith("paper-")]
-    for name in names:
-        ours, lite = STAGES[name], STAGES[name.replace("paper", "lite")]
-        same = ("mixture", "use_box", "own_guides", "flow_only", "mini", "footage")
-        assert all(getattr(ours, field) == getattr(lite, field) for field in same)
-        assert ours.patches == (449,) and ours.plan.steps == 10 * lite.plan.steps
-        assert ours.network == f"paper {lite.network}"
-        assert ours.start == (lite.start and lite.start.replace("lite", "paper"))
 
 
 def test_every_stage_names_what_there_is():
