@@ -111,6 +111,8 @@ def test_a_stage_starts_from_the_file_of_the_one_before_and_says_how_it_came_abo
     assert is_finished("lite-rgb", request(tmp_path, "lite-rgb"))
     assert not is_finished("lite-rgb", replace(request(tmp_path, "lite-rgb"), command="vsreid train lite-rgb --seed 1"))
     assert not is_finished("lite-flow", request(tmp_path, "lite-flow"))
+    save_weights(tmp_path / "lite-rgb.safetensors", torch.nn.Linear(1, 1), second)  # the file of an older network
+    assert not is_finished("lite-rgb", request(tmp_path, "lite-rgb"))
 
 
 @pytest.mark.parametrize(
@@ -157,14 +159,7 @@ def test_every_row_of_table_1_has_had_as_many_steps():
     assert steps("lite-propagation", False) == 3300  # the flow stream, which begins as the RGB stream
 
 
-def test_the_file_of_an_older_network_is_not_that_of_the_stage(store, tmp_path):
-    run(store, tmp_path, "lite-stills")
-    file = tmp_path / "lite-stills.safetensors"
-    save_weights(file, torch.nn.Linear(1, 1), read_provenance(file))
-    assert not is_finished("lite-stills", request(tmp_path, "lite-stills"))
-
-
-def test_the_flow_stage_leaves_the_rgb_stream_as_it_is_and_the_joint_stage_trains_both(store, tmp_path):
+def test_each_stage_trains_the_streams_that_it_names_and_goes_on_with_those_of_the_one_before(store, tmp_path):
     run(store, tmp_path, "lite-stills", "lite-rgb", "lite-flow", "lite-propagation")
     rgb = loaded(tmp_path, "lite-rgb", narrow(use_flow=False)).rgb.state_dict()
     flow, joint = (loaded(tmp_path, f"lite-{name}", narrow()) for name in ("flow", "propagation"))
@@ -175,9 +170,7 @@ def test_the_flow_stage_leaves_the_rgb_stream_as_it_is_and_the_joint_stage_train
     chain = read_provenance(tmp_path / "lite-propagation.safetensors").start
     assert [command.split()[2] for command in chain] == ["lite-stills", "lite-rgb", "lite-flow"]
 
-
-def test_a_stage_of_one_stream_goes_on_with_the_rgb_stream_of_two(store, tmp_path, monkeypatch):
-    run(store, tmp_path, "lite-stills", "lite-rgb", "lite-flow", "lite-propagation")
+    # a stage of one stream after one of two
     material = tmp_path / "voc", tmp_path / "stamps"
     for name in ("lite-real-collages", "lite-real-large"):
         run_stage(name, request(tmp_path, name, material=material), store=store)
