@@ -43,14 +43,6 @@ def test_a_wrong_size_is_named(folders, side):
         evaluate(*folders)
 
 
-def test_a_first_frame_without_instance_is_refused():
-    empty, davis2016 = frames(0, 1, 1), frames(1, 1, 1, label=255)
-    with pytest.raises(ValueError, match="sequence a, frame 0: the first true frame shows no instance$"):
-        evaluate({"a": empty}, {"a": empty})
-    with pytest.raises(ValueError, match=r"frame 0: .* no instance, and 255 is void \(in DAVIS 2016 it is"):
-        evaluate({"a": davis2016}, {"a": davis2016}, year=2017)
-
-
 def test_arrays_that_hold_no_labels_are_refused():
     with pytest.raises(ValueError, match=r"sequence a: expected integer labels \(N, H, W\), found float64"):
         evaluate({"a": frames(1, 1, 1).astype(float)}, {"a": frames(1, 1, 1)})
