@@ -78,7 +78,8 @@ def test_a_notebook_that_may_not_write_its_figures_says_so(tmp_path):
 
 def test_everything_that_is_missing_is_said_at_once():
     text = refused(dataset="coco", weights="heavy", device="tpu")
-    assert text.startswith("dataset 'coco': expected one of mini, ") and text.count("; and ") == 2
+    assert """(in a notebook: device = "cpu"); and dataset 'coco': expected one of mini, """ in text
+    assert text.count("; and ") == 2
     assert "found neither" in text
     text = refused(sequence="nowhere", profile="fast")
     assert text.startswith("profile 'fast': expected quick or full; and ")
