@@ -68,14 +68,13 @@ def seconds(move):
     return time.process_time() - began
 
 
-def median_place(box, control):
-    """Of the places where a control can be put, the median to draw, none from the memory."""
-    first, times = control.value, []
+def moves(control):
+    """The seconds of each move to a place where the control was not before: no picture comes from the memory."""
+    first = control.value
     for place in ends(control):
-        control.value = place
-        times.append(seconds(box.redraw))
+        if place not in (first, control.value):
+            yield seconds(lambda place=place: setattr(control, "value", place))
     control.value = first
-    return float(np.median(times))
 
 
 def test_a_moved_control_is_answered_soon(video, monkeypatch):
@@ -84,9 +83,9 @@ def test_a_moved_control_is_answered_soon(video, monkeypatch):
 
     networks = Networks(lite_streams().eval(), TwentyBoxes(), Noise())
     for name, box in make_widgets(video, LITE, networks, result_of(video)):
-        medians = {control: median_place(box, box.controls[control]) for control in box.controls}
-        print(name, ", ".join(f"{control}: {1000 * median:.0f} ms" for control, median in medians.items()))
-        assert np.median([*medians.values()]) < SECONDS, name
+        median = np.median([one for control in box.controls.values() for one in moves(control)])
+        print(f"{name}: {1000 * median:.0f} ms")
+        assert median < SECONDS, name
 
 
 @pytest.mark.parametrize("name", ["add point", "close", "box", "refine", "undo", "next instance"])
