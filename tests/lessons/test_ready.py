@@ -6,11 +6,11 @@ from pathlib import Path
 
 import nbformat
 import numpy as np
-import papermill
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
-from papermill.exceptions import PapermillExecutionError
+from papermill.iorw import load_notebook_node
+from papermill.parameterize import parameterize_notebook
 from traitlets.config import Config as Settings
 
 from tests.command_line import tiny_mask, write_video_folder
@@ -168,12 +168,11 @@ def shell():
 
 
 def opened(shell, **changes):
-    """What notebook 00 says until its opening cell, with these parameters changed, line by line."""
-    code = [cell.source for cell in nbformat.read(NOTEBOOKS[0], as_version=4).cells if cell.cell_type == "code"]
-    injected = module.INJECTED + "\n".join(f"{name} = {value!r}" for name, value in changes.items())
+    """What notebook 00 says until its opening cell, with these parameters changed by papermill, line by line."""
+    notebook = parameterize_notebook(load_notebook_node(str(NOTEBOOKS[0])), changes)
     with capture_output() as shown:
-        for source in (code[0], injected, code[1]):
-            shell.run_cell(source, store_history=True)
+        for cell in [cell for cell in notebook.cells if cell.cell_type == "code"][:3]:
+            shell.run_cell(cell.source, store_history=True)
     return [line for line in shown.stdout.splitlines() if line.strip()]
 
 
@@ -212,12 +211,3 @@ def test_an_older_library_ends_a_notebook_with_one_line(shell, monkeypatch):
     assert line.startswith(
         f"Not ready: this notebook needs vsreid_lite {__version__} or newer, here is 0.3.9; update it and run"
     )
-
-
-def test_papermill_puts_its_parameters_where_the_opening_cell_looks_for_them(tmp_path):
-    with pytest.raises(
-        PapermillExecutionError, match="no parameter of this notebook: sequnce; it has profile, dataset, "
-    ):
-        papermill.execute_notebook(
-            NOTEBOOKS[0], tmp_path / "run.ipynb", {"sequnce": "crowd"}, kernel_name="python3", progress_bar=False
-        )
