@@ -47,11 +47,6 @@ def test_any_sequence_that_is_there_can_be_named_once(root):
     assert open_benchmark("davis-2017", root, ("cats",)).split == "named"
 
 
-def test_2016_unites_the_instances_and_2017_keeps_them(root):
-    assert open_benchmark("davis-2016", root, ("apes",)).load("apes").labels == (1,)
-    assert open_benchmark("davis-2017", root).load("apes").labels == (1, 2)
-
-
 @pytest.mark.filterwarnings("default")
 def test_without_any_list_all_sequences_count_and_that_is_said(root):
     shutil.rmtree(root / "ImageSets")

@@ -159,19 +159,6 @@ def drawn():
     return FlowPair("two frames", (frames[0], frames[1]), torch.ones(2, 20, 30), seen, square_mask())
 
 
-def titles(figure):
-    return [title for axes in figure.axes if (title := axes.get_title() or axes.get_title(loc="left"))]
-
-
-def test_titles_give_the_errors_and_the_mark_of_the_untrained(drawn):
-    assert titles(plot_flows(drawn, FLOWS)) == [
-        "target (hatched: not in the source)",
-        "exact flow, to 1 px",
-        "DIS: 0.00 px, in instances 0.00 px, to 1 px",
-        "RAFT, untrained: 4.24 px, in instances 4.24 px, to 1 px",
-    ]
-
-
 def test_the_figure_is_fit_to_be_shown_and_says_its_errors(drawn):
     assert_fit_to_be_shown(lambda: plot_flows(drawn, FLOWS))
     said = plot_flows(drawn, FLOWS).get_label()

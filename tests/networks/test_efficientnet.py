@@ -135,7 +135,3 @@ def test_no_code_of_the_package_runs_and_a_file_that_is_not_in_it_is_missed(monk
     file.write_bytes(b"weights")
     monkeypatch.setattr(efficientnet, "SHA256", hashlib.sha256(b"weights").hexdigest())
     assert imagenet_file() == file and package.name not in sys.modules
-
-
-def test_a_narrower_backbone_has_all_its_channels_in_proportion():
-    assert Backbone(2, 8, stride=8).channels == (4, 6, 28)

@@ -49,11 +49,6 @@ def shipped(untrained, monkeypatch):
     return untrained
 
 
-def test_a_set_has_five_files_of_its_own(shipped):
-    assert weight_files("lite").all == tuple(shipped / f"lite-{part}.safetensors" for part in PARTS)
-    assert weight_files("lite-real").detector == shipped / "lite-real-detector.safetensors"
-
-
 def test_an_own_file_replaces_n_mp_beside_the_other_two_of_lite(shipped, tmp_path):
     own = shutil.copy(shipped / "lite-propagation.safetensors", tmp_path / "own.safetensors")
     files = weight_files(str(own))

@@ -183,11 +183,6 @@ def test_an_instance_that_would_vanish_keeps_the_first_frame_as_it_is():
     assert no_larger_than_needed(frame, labels, PropagationConfig())[1] is labels
 
 
-@pytest.mark.parametrize("steps", [1, 10])
-def test_any_number_of_steps_and_recompositions_will_do(steps, one):
-    adapt(lite_streams(), one, replace(SHORT, steps=steps, batch=1, recompositions=1), SMALL)
-
-
 @pytest.mark.parametrize(("patch", "expected"), [(None, (236, 419, 3)), (64, (118, 210, 3))])
 def test_adaptation_works_on_the_reduced_frame(monkeypatch, patch, expected):
     seen = []
