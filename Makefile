@@ -48,8 +48,10 @@ test: $(STAMP)
 	.venv/bin/mypy
 	.venv/bin/pytest -n 2 --dist loadscope --nbval-lax --nbval-current-env --nbval-cell-timeout 600 tests notebooks/[01]*.ipynb
 
-# A browser may hiccup: what fails is tried once more, in a new browser.
-test-browser: $(STAMP) chromium site
+# The pages to look at are made of the runs that `make test` has left, where no code has changed since. A browser may
+# hiccup: what fails is tried once more, in a new browser.
+test-browser: $(STAMP) chromium
+	.venv/bin/python -m tools.site --output build/tested --keep
 	.venv/bin/pytest -n 2 -m browser tests/browser || { echo "What failed is tried once more:"; .venv/bin/pytest -m browser --last-failed tests/browser; }
 
 chromium:
@@ -71,7 +73,7 @@ slides: $(STAMP)
 	.venv/bin/python -m tools.site.slides
 
 # Side by side, a thread each. The runs are in build/site/runs, what is stored in notebooks/ stays as it is.
-site reproduce: export OMP_NUM_THREADS := 1
+site reproduce test-browser: export OMP_NUM_THREADS := 1
 site: $(STAMP)
 	.venv/bin/python -m tools.site
 

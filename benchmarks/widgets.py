@@ -18,7 +18,10 @@ from vsreid_lite.config import Config
 from vsreid_lite.datasets.benchmarks import open_benchmark
 from vsreid_lite.evaluation.matches import find_matches
 from vsreid_lite.flow import get_flow
+from vsreid_lite.networks import Networks
 from vsreid_lite.networks.loading import load_networks, with_stored_settings
+from vsreid_lite.result import Result
+from vsreid_lite.video.video import Video
 from vsreid_lite.vsreid import segment
 from vsreid_lite.widgets import (
     FirstMaskPainter,
@@ -38,18 +41,17 @@ def main() -> None:
     torch.set_num_threads(1)
     print_machine()
     print(f"{'':<22}{'median':>9}{'slowest':>9}{'processor':>11}")
-    for name, box in make_widgets():
+    video = open_benchmark("mini", names=(NAME,)).load(NAME)
+    config = with_stored_settings(Config(device="cpu"))
+    networks = load_networks(config)
+    for name, box in make_widgets(video, config, networks, segment(video, config, networks, keep_maps=True)):
         times = np.array([each for control in box.controls.values() for each in moved(control)]) * 1000
         (median, processor), slowest = np.median(times, 0), times[:, 0].max()
         print(f"{name:<22}{median:>6.0f} ms{slowest:>6.0f} ms{processor:>8.0f} ms")
 
 
-def make_widgets() -> Iterator[tuple[str, PictureBox]]:
-    """The six widgets on a run of the preset `lite`, by name."""
-    video = open_benchmark("mini", names=(NAME,)).load(NAME)
-    config = with_stored_settings(Config(device="cpu"))
-    networks = load_networks(config)
-    result = segment(video, config, networks, keep_maps=True)
+def make_widgets(video: Video, config: Config, networks: Networks, result: Result) -> Iterator[tuple[str, PictureBox]]:
+    """The six widgets on a run with its maps, by name."""
     before, flow = [result.mask_after(0, i) for i in range(video.N)], get_flow(config.flow)
     yield "warped_maps", warped_maps(video, result.snapshots[0])
     yield "patches", patches(video, result.snapshots[0], networks.propagation, flow, config.propagation)

@@ -1,8 +1,9 @@
 """Runs a notebook as a reader would, and finds what papermill lets pass.
 
 papermill only warns of an unknown parameter, stays green when a widget's callback raises inside `interact` (the error
-is kept in the notebook's widget state) and never calls a callback at all. So a last cell moves every control. It also
-prints the processor time used so far, which a busy machine does not stretch as it does the time on the clock.
+is kept in the notebook's widget state) and never calls a callback at all. So a last cell films the widgets, as
+`make site` does, and then moves every control. Before, it prints the processor time used so far, which a busy machine
+does not stretch as it does the time on the clock.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 LAST_CELL = """
 import gc, time, ipywidgets
 print(time.process_time())
+from tools.site.execution import show_films
+show_films()
 for control in [thing for thing in gc.get_objects() if issubclass(type(thing), ipywidgets.Widget)]:
     if isinstance(control, (ipywidgets.IntSlider, ipywidgets.FloatSlider)):
         for control.value in (control.min, control.max, (control.min + control.max) // 2):
@@ -41,7 +44,9 @@ for control in [thing for thing in gc.get_objects() if issubclass(type(thing), i
 
 
 def run_notebook(path: Path, folder: Path, parameters: Mapping[str, Any], seconds: int) -> nbformat.NotebookNode:
-    """Execute a copy of a notebook in `folder`, with parameters injected, and move its widgets.
+    """Execute a copy of a notebook in `folder`, with parameters injected, film its widgets and move them.
+
+    The run is left in `folder`, under the name of the notebook.
 
     Raises ValueError for a parameter that the notebook does not have, papermill's error for a cell that raises, and
     nbclient's CellTimeoutError for one that takes longer than `seconds`.
@@ -49,11 +54,10 @@ def run_notebook(path: Path, folder: Path, parameters: Mapping[str, Any], second
     refuse_unknown(path, parameters)
     notebook = nbformat.read(path, as_version=4)
     notebook.cells.append(nbformat.v4.new_code_cell(LAST_CELL))
-    copy, executed = folder / "copy.ipynb", folder / "executed.ipynb"
-    nbformat.write(notebook, copy)
+    nbformat.write(notebook, folder / "copy.ipynb")
     return papermill.execute_notebook(
-        copy,
-        executed,
+        folder / "copy.ipynb",
+        folder / path.name,
         dict(parameters),
         kernel_name="python3",
         cwd=folder,

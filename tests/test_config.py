@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vsreid_lite.config import AUTHORS, LITE, PAPER, PRESETS, Config, ReidConfig, changed_settings, with_settings
+from vsreid_lite.config import AUTHORS, LITE, PAPER, Config, ReidConfig, changed_settings, with_settings
 
 PAGE = Path(__file__).parents[1] / "docs" / "fidelity.md"
 MARKED = (2, 3, 4, 5, 7, 12, 13, 14, 16, 17, 18, 19, 21, 22, 23)  # S in the list of the release's rules
@@ -74,16 +74,6 @@ def test_every_switch_on_the_page_is_a_field():
 def test_lite_and_paper_follow_the_same_rules():
     rules = {switch for switches in SWITCHES.values() for switch in switches if switch in dict(settings(LITE))}
     assert {rule for rule in rules if value(LITE, rule) != value(PAPER, rule)} == set()
-
-
-def test_presets_are_known_by_their_name():
-    assert {name: config.preset for name, config in PRESETS.items()} == {
-        name: name for name in ("lite", "paper", "authors")
-    }
-    assert PRESETS["lite"] == Config()
-    assert (PAPER.propagation.patch, AUTHORS.propagation.patch) == (449, 449)
-    assert (AUTHORS.matching.rho_reid, AUTHORS.matching.rho_occ) == (0.5, 0.3)
-    assert PAPER.propagation.use_flow and AUTHORS.propagation.use_flow
 
 
 SENTENCES = {"3.1": 20, "3.2": 13, "3.3": 21, "3.4": 8, "4": 5, "4.1": 11, "4.2": 4}  # of the camera ready

@@ -45,12 +45,15 @@ slider
 """
 
 
-def test_a_good_notebook_passes_with_injected_parameters(tmp_path):
+def test_a_good_notebook_passes_with_injected_parameters_and_a_number_recorded_twice_fails(tmp_path):
     path = make_notebook(tmp_path, RECORDING, RAISING_INTERACT, RAISING_OBSERVER)
     executed = run_notebook(path, tmp_path, {"n": 100}, SECONDS)
     assert errors(executed) == []
     assert differences(recorded(executed), {"double": {"value": 200, "tolerance": 0}}) == []
     assert 0 < seconds_taken(executed) < 60
+    executed.cells.append(executed.cells[3])
+    with pytest.raises(ValueError, match="recorded twice: double"):
+        recorded(executed)
 
 
 @pytest.mark.parametrize(
@@ -134,9 +137,3 @@ EXPECTED = {"double": {"value": 6.0, "tolerance": 0.5}}
 def test_a_number_that_is_missing_unknown_or_off_is_found(numbers, problem):
     assert differences(numbers, EXPECTED) == [problem]
     assert differences({"double": 6.25}, EXPECTED) == []
-
-
-def test_a_number_recorded_twice_fails(tmp_path):
-    executed = run_notebook(make_notebook(tmp_path, RECORDING, RECORDING), tmp_path, {}, SECONDS)
-    with pytest.raises(ValueError, match="recorded twice: double"):
-        recorded(executed)

@@ -1,11 +1,13 @@
 """The notebooks run on other videos, give the numbers of tests/golden/notebooks.json, and are fit to be read.
 
-That they run as they are stored, and give the same tagged outputs, is checked by nbval: `make test`.
+That they run as they are stored, and give the same tagged outputs, is checked by nbval: `make test`. The runs on other
+videos are left in build/tested/runs, of which `make test-browser` makes pages to look at.
 """
 
 import ast
 import json
 import re
+import shutil
 from pathlib import Path
 
 import nbformat
@@ -36,6 +38,7 @@ from vsreid_lite.video.masks import write_mask
 from vsreid_lite.video.movies import write_video
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
+RUNS = FOLDER.parent / "build" / "tested" / "runs"
 TABLE = json.loads((Path(__file__).parent / "golden" / "notebooks.json").read_text(encoding="utf-8"))
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -54,6 +57,8 @@ def test_a_notebook_runs_on_another_video_in_time_and_gives_the_numbers_of_the_t
     assert errors(executed) == []
     assert differences(recorded(executed), case["other"]["numbers"]) == []
     assert seconds_taken(executed) < case["processor seconds"]
+    RUNS.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(tmp_path / path.name, RUNS / path.name)
 
 
 @pytest.mark.parametrize("name", [name for name, case in TABLE.items() if "davis" in case])

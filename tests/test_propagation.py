@@ -78,13 +78,6 @@ def test_the_answer_fills_the_enlarged_box_and_nothing_else():
     assert box != SQUARE and torch.allclose(P, square(box) * 0.75)
 
 
-def test_the_map_follows_the_flow():
-    flow = torch.zeros(2, *SHAPE)
-    flow[0] = -5  # what is at x now was at x - 5
-    P = propagate_mask(FRAME, flow, square(), CopyGuide(), CONFIG)
-    assert Box.from_probability(P) == Box(9, 4, 17, 12)
-
-
 @pytest.mark.parametrize("use_box", [True, False])
 def test_an_empty_map_stays_empty_without_a_network(use_box):
     network = Spy()

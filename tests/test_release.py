@@ -23,7 +23,7 @@ from tests.engine_runs import (
 from tests.stubs import SQUARE, CopyGuide, ListedDetector, ListedScores, RandomFlow, ZeroFlow, frame_index, square_mask
 from vsreid_lite.config import AUTHORS, PropagationConfig, ReleaseRules
 from vsreid_lite.geometry import Box, warp_averaged
-from vsreid_lite.networks import Networks, Search
+from vsreid_lite.networks import Search
 from vsreid_lite.release import ReleaseEngine, touch
 from vsreid_lite.vsreid import segment
 
@@ -376,18 +376,6 @@ def test_row_3_what_a_map_shows_is_the_box_of_its_label():
         run_scene((sequence, networks), enlarge=0.25, merged_box=merged_box, improvement=0.0)
     own, label = (box for box in asked if box != FAR)
     assert own.x0 < label.x0 and own.x1 == label.x1  # what the maps share is the first instance's
-
-
-def test_row_21_without_a_search_there_is_no_retrieval():
-    sequence, networks = listed(3, {(1, 0): 0.9}, {1: [FAR]})
-    assert segment(sequence, PLAIN, networks, ZeroFlow()).rounds
-    assert Networks(CopyGuide()).searches == ()
-    assert not segment(sequence, PLAIN, Networks(CopyGuide()), ZeroFlow()).rounds
-
-
-def test_row_22_the_last_frame_is_not_searched():
-    scene = listed(4, {(3, 0): 0.9}, {3: [FAR]})
-    assert [found(run_scene(scene, skip_last=rule)) for rule in (False, True)] == [[(3, 0)], []]
 
 
 @settings(deadline=None)

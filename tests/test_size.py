@@ -13,7 +13,7 @@ GOALS = {"files of the package": 105, "lines of the package": 15_000, "lines of 
 LIMITS = {
     "files of the package": 123,
     "lines of the package": 22_460,
-    "lines of the tests": 19_900,
+    "lines of the tests": 18_976,
 }  # raised only with a feature, in a commit that says so
 FUNCTION_LINES = 40  # from `def` to the last line
 NOTEBOOK_MODULES = 8  # of ours, imported by one notebook

@@ -22,7 +22,7 @@ FEWER_CELLS_WAIT = """(before) => {
 ANOTHER_PICTURE = "([box, src]) => box.querySelector(':scope > .widget-html img').src !== src"
 
 
-@pytest.mark.parametrize("name", ["00_start_here", "06_reidentification", "07_vsreid"])
+@pytest.mark.parametrize("name", ["06_reidentification", "07_vsreid"])
 def test_run_all_then_sliders_and_steppers_change_the_pictures(name, lab, tab):
     page = tab.open(lab(name))
     wait_for_kernel(page, lab(name))

@@ -1,4 +1,4 @@
-"""The pages of `make site`, opened as files with the network off: nothing missing, nothing blank, films that move."""
+"""Pages as of `make site`, opened as files with the network off: nothing missing, nothing blank, films that move."""
 
 import pytest
 from playwright.sync_api import expect
@@ -7,7 +7,7 @@ from tests.browser.conftest import NOTEBOOKS, ROOT
 
 pytestmark = pytest.mark.browser
 
-SITE = ROOT / "build" / "site"
+SITE = ROOT / "build" / "tested"
 WIDGETS = ["06_reidentification", "07_vsreid"]  # at least these have films
 
 BLANK = """() => [...document.querySelectorAll("main .cell, main .output_area, main figure, nav")]
@@ -28,7 +28,7 @@ NARROW = """() => document.documentElement.scrollWidth <= 390 && [...document.im
 def opened(tab):
     """Opens a page of the site by its name."""
     if not (SITE / "index.html").is_file():
-        pytest.fail(f"no {SITE.relative_to(ROOT)}/index.html: run make site", pytrace=False)
+        pytest.fail(f"no {SITE.relative_to(ROOT)}/index.html: run make test-browser", pytrace=False)
     return lambda name: tab.open((SITE / f"{name}.html").as_uri(), offline=True)
 
 

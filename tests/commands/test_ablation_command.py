@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.command_line import half_written, refused, ship_stubs, small_disk, snapshot, tiny_sequence, truncate
+from tests.command_line import half_written, refused, ship_stubs, small_disk, snapshot, tiny_sequence
 from vsreid_lite.commands.cli import main
 from vsreid_lite.datasets.davis import FRAMES, MASKS, write_benchmark
 from vsreid_lite.evaluation.paper import table1
@@ -143,12 +143,6 @@ def test_untrained_networks_of_another_preset_are_measured_and_marked(davis, tmp
     assert results["rows"][0]["note"].startswith("not measured: the release's" if preset == "authors" else "")
 
 
-def test_the_results_lie_under_data_set_and_weights_unless_told_otherwise(davis, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert main([*davis, "--workers", "1", "--sequences", "apes"]) == 0
-    assert (tmp_path / "runs" / "davis-2017-lite" / "results.json").is_file()
-
-
 @pytest.mark.parametrize(
     ("options", "line"),
     [
@@ -176,15 +170,6 @@ def test_an_ablation_that_cannot_run_is_refused_at_once(davis, tmp_path, capfd, 
     assert snapshot(tmp_path) == before and not (tmp_path / "out").exists()
 
 
-def test_an_error_in_a_worker_is_one_line(davis, tmp_path, capfd):
-    """Both sequences are spoilt: whichever process is first, it is a frame that cannot be read."""
-    for name in ("apes", "bees"):
-        truncate(tmp_path / "davis" / FRAMES / name / "00002.jpg")
-    line = refused(capfd, *davis, "--output", tmp_path / "out", "--workers", "2", "--sequences", "apes,bees")
-    assert "00002.jpg: unreadable or truncated image" in line
-    assert not half_written(tmp_path)
-
-
 @pytest.mark.parametrize("part", [FRAMES, MASKS])
 def test_a_damaged_sequence_is_one_line_and_finished_parts_are_kept(davis, tmp_path, capfd, part):
     file = sorted((tmp_path / "davis" / part / "bees").iterdir())[1]
@@ -205,16 +190,14 @@ def test_results_on_a_full_disk_are_one_line(davis, tmp_path, capfd):
 # figures
 
 
-def test_tables_and_curves_are_drawn_from_results_and_logs_the_same_each_time(davis, tmp_path, capsys):
+def test_tables_and_curves_are_drawn_from_results_and_logs(davis, tmp_path, capsys):
     assert main([*davis, "--output", str(tmp_path / "out"), "--workers", "1", "--sequences", "apes"]) == 0
     append_to_log(tmp_path / "logs" / "lite-rgb.csv", 50, 1.0, 2.0)
     options = ["--results", str(tmp_path / "out" / "results.json"), "--training", str(tmp_path / "logs")]
     options += ["--only", "table1,table2,training", "--output", str(tmp_path / "drawn")]
     assert main(["figures", *options]) == 0
     assert f"figure: {tmp_path / 'drawn' / 'table2.svg'}" in capsys.readouterr().out
-    drawn = snapshot(tmp_path / "drawn")
-    assert main(["figures", *options]) == 0
-    assert snapshot(tmp_path / "drawn") == drawn and not half_written(tmp_path)
+    assert not half_written(tmp_path)
     for name in ("table1", "table2", "training"):
         assert (tmp_path / "drawn" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         assert b"<svg" in (tmp_path / "drawn" / f"{name}.svg").read_bytes()

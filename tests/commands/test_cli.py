@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -33,42 +34,6 @@ def test_version_and_missing_command(capsys):
     with pytest.raises(SystemExit) as refused:
         main([])
     assert refused.value.code == 2 and "COMMAND" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["segment", "in", "--first-mask", "m.png"],
-        ["segment", "in", "--output", "out", "--adapt-steps", "0"],
-        ["segment", "in", "--first-mask", "m.png", "--output", "out", "--preset", "huge"],
-        ["ablation", "--dataset", "coco"],
-        ["ablation", "--workers", "0"],
-        ["ablation", "--workers", "two"],
-        ["ablation", "--shard", "5/4"],
-        ["ablation", "--shard", "0/4"],
-        ["ablation", "--shard", "1/4", "--merge"],
-        ["ablation", "--split", "val", "--sequences", "apes"],
-        ["segment", "videos", "--output", "out", "--shard", "half"],
-        ["ablation", "--seed", "-1"],
-        ["ablation", "--adapt", "some"],
-        ["ablation", "--rows", "1,two"],
-        ["ablation", "--rows", "0"],
-        ["ablation", "--scenes", "12"],
-        ["ablation", "--scenes", "24:12"],
-        ["render", "mini"],
-        ["render", "mini", "--output", "x", "--count", "0"],
-        ["train", "everything"],
-        ["choose", "lite", "--output", "a.safetensors", "--in-place"],
-        ["train", "lite-detector", "--minutes", "nan"],
-        ["train", "lite-detector", "--minutes", "0"],
-        ["download", "coco"],
-    ],
-)
-def test_arguments_that_make_no_sense_end_with_code_2(arguments, capsys):
-    with pytest.raises(SystemExit) as refused:
-        main(arguments)
-    assert refused.value.code == 2
-    assert capsys.readouterr().err.splitlines()[-1].startswith("vsreid")
 
 
 def test_a_refused_number_says_what_is_expected(capsys):
@@ -107,55 +72,84 @@ def test_a_path_that_is_named_as_a_choice_stays_a_path(text):
     assert options.flow == text
 
 
-REFUSED = [  # each before anything is computed; {} holds a clip, its first mask, truth and prediction
+HELP = ("--help", "segment --help", "train --list")
+SAID_AT_ONCE = [  # before anything is computed; {} holds a clip, its first mask, truth and prediction
+    *HELP,
     "segment {}/clip --first-mask {}/gone.png --output {}/out",
     "segment {}/clip --first-mask {}/small.png --output {}/out",
     "segment {}/gone --first-mask {}/first.png --output {}/out",
     "segment {}/clip --first-mask {}/first.png --output {}/clip",
     "segment {}/clip --first-mask {}/first.png --output {}/out --json {}/clip/00001.jpg",
     "segment {}/clip --first-mask {}/first.png --output {}/out --device cuda:x",
-    "segment {}/clip --first-mask {}/first.png --output {}/out --weights heavy",
     "segment {}/clip --first-mask {}/first.png --output {}/out --weights {}/first.png",
     "segment {}/clip --first-mask {}/first.png --output {}/out --flow sparrow",
     "segment {}/clip --first-mask {}/first.png --output {}/out --preset paper",
     "segment {}/twice --first-mask {}/first.png --output {}/out",
-    "segment {}/clip --output {}/out",
     "segment {} --output {}/out",
-    "segment {}/clip --first-mask {}/first.png --output {}/out --no-adapt --adapt-steps 9",
-    "segment {}/clip --first-mask {}/first.png --output {}/out --weights lite-davis",
+    "segment {}/clip --first-mask {}/first.png",
+    "segment {}/clip --output {}/out --adapt-steps 0",
+    "segment {}/clip --first-mask {}/first.png --output {}/out --preset huge",
+    "segment {} --output {}/out --shard half",
     "evaluate {}/truth {}/truth",
     "evaluate {}/truth {}/predicted --json {}/truth/clip/00001.png",
     "evaluate {}/truth {}/predicted --split gone",
     "ablation --root {}/davis --dataset davis-2017 --output {}/davis",
-    "ablation --dataset davis-2017",
+    "ablation --root {}/gone --dataset davis-2017",
     "ablation --sequences gone",
     "ablation --device tpu",
     "ablation --weights {}/first.png",
-    "ablation --output {}/first.png",
+    "ablation --rows 9",
+    "ablation --preset authors --weights random --adapt",
+    "ablation --set nothing=1",
+    "ablation --dataset coco",
+    "ablation --workers 0",
+    "ablation --workers two",
+    "ablation --shard 5/4",
+    "ablation --shard 0/4",
+    "ablation --shard 1/4 --merge",
+    "ablation --split val --sequences apes",
+    "ablation --seed -1",
+    "ablation --adapt some",
+    "ablation --rows 1,two",
+    "ablation --rows 0",
+    "ablation --scenes 12",
+    "ablation --scenes 24:12",
     "render composite --output {}/out",
     "render mini --output {}/first.png/out",
+    "render mini",
+    "render mini --output {}/out --count 0",
+    "train nothing",
+    "train lite-detector --minutes nan",
+    "train lite-detector --minutes 0",
     "train lite-stills --output {}/first.png",
     "train lite-stills --stills {}/clip --stills {}/out/../clip",
     "train lite-real-box",
-    "train lite-box --device cuda:x",
     "choose lite",
+    "choose lite --output {}/a.safetensors --in-place",
     "choose lite --output {}/a.csv --table {}/a.csv",
     "figures --only figure9",
     "figures --output {}/first.png",
+    "download nothing",
     "download davis-2017 --output {}/first.png",
 ]
 
 MEASURE = """
 import json, sys, time
 from vsreid_lite.commands.cli import main
+late = {"numpy", "multiprocessing", "email.message", "http.client"} & sys.modules.keys()
+assert not late, late
 for arguments in json.load(sys.stdin):
     started = time.process_time()
-    code = main(arguments)
-    print(json.dumps([code, time.process_time() - started, "torch" in sys.modules]), flush=True)
+    try:
+        code = main(arguments)
+    except SystemExit as end:
+        code = end.code
+    seconds = time.process_time() - started
+    print("\\n" + json.dumps([code, seconds, "torch" in sys.modules]), flush=True)
 """
 
 
-def test_what_can_be_known_is_refused_in_a_second_and_without_torch(tmp_path):
+def test_help_and_what_can_be_known_is_said_in_a_second_and_without_torch(tmp_path):
     write_video_folder(tmp_path)
     write_frames(tmp_path / "twice")
     shutil.copy(tmp_path / "twice" / "00001.jpg", tmp_path / "twice" / "00001.jpeg")
@@ -164,15 +158,15 @@ def test_what_can_be_known_is_refused_in_a_second_and_without_torch(tmp_path):
     for name in ("truth", "predicted"):
         shutil.copytree(tmp_path / "davis" / "Annotations" / "480p", tmp_path / name)
     before = snapshot(tmp_path)
-    arguments = [line.replace("{}", str(tmp_path)).split() for line in REFUSED]
+    arguments = [line.replace("{}", str(tmp_path)).split() for line in SAID_AT_ONCE]
     run = [sys.executable, "-c", MEASURE]
     done = subprocess.run(run, input=json.dumps(arguments), capture_output=True, text=True, timeout=PATIENCE)
-    results = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(results) == len(REFUSED), done.stderr
-    for line, (code, seconds, torch_is_loaded) in zip(REFUSED, results, strict=True):
-        assert code == 2 and not torch_is_loaded and seconds < 1, (line, code, seconds)
-    assert len(done.stderr.splitlines()) == len(REFUSED)
-    assert snapshot(tmp_path) == before
+    results = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
+    assert len(results) == len(SAID_AT_ONCE), done.stderr
+    for line, (code, seconds, torch_is_loaded) in zip(SAID_AT_ONCE, results, strict=True):
+        assert code == (0 if line in HELP else 2) and not torch_is_loaded and seconds < 1, (line, code, seconds)
+    said = [line for line in done.stderr.splitlines() if re.match(r"vsreid( \w+)?: error: ", line)]
+    assert len(said) == len(SAID_AT_ONCE) - len(HELP) and snapshot(tmp_path) == before
 
 
 def full_disk_of(name=None):
@@ -344,18 +338,6 @@ def group_is_gone(process):
 
 
 INTERRUPTED = "vsreid: interrupted; finished parts are kept, nothing half-written is left"
-
-
-def test_ctrl_c_ends_segment_with_one_line_and_code_1(slow, tmp_path):
-    clip = write_video_folder(tmp_path / "in", 60)
-    before = snapshot(tmp_path / "in")
-    process = start(*clip, "--output", tmp_path / "out", script=slow, stderr=(tmp_path / "err").open("w"))
-    wait_for(process, lambda: "propagation:" in (tmp_path / "err").read_text())
-    os.killpg(process.pid, signal.SIGINT)
-    process.communicate(timeout=PATIENCE)
-    said = (tmp_path / "err").read_text().replace("\r", "\n").splitlines()
-    assert process.returncode == 1 and said[-1] == INTERRUPTED and "Traceback" not in "\n".join(said)
-    assert snapshot(tmp_path / "in") == before and not (tmp_path / "out").exists()
 
 
 def test_ctrl_c_ends_the_workers_of_an_ablation_and_keeps_the_finished_parts(slow, tmp_path):

@@ -2,7 +2,6 @@ import io
 import json
 import os
 import re
-import shutil
 import sys
 import time
 from dataclasses import replace
@@ -24,7 +23,6 @@ from tests.command_line import (
     snapshot,
     tiny_frame,
     tiny_mask,
-    truncate,
     write_video_folder,
 )
 from tests.stubs import square_mask
@@ -178,97 +176,13 @@ def test_the_closing_line_has_the_time_of_each_part_and_they_add_up(tmp_path, mo
     assert elapsed - 1 < float(line[1]) <= elapsed + 0.05  # but for what parses the command
 
 
-def test_masks_come_as_run_lengths_and_cutouts_too(clip, tmp_path):
-    coco, cutouts = tmp_path / "coco.json", tmp_path / "cutouts"
-    write_mask(tmp_path / "first.png", tiny_mask((3, 7)))
-    assert main([*clip, "--output", str(tmp_path / "out"), "--coco", str(coco), "--cutouts", str(cutouts)]) == 0
-    assert [image["file_name"] for image in json.loads(coco.read_text())["images"]] == [
-        f"0000{i}.jpg" for i in range(4)
-    ]
-    assert sorted(str(path.relative_to(cutouts)) for path in cutouts.rglob("*.png")) == [
-        f"{label}/0000{i}.png" for label in (3, 7) for i in range(4)
-    ]
-
-
-@pytest.mark.filterwarnings("default")
-def test_masks_of_another_run_in_the_output_folder_are_pointed_out(clip, tmp_path, capsys):
-    write_mask(tmp_path / "out" / "00004.png", tiny_mask())
-    assert main([*clip, "--output", str(tmp_path / "out")]) == 0
-    assert f"vsreid: warning: {tmp_path / 'out'}: holds 1 other PNG files (00004.png" in capsys.readouterr().err
-
-
-@pytest.mark.filterwarnings("default")
-def test_a_gap_in_the_numbering_is_a_warning_of_one_line(clip, tmp_path, capsys):
-    (tmp_path / "clip" / "00001.jpg").unlink()
-    assert main([*clip, "--output", str(tmp_path / "out")]) == 0
-    lines = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
-    assert lines == [f"vsreid: warning: {tmp_path / 'clip'}: frames are missing from the numbering: 00001"]
-
-
-def other_size(path):
-    Image.fromarray(tiny_frame(0)).resize((30, 20)).save(path)
-
-
-BAD_INPUT = {
-    "missing folder": (lambda root: (root / "clip").rename(root / "gone"), "clip: expected a folder of frames"),
-    "empty folder": (lambda root: [p.unlink() for p in (root / "clip").iterdir()], "clip: expected frames"),
-    "truncated frame": (lambda root: truncate(root / "clip" / "00002.jpg"), "00002.jpg: unreadable or truncated"),
-    "frames of different sizes": (lambda root: other_size(root / "clip" / "00003.jpg"), "00003.jpg: expected 63 x 41"),
-    "missing mask": (lambda root: (root / "first.png").unlink(), "first.png: expected an image file, found nothing"),
-    "truncated mask": (lambda root: truncate(root / "first.png"), "first.png: unreadable or truncated"),
-    "mask of another size": (
-        lambda root: write_mask(root / "first.png", tiny_mask()[:30]),
-        "first.png: expected a mask of 63 x 41",
-    ),
-}
-
-
-@pytest.mark.parametrize("case", BAD_INPUT)
-def test_bad_input_is_one_line_that_names_the_file_and_nothing_is_written(clip, tmp_path, capfd, case):
-    spoil, line = BAD_INPUT[case]
-    spoil(tmp_path)
-    before = snapshot(tmp_path)
-    outputs = ["--output", tmp_path / "out", "--json", tmp_path / "j" / "a.json", "--overlay", tmp_path / "v.mp4"]
-    assert line in refused(capfd, *clip, *outputs)
-    assert snapshot(tmp_path) == before
-    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) in ([], ["clip"], ["gone"])
-
-
-BAD_OUTPUT = {
-    "output is the mask": (["--output", "{}/first.png"], "first.png: the output is the input"),
-    "json is the overlay": (
-        ["--output", "{}/out", "--json", "{}/a.mp4", "--overlay", "{}/a.mp4"],
-        "a.mp4: two outputs",
-    ),
-    "json is a link to a frame": (["--output", "{}/out", "--json", "{}/link"], "link: the output is the input"),
-    "json is a mask": (["--output", "{}/out", "--json", "{}/out/00003.png"], "00003.png: two outputs"),
-    "json is the output": (["--output", "{}/out", "--json", "{}/out"], "out: is to be a file, and another output lies"),
-    "json is above the output": (["--output", "{}/out/a", "--json", "{}/out"], "out: is to be a file, and another"),
-    "json is the weights": (["--output", "{}/out", "--json", "{0}/w", "--detector", "{0}/w"], "w: the output is the"),
-    "output is the input by a detour": (["--output", "{}/gone/../clip"], "clip: the output is the input"),
-    "json with a long name": (["--output", "{}/out", "--json", "{}/" + 256 * "x"], "File name too long"),
-    "output below a file": (["--output", "{}/first.png/out"], "cannot write into the folder"),
-    "output where nothing can be made": (["--output", "/proc/out"], "cannot write into the folder /proc/out"),
-    "json is a folder": (["--output", "{}/out", "--json", "{}/clip"], "clip: expected a file to write, found a folder"),
-    "json is a device": (["--output", "{}/out", "--json", "/dev/null"], "/dev/null: expected a file to write"),
-    "video is no mp4": (
-        ["--output", "{}/out", "--overlay", "{}/a.avi"],
-        "a.avi: expected a file name that ends in .mp4",
-    ),
-    "coco is the record": (["--output", "{}/out", "--json", "{}/a", "--coco", "{}/a"], "a: two outputs"),
-    "video where nothing can be made": (["--output", "{}/out", "--overlay", "/proc/a.mp4"], "the folder /proc"),
-}
-
-
-@pytest.mark.parametrize("case", BAD_OUTPUT)
-def test_an_output_that_cannot_be_written_is_refused_before_the_run(clip, weights, tmp_path, capfd, monkeypatch, case):
-    monkeypatch.setattr(vsreid, "segment", None)
-    (tmp_path / "link").symlink_to(tmp_path / "clip" / "00002.jpg")
-    shutil.copy(weights / "lite-detector.safetensors", tmp_path / "w")
-    arguments, line = BAD_OUTPUT[case]
-    before = snapshot(tmp_path)
-    assert line in refused(capfd, *clip, *(argument.format(tmp_path) for argument in arguments))
-    assert snapshot(tmp_path) == before and not half_written(tmp_path)
+@pytest.mark.parametrize("labels", [None, tiny_mask()[1:], tiny_mask() * 0], ids=["missing", "small", "empty"])
+def test_a_mask_that_is_missing_or_wrong_is_told_before_the_video_is_read(clip, tmp_path, monkeypatch, capfd, labels):
+    (tmp_path / "first.png").unlink()
+    if labels is not None:
+        write_mask(tmp_path / "first.png", labels)
+    monkeypatch.setattr("vsreid_lite.video.video.load_video", None)
+    assert "first.png: expected" in refused(capfd, *clip, "--output", tmp_path / "out")
 
 
 @pytest.mark.parametrize("name", ["x" * 251, "é" * 125 + "0"])
@@ -279,13 +193,6 @@ def test_names_as_long_as_the_system_allows_are_written(tmp_path, name):
     extras = ["--json", str(tmp_path / f"{name[:120]}.json")]
     assert main([*clip, "--output", str(tmp_path / "out"), *extras]) == 0
     assert list(written(tmp_path / "out")) == [f"{name}.png"]
-
-
-def test_a_video_never_replaces_itself(clip, tmp_path, capfd, monkeypatch):
-    video = tmp_path / "a.mp4"
-    write_video(video, [tiny_frame(0)], 10)
-    arguments = ["--first-mask", tmp_path / "first.png", "--output", tmp_path / "out", "--overlay", video]
-    assert "a.mp4: the output is the input" in refused(capfd, "segment", video, *arguments)
 
 
 class Asked(Exception):

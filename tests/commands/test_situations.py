@@ -15,7 +15,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.command_line import ship_stubs, snapshot, tiny_frame, tiny_mask, tiny_sequence, write_video_folder
+from tests.command_line import (
+    ship_stubs,
+    snapshot,
+    tiny_frame,
+    tiny_mask,
+    tiny_sequence,
+    truncate,
+    write_video_folder,
+)
 from vsreid_lite.commands.cli import main
 from vsreid_lite.datasets.davis import write_benchmark
 from vsreid_lite.system.files import MINI
@@ -131,6 +139,11 @@ def text(path, content=""):
     return lambda: Path(path).write_bytes(content.encode() if isinstance(content, str) else content)
 
 
+def cut_off(path):
+    """A file without its last bytes."""
+    return lambda: truncate(Path(path))
+
+
 def several(*names):
     """A folder v of videos, each with its mask."""
     return lambda: [(shutil.copytree("clip", f"v/{name}"), shutil.copy("first.png", f"v/{name}.png")) for name in names]
@@ -162,6 +175,8 @@ def told(command, capfd):
 REFUSED = {  # with one line, and nothing is written
     # frames
     "frame of no bytes": (text("clip/00004.jpg"), seg(), "00004.jpg: unreadable or truncated"),
+    "no frame": (both(lambda: shutil.rmtree("clip"), folder("clip")), seg(), "clip: expected frames"),
+    "frame cut off": (cut_off("clip/00002.jpg"), seg(), "00002.jpg: unreadable or truncated"),
     "frame linked to nothing": (link("clip/4.jpg", "gone"), seg(), "4.jpg: expected an image file, found nothing"),
     "frame linked to itself": (link("clip/4.jpg", "clip/4.jpg"), seg(), "4.jpg: expected an image file"),
     "thumbnail numbered as a frame": (save("clip/00004.jpg", ONE[:9, :9]), seg(), "expected 63 x 41"),
@@ -174,6 +189,7 @@ REFUSED = {  # with one line, and nothing is written
     "folder of sequences": (nothing, seg(clip="truth"), "(.jpg, .png, .webp, .tif or .bmp), found 1 folder"),
     "pattern of a shell": (nothing, seg(clip="'clip/*.jpg'"), "clip/*.jpg: expected a folder of frames"),
     "pattern of ffmpeg": (nothing, seg(clip="clip/%05d.jpg"), "%05d.jpg: expected a folder of frames"),
+    "one picture": (nothing, seg(clip="first.png"), "first.png: expected a folder"),
     "quotation marks": (nothing, seg(clip="'\"clip\"'"), '"clip": expected a folder'),
     "archive": (text("clip.zip", "PK" + 99 * "x"), seg(clip="clip.zip"), "clip.zip: damaged or unknown video"),
     "address of a file": (nothing, seg(clip="file:///clip"), "expected a path, found the address file:///clip"),
@@ -183,6 +199,9 @@ REFUSED = {  # with one line, and nothing is written
     "colours of DAVIS": (save("first.png", PALETTE[TWO]), seg(), f"first.png: {BITS}, found mode RGB, in colours"),
     "TIFF named as PNG": (save("first.png", TWO, format="TIFF"), seg(), "expected a PNG mask, found TIFF"),
     "array of numpy": (text("first.png", b"\x93NUMPY"), seg(), "first.png: unreadable or truncated"),
+    "no first mask": (lambda: os.remove("first.png"), seg(), "first.png: expected an image file, found nothing"),
+    "mask cut off": (cut_off("first.png"), seg(), "first.png: unreadable or truncated"),
+    "mask of another size": (save("first.png", TWO[:30]), seg(), "first.png: expected a mask of 63 x 41"),
     "folder as mask": (nothing, seg(mask="truth"), "truth: expected an image file, found a folder"),
     "frame as mask": (nothing, seg(mask="clip/00000.jpg"), "expected a PNG mask, found JPEG"),
     "void alone": (save("first.png", VOID), seg("--year 2017"), "first.png: expected at least one instance"),
@@ -200,6 +219,15 @@ REFUSED = {  # with one line, and nothing is written
     "over frames with a dot": (nothing, seg(out="clip/."), "clip: the output is the input clip"),
     "over frames by a link": (link("l", "clip"), seg(out="l"), "l: the output is the input clip"),
     "over the first mask": (both(folder("out"), link("out/00002.png", "first.png")), seg(), "2.png: the output is"),
+    "over the only mask": (nothing, seg(out="first.png"), "first.png: the output is the input"),
+    "over the video": (text("a.mp4"), seg("--overlay a.mp4", "a.mp4"), "a.mp4: the output is the input"),
+    "record by a link": (link("l", "clip/00002.jpg"), seg("--json l"), "l: the output is the input"),
+    "record in a mask's place": (nothing, seg("--json out/00003.png"), "00003.png: two outputs"),
+    "record in place of the masks": (nothing, seg("--json out"), "out: is to be a file, and another output lies"),
+    "record with a long name": (nothing, seg("--json " + 256 * "x"), "File name too long"),
+    "overlay of another kind": (nothing, seg("--overlay a.avi"), "a.avi: expected a file name that ends in .mp4"),
+    "overlay into nothing": (nothing, seg("--overlay /proc/a.mp4"), "cannot write into the folder /proc"),
+    "masks below a file": (nothing, seg(out="first.png/out"), "cannot write into the folder"),
     "over a folder": (folder("out/00001.png"), seg(), "00001.png: expected a file to write, found a folder"),
     "over links in a circle": (link("a", "a"), seg("--json a"), "a: Symlink loop"),
     "over a pipe": (lambda: os.mkfifo("p"), seg("--json p"), "p: expected a file to write, found a device"),
@@ -249,6 +277,8 @@ REFUSED = {  # with one line, and nothing is written
     "GPU of another maker": (nothing, seg("--device mps"), "device 'mps': expected auto, cpu, cuda or cuda:N"),
     "device of no name": (nothing, seg("--device ''"), "device '': expected auto, cpu, cuda or cuda:N"),
     # evaluate
+    "nothing predicted at all": (lambda: shutil.rmtree("predicted"), EVAL, "predicted: there is no such folder"),
+    "prediction cut off": (cut_off(f"{SEEN}/00002.png"), EVAL, "00002.png: unreadable or truncated"),
     "16 bits predicted": (deep("predicted/clip/00001.png", 3), EVAL, f"predicted/clip/00001.png: {BITS}"),
     "linked to nothing": (both(remove(SEEN, 1), link(f"{SEEN}/00001.png", "-")), EVAL, "1.png: expected an image"),
     "255 for two instances": (masks(SEEN, VOID), EVAL, "00001.png: expected labels 0 to 2, as in the first true"),
@@ -292,6 +322,10 @@ REFUSED = {  # with one line, and nothing is written
     "choice over weights": (nothing, "choose lite --output o --table weights/lite-box.safetensors", "is the input"),
     "figure over results": (copy("first.png", "table1.png"), FIGURE, "table1.png: the output is the input table1.png"),
     "figures of no name": (nothing, "figures --only= --output f", "--only: expected one or more"),
+    "no DAVIS to compose": (nothing, COMPOSE + "--output o", "needs --root"),
+    "DAVIS that is not there": (nothing, COMPOSE + "--output o --root /nowhere", "/nowhere: expected DAVIS 2016"),
+    "rendering into nothing": (nothing, "render mini --output /proc/out", "cannot write into the folder /proc/out"),
+    "download below a file": (nothing, "download davis-2017 --output first.png", "cannot write into the folder"),
     "home of nobody": (nothing, "download davis-2016 --output=~no-such-user/x", "--output: ~no-such-user/x: "),
 }
 

@@ -47,11 +47,6 @@ def test_any_sequence_that_is_there_can_be_named_once(root):
     assert open_benchmark("davis-2017", root, ("cats",)).split == "named"
 
 
-def test_2016_unites_the_instances_and_2017_keeps_them(root):
-    assert open_benchmark("davis-2016", root, ("apes",)).load("apes").labels == (1,)
-    assert open_benchmark("davis-2017", root).load("apes").labels == (1, 2)
-
-
 @pytest.mark.filterwarnings("default")
 def test_without_any_list_all_sequences_count_and_that_is_said(root):
     shutil.rmtree(root / "ImageSets")
@@ -62,11 +57,6 @@ def test_without_any_list_all_sequences_count_and_that_is_said(root):
 def test_a_split_that_is_not_listed_is_an_error_where_there_are_lists(root):
     with pytest.raises(FileNotFoundError, match=r"test.txt: expected the list of split test, found \['train', 'val'\]"):
         open_benchmark("mini", root)
-
-
-def test_an_unknown_sequence_is_named_with_those_there(root):
-    with pytest.raises(ValueError, match="no sequence dogs in davis-2017; there are apes, bees, cats"):
-        open_benchmark("davis-2017", root, ("apes", "dogs"))
 
 
 def test_the_root_of_the_environment_is_taken_where_none_is_given(root, tmp_path, monkeypatch):
@@ -138,12 +128,6 @@ def test_a_sequence_is_scored_by_the_true_masks_that_it_has_and_that_is_said(roo
     with pytest.raises(FileNotFoundError, match="00000.png: expected the mask of the first frame"):
         open_benchmark("davis-2017", root)
     assert open_benchmark("davis-2017", root, ("apes",)).names == ("apes",)
-
-
-def test_a_sequence_of_two_frames_cannot_be_scored(tmp_path):
-    write_benchmark([tiny_sequence("short", frames=2)], tmp_path, "val")
-    with pytest.raises(ValueError, match="short: expected true masks of at least 3 frames"):
-        open_benchmark("davis-2017", tmp_path)
 
 
 def test_the_files_of_a_sequence_are_its_frames_and_masks(root):

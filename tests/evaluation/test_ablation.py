@@ -15,7 +15,7 @@ from vsreid_lite.datasets.benchmarks import open_benchmark
 from vsreid_lite.datasets.davis import MASKS, write_benchmark
 from vsreid_lite.evaluation import ablation
 from vsreid_lite.evaluation.ablation import Parts, run_ablation, seen_sequences
-from vsreid_lite.evaluation.ladder import ADAPTATION, IMPROVING, adapted, ladder
+from vsreid_lite.evaluation.ladder import adapted, ladder
 from vsreid_lite.evaluation.metrics import Scores, score_sequence
 from vsreid_lite.evaluation.paper import table1
 from vsreid_lite.networks import Networks
@@ -91,18 +91,6 @@ def test_the_numbers_are_those_of_each_sequence_segmented_alone(benchmark, tmp_p
         )
         assert (entry["J-mean"], entry["F-mean"]) == (scores.J.mean, scores.F.mean)
         assert entry["global-mean"] == scores.global_mean
-
-
-def test_with_adaptation_there_is_a_sixth_row_that_adapts_to_each_sequence(benchmark, tmp_path, monkeypatch):
-    seen = []
-    monkeypatch.setattr("vsreid_lite.vsreid.adapt", lambda net, video, *_: seen.append(video.name) or (net, False))
-    monkeypatch.setattr("vsreid_lite.vsreid.TwoStreams", object)
-    results = run_ablation(benchmark, ladder(ADAPTING), tmp_path)
-    assert [row["name"] for row in results["rows"]][5:] == [ADAPTATION]
-    assert (
-        results["rows"][5]["note"] == f"not in the paper's table; {IMPROVING}" and results["rows"][5]["paper"] is None
-    )
-    assert seen == ["apes", "bees"]
 
 
 def test_rows_of_one_network_share_its_adaptation_and_get_what_they_would_get_alone(

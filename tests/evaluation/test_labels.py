@@ -17,38 +17,17 @@ def folders(tmp_path) -> tuple[Path, Path]:
     return write(tmp_path / "truth", {"a": labels}), write(tmp_path / "predicted", {"a": labels})
 
 
-def test_a_larger_label_is_refused_with_its_file(folders):
-    frame = frames(1)[0]
-    frame[0, :2] = 3, 7
-    Image.fromarray(frame).save(folders[1] / "a" / "00002.png")
-    with pytest.raises(ValueError, match=r"predicted/a/00002\.png: expected labels 0 to 1, .* found 3, 7$"):
-        evaluate(*folders)
-    with pytest.raises(ValueError, match=r"sequence a, frame 1: .* found 2$"):
-        evaluate({"a": frames(1, 1, 1)}, {"a": frames(1, 1, 1, label=2)})
-
-
 def test_missing_files_and_folders_are_named(folders):
-    (folders[1] / "a" / "00001.png").unlink()
-    with pytest.raises(FileNotFoundError, match=r"predicted/a/00001\.png: expected an image file, found nothing"):
-        evaluate(*folders)
     with pytest.raises(FileNotFoundError, match="nowhere: there is no such folder"):
         evaluate(folders[0] / "nowhere", folders[1])
-    with pytest.raises(FileNotFoundError, match="nowhere: there is no such folder"):
-        evaluate(folders[0], folders[1] / "nowhere")
     (folders[1] / "a").rename(folders[1] / "b")
     with pytest.raises(FileNotFoundError, match="predicted/a: there is no such folder"):
         evaluate(*folders)
-    with pytest.raises(ValueError, match="a: expected one folder of indexed PNGs for each sequence, found none"):
-        evaluate(folders[0] / "a", folders[1])
     with pytest.raises(ValueError, match="the prediction has no sequence a, only b"):
         evaluate({"a": frames(1, 1, 1)}, {"b": frames(1, 1, 1)})
 
 
 def test_too_few_frames(folders):
-    for unwanted in ("00002.png", "00003.png"):
-        (folders[0] / "a" / unwanted).unlink()
-    with pytest.raises(ValueError, match="truth/a: expected at least 3 frames, .* found 2"):
-        evaluate(*folders)
     for folder in folders:
         (folder / "b").mkdir()
     with pytest.raises(ValueError, match="truth/b: expected the indexed PNGs of one sequence, found none"):
@@ -62,14 +41,6 @@ def test_a_wrong_size_is_named(folders, side):
     Image.fromarray(np.zeros((20, 22), dtype=np.uint8)).save(folders[side] / "a" / "00002.png")
     with pytest.raises(ValueError, match=r"a/00002\.png: expected 20 x 20 \(width x height\), found 22 x 20"):
         evaluate(*folders)
-
-
-def test_a_first_frame_without_instance_is_refused():
-    empty, davis2016 = frames(0, 1, 1), frames(1, 1, 1, label=255)
-    with pytest.raises(ValueError, match="sequence a, frame 0: the first true frame shows no instance$"):
-        evaluate({"a": empty}, {"a": empty})
-    with pytest.raises(ValueError, match=r"frame 0: .* no instance, and 255 is void \(in DAVIS 2016 it is"):
-        evaluate({"a": davis2016}, {"a": davis2016}, year=2017)
 
 
 def test_arrays_that_hold_no_labels_are_refused():
@@ -160,19 +131,6 @@ def test_too_few_annotated_frames_are_refused():
     truth = frames(1, 1, 1, 1)
     with pytest.raises(ValueError, match="sequence a: expected true masks of at least 3 frames, .* found 2"):
         score_sequence("a", [truth[0], None, None, truth[3]], truth)
-
-
-def test_some_sequences_can_be_scored_alone(tmp_path):
-    labels = frames(1, 1, 1)
-    truth = write(tmp_path / "truth", {"a": labels, "b": labels, "c": labels})
-    predicted = write(tmp_path / "predicted", {"a": labels, "b": labels * 0})
-    assert list(evaluate(truth, predicted, ["b", "a", "b"]).instances) == ["b_1", "a_1"]
-    with pytest.raises(FileNotFoundError, match=r"predicted/c: .* 1 of 3 sequences have no .* --sequences a,b$"):
-        evaluate(truth, predicted)
-    with pytest.raises(ValueError, match="truth: no sequence d; there are a, b, c"):
-        evaluate(truth, predicted, ["d"])
-    with pytest.raises(ValueError, match="truth: the prediction is the reference"):
-        evaluate(truth, tmp_path / "predicted" / ".." / "truth")
 
 
 def test_what_archives_of_macos_add_and_upper_case_endings_change_nothing(folders):

@@ -125,11 +125,6 @@ def test_a_file_of_one_stream_serves_none_of_them(files, tmp_path):
     assert rows[2].missing == "not measured: seven-propagation.safetensors has no flow stream"
 
 
-def test_rows_that_are_not_chosen_are_not_measured(files):
-    rows = ladder(LITE, (3, 4))
-    assert missing(rows) == [True, True, False, False, True] and rows[0].missing == "not measured: not chosen"
-
-
 @pytest.mark.parametrize(
     ("chosen", "adapt", "line"),
     [
@@ -228,19 +223,6 @@ def test_random_weights_need_no_file(hub):
     assert missing(ladder(replace(AUTHORS, weights="random"))) == [True, True, False, False, False]
     with pytest.raises(FileNotFoundError, match="random: expected lite or lite-real or a weight file"):
         ladder(replace(LITE, weights="random"))
-
-
-@pytest.mark.parametrize(
-    ("config", "line"),
-    [
-        (PAPER, "preset paper: no weights of its N_mp ship with this package; set weights (--weights)"),
-        (AUTHORS, "preset authors: no weights of its N_mp ship with this package; set weights (--weights)"),
-        (replace(PAPER, weights="gone.pth"), "gone.pth: expected a checkpoint"),
-    ],
-)
-def test_without_a_file_of_n_mp_no_row_is_measured(hub, config, line):
-    with pytest.raises(FileNotFoundError, match=re.escape(line)):
-        ladder(config)
 
 
 # What the weights of each row were trained with

@@ -122,11 +122,6 @@ def test_the_figure_is_fit_to_be_shown():
     assert_fit_to_be_shown(lambda: plot_matches(written_down(), 2, 0, (0.5, 0.3)))
 
 
-def test_a_frame_without_candidates_can_be_shown():
-    figure = plot_matches(written_down(), 4, 0, (0.5, 0.3))
-    assert "no candidate" in figure.get_label() and "0 candidates" in figure.get_label()
-
-
 @pytest.mark.parametrize(
     ("frame", "thresholds", "verdict"),
     [

@@ -84,34 +84,12 @@ def test_vos_benchmark_agrees(golden, name):
 # Hand calculations
 
 
-def test_J_of_two_shifted_squares():
-    assert metrics.region(rectangle(2, 2, 6, 6), rectangle(4, 2, 8, 6)) == 8 / 24
-
-
-def test_a_boundary_lies_half_a_pixel_towards_the_origin():
-    expected = rectangle(4, 4, 6, 6)
-    np.testing.assert_array_equal(metrics.boundary_pixels(rectangle(5, 5, 6, 6)), expected)
-
-
-def test_the_last_row_and_column_have_only_the_boundary_along_them():
-    corner = metrics.boundary_pixels(rectangle(17, 17, 20, 20))
-    expected = np.zeros((20, 20), dtype=bool)
-    expected[16, 16:] = expected[16:, 16] = True
-    np.testing.assert_array_equal(corner, expected)
-
-
 def test_F_of_one_pixel_moved_by_two():
     assert metrics.boundary_radius((20, 20)) == 1
     truth = rectangle(5, 5, 6, 6)  # boundary: columns 4 and 5
     J, F = score_instance(np.stack([truth] * 3), np.stack([rectangle(x, 5, x + 1, 6) for x in (5, 7, 8)]))
     assert J.tolist() == [1, 0, 0]
     assert F.tolist() == [1, 1 / 2, 0]  # columns 6, 7: half of each boundary is found; columns 7, 8: none
-
-
-def test_F_weighs_precision_and_recall():
-    truth, predicted = rectangle(2, 2, 5, 5), rectangle(2, 2, 5, 5) | rectangle(12, 12, 15, 15)
-    precision, recall = 12 / 24, 1
-    assert metrics.boundary(truth, predicted, radius=1) == pytest.approx(2 * precision * recall / (precision + recall))
 
 
 @pytest.mark.parametrize(

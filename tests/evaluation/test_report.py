@@ -117,10 +117,6 @@ def test_weights_of_which_it_is_not_known_what_they_have_seen_carry_another_mark
     assert [row["seen-in-training"] for row in csv.DictReader(io.StringIO(format_csv(results)))][:2] == ["False", ""]
 
 
-def test_without_headers_of_weights_there_is_no_table_of_their_training(results):
-    assert "Training of each row's weights" not in format_markdown({**results, "training": []})
-
-
 def test_csv_holds_both_tables_in_full(results):
     rows = list(csv.DictReader(io.StringIO(format_csv(with_adapted(results)))))
     assert [(row["adapted"], row["name"]) for row in rows] == [

@@ -11,7 +11,6 @@ from vsreid_lite.config import LITE
 from vsreid_lite.datasets.benchmarks import Benchmark
 from vsreid_lite.evaluation.ladder import adapted, ladder
 from vsreid_lite.evaluation.metrics import InstanceScores, Scores
-from vsreid_lite.evaluation.paper import arithmetic, table1
 from vsreid_lite.evaluation.summary import (
     Measured,
     boost_interval,
@@ -71,17 +70,6 @@ def test_a_boost_is_the_gain_over_the_row_before_beside_that_of_the_paper():
     assert [row["boost-over"] for row in rows] == [None, *(row["name"] for row in rows[:4])]
 
 
-def test_results_name_preset_flow_and_files_of_their_own(tmp_path):
-    results = summary(0.3, 0.4, 0.4, 0.6, 0.5)
-    names = ("preset", "weights", "untrained", "detector", "identification", "flow", "seed")
-    assert [results[name] for name in names] == ["lite", "lite", False, None, None, "dis", 0]
-    own = tmp_path / "weights" / "lite-detector.safetensors"
-    results = summary(0.3, 0.4, 0.4, 0.6, 0.5, flow="dis-medium", detector_weights=str(own), seed=2)
-    assert [results[name] for name in names] == ["lite", "lite", False, str(own), None, "dis-medium", 2]
-    results = summary(0.3, 0.4, 0.4, 0.6, 0.5, preset="paper", weights="random")
-    assert (results["preset"], results["untrained"], results["training"]) == ("paper", True, [])
-
-
 def test_whether_a_rows_weights_have_seen_the_sequences_may_be_unknown():
     def marks(**given):
         return [row["seen-in-training"] for row in summary(None, 0.4, 0.4, 0.6, 0.5, **given)["rows"]]
@@ -123,12 +111,6 @@ def test_every_row_has_its_sequences():
     first = summary(0.3, 0.4, 0.4, 0.6, 0.5)["rows"][0]
     assert first["sequences"] == {"a": pytest.approx(0.2), "b_c": pytest.approx(0.35), "d": pytest.approx(0.3)}
     assert list(first["instances"]) == ["a_1", "b_c_1", "b_c_2", "d_1"]
-
-
-def test_results_name_split_and_scenes_and_the_papers_own_arithmetic():
-    results = summary(0.3, 0.4, 0.4, 0.6, 0.5)
-    assert (results["split"], results["scenes"]) == ("test", [12, 13, 14])
-    assert results["paper"] == arithmetic(table1())
 
 
 def test_the_interval_of_a_boost_is_paired():

@@ -29,24 +29,14 @@ def test_dis_finds_where_each_pixel_of_the_target_was_in_the_source(preset, shap
     assert flow[1].median() == pytest.approx(-1, abs=0.1)
 
 
-@pytest.mark.parametrize(
-    ("better", "other", "challenge", "gain"),
-    [
-        ("dis-tuned", "dis-medium", "deformation", 0.03),  # measured: 0.05
-        ("dis-tuned", "dis-medium", "small-and-fast", 0.1),  # 0.17
-        ("dis", "dis-tuned", "exit-and-return", 0.05),  # 0.12
-        ("dis", "dis-tuned", "fast-motion", 0.03),  # 0.06
-        ("dis", "dis-tuned", "small-and-fast", 0.05),  # 0.11
-    ],
-)
-def test_true_masks_are_carried_better(better, other, challenge, gain):
-    """Every third frame of a sequence of mini-val."""
-    video = mini_video("val", list(CHALLENGES).index(challenge))
-    one, two = (
+def test_true_masks_are_carried_better_by_the_tuned_preset_and_best_with_the_search():
+    """Every third frame of a sequence of mini-val; measured: gains of 0.17 and 0.11."""
+    video = mini_video("val", list(CHALLENGES).index("small-and-fast"))
+    medium, tuned, searched = (
         np.nanmean(one_step_scores(video, get_flow(name), {}, Config(device="cpu"), every=3)[WARPED])
-        for name in (better, other)
+        for name in ("dis-medium", "dis-tuned", "dis")
     )
-    assert one > two + gain
+    assert tuned > medium + 0.1 and searched > tuned + 0.05
 
 
 @pytest.mark.parametrize(("shape", "finest"), [((192, 320), 0), ((480, 854), 1)])

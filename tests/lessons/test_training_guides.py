@@ -108,7 +108,3 @@ def test_a_sample_shows_its_guide_its_flow_and_its_truth():
     assert titles(figure) == ["J 1.00", "J 0.33", "", "", "", ""]
     assert names(figure) == ["guide", "flow", "truth"]
     assert figure.get_label() == "2 training samples. J with the truth: guide 1.00, 0.33."
-
-
-def test_without_flow_there_is_no_row_for_it():
-    assert names(plot_samples(batch(), {"guide": batch()["guide"][:, 0]})) == ["guide", "truth"]

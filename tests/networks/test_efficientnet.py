@@ -58,22 +58,6 @@ def test_with_the_rest_of_the_published_network_it_knows_what_is_on_a_photo(back
     assert int(probabilities.argmax()) in PHOTOS[photo] and probabilities[list(PHOTOS[photo])].sum() > 0.4
 
 
-def test_dilation_gives_the_values_of_the_undilated_network_at_more_places(backbone):
-    """The same blocks with the published stride of 2 in block 5, and no dilation after it."""
-    x = torch.randn(1, 3, 64, 96)
-    with torch.inference_mode():
-        expected = F.relu6(backbone.norm(backbone.stem(x)))
-        for index, block in enumerate(backbone.blocks):
-            plain = copy.deepcopy(block)
-            plain.depthwise[0].dilation = (1, 1)
-            plain.depthwise[0].padding = tuple(k // 2 for k in plain.depthwise[0].kernel_size)
-            if index == 5:
-                plain.depthwise[0].stride = (2, 2)
-            expected = plain(expected)
-        assert expected.shape == (1, 112, 4, 6)
-        assert torch.allclose(backbone.maps(x, NO_GUIDE)[-1][..., ::2, ::2], expected, atol=1e-4)
-
-
 def test_without_dilation_it_goes_on_to_stride_16_with_the_same_values_there(backbone):
     whole = Backbone().eval()
     whole.load_state_dict(backbone.state_dict())
@@ -151,7 +135,3 @@ def test_no_code_of_the_package_runs_and_a_file_that_is_not_in_it_is_missed(monk
     file.write_bytes(b"weights")
     monkeypatch.setattr(efficientnet, "SHA256", hashlib.sha256(b"weights").hexdigest())
     assert imagenet_file() == file and package.name not in sys.modules
-
-
-def test_a_narrower_backbone_has_all_its_channels_in_proportion():
-    assert Backbone(2, 8, stride=8).channels == (4, 6, 28)

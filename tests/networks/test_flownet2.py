@@ -1,8 +1,7 @@
-"""FlowNet2 against the common port's own numbers, its two operations against loops, its checkpoint."""
+"""FlowNet2 against the common port's own numbers, and its checkpoint."""
 
 import gc
 import json
-import math
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ import pytest
 import torch
 
 from tests.golden.reference_weights import reference_tensor
-from vsreid_lite.networks.flownet2 import FlowNet2, correlate, load_flownet2, sample
+from vsreid_lite.networks.flownet2 import FlowNet2, load_flownet2
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 SHAPES = {
@@ -71,53 +70,3 @@ def test_another_size_is_refused(shape):
         network = FlowNet2()
     with pytest.raises(ValueError, match=r"multiples of 64, found \("):
         network(torch.zeros(shape))
-
-
-def naive_correlation(first, second, displacement, stride):
-    """The definition, one product at a time."""
-    batch, channels, height, width = first.shape
-    steps = range(-displacement, displacement + 1, stride)
-    result = torch.zeros(batch, len(steps) ** 2, height, width)
-    for b in range(batch):
-        for channel, (dy, dx) in enumerate((dy, dx) for dy in steps for dx in steps):
-            for y in range(height):
-                for x in range(width):
-                    if 0 <= y + dy < height and 0 <= x + dx < width:
-                        product = (first[b, :, y, x] * second[b, :, y + dy, x + dx]).sum()
-                        result[b, channel, y, x] = product / channels
-    return result
-
-
-@pytest.mark.parametrize(("displacement", "stride"), [(4, 2), (2, 1), (6, 3), (0, 1)])
-def test_correlation_is_its_definition(displacement, stride):
-    generator = torch.Generator().manual_seed(displacement)
-    first, second = (torch.randn(2, 5, 4, 7, generator=generator) for _ in range(2))
-    found = correlate(first, second, displacement, stride)
-    assert torch.allclose(found, naive_correlation(first, second, displacement, stride), atol=1e-6)
-
-
-def test_correlation_has_441_channels_dy_outside_dx_inside():
-    first, second = torch.zeros(1, 1, 48, 48), torch.zeros(1, 1, 48, 48)
-    first[0, 0, 24, 24], second[0, 0, 24 - 20, 24 + 18] = 1, 1  # dy = -20 is row 0, dx = 18 is column 19
-    found = correlate(first, second)
-    assert found.shape == (1, 441, 48, 48)
-    assert found.nonzero().tolist() == [[0, 19, 24, 24]]
-
-
-def naive_sample(image, flow):
-    channels, height, width = image.shape
-    result = torch.zeros(channels, height, width)
-    for y in range(height):
-        for x in range(width):
-            px, py = x + float(flow[0, y, x]), y + float(flow[1, y, x])
-            for qy, wy in ((math.floor(py), 1 - py % 1), (math.floor(py) + 1, py % 1)):
-                for qx, wx in ((math.floor(px), 1 - px % 1), (math.floor(px) + 1, px % 1)):
-                    pixel = image[:, min(max(qy, 0), height - 1), min(max(qx, 0), width - 1)]
-                    result[:, y, x] += wy * wx * pixel
-    return result
-
-
-def test_sampling_is_bilinear_and_the_border_goes_on_outside():
-    generator = torch.Generator().manual_seed(2)
-    image, flow = torch.randn(2, 5, 8, generator=generator), 4 * torch.randn(2, 5, 8, generator=generator)
-    assert torch.allclose(sample(image[None], flow[None])[0], naive_sample(image, flow), atol=1e-5)

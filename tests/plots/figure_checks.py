@@ -23,11 +23,9 @@ def legend(axes):
 
 
 def assert_fit_to_be_shown(draw):
-    """The same bytes each time, a white ground, an alternative text, and nothing left behind in pyplot."""
-    first, second = draw(), draw()
-    png = to_png(first)
-    assert png == to_png(second)
-    image = np.asarray(Image.open(BytesIO(png)).convert("RGB"))
+    """A white ground, an alternative text, and nothing left behind in pyplot."""
+    figure = draw()
+    image = np.asarray(Image.open(BytesIO(to_png(figure))).convert("RGB"))
     assert (image[-1, -1] == 255).all() and (image[-1, 0] == 255).all()
-    assert len(first.get_label()) > 40
+    assert len(figure.get_label()) > 40
     assert pyplot.get_fignums() == []

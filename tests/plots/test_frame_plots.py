@@ -90,19 +90,6 @@ def test_every_checkpoint_is_written_in_its_cell_and_retrievals_are_numbered():
     assert [text.get_text() for text in axes.texts if text not in numbers] == ["r1"]
 
 
-@pytest.mark.parametrize("frames", [1, 20, 40])
-def test_the_title_over_the_checkpoints_is_inside_the_picture(frames):
-    figure = plot_checkpoints(np.zeros((frames, 2), int), [], (1, 255))
-    figure.draw(renderer := FigureCanvasAgg(figure).get_renderer())
-    box = figure.axes[0].title.get_window_extent(renderer)
-    assert box.x0 >= 0 and box.x1 <= figure.bbox.width
-
-
-def test_given_masks_of_later_frames_are_named():
-    assert "All start in frame 0; starting points found: none" in plot_checkpoints(START * 0, [], (1, 2)).get_label()
-    assert "Masks are given in frames 0, 3; " in plot_checkpoints(np.array([[0], [0], [3], [3]]), [], (1,)).get_label()
-
-
 def test_candidates_have_the_colour_of_what_they_show_and_their_scores_stand_beside_the_frame_apart():
     figure = plot_candidates(FRAMES[0], FRAMES[3], [*BOXES, *BOXES], np.tile(SCORES, 2), "frame 3", [1, 0, 2, 1, 0, 2])
     axes, renderer = figure.axes[1], FigureCanvasAgg(figure).get_renderer()

@@ -58,29 +58,10 @@ def test_the_alternative_text_has_whole_numbers_no_gaps_and_no_line_breaks(x, y,
     assert plot_lines(x, {"area": y}, "a", ("", "")).get_label().startswith("a. values, ")
 
 
-def test_words_stand_at_equal_distances():
-    axes = plot_lines(["8", "16", "128"], {"J": [0.1, 0.2, 0.3]}, "cells", ("n", "J")).axes[0]
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["8", "16", "128"]
-    assert np.diff(axes.get_xticks()).tolist() == [1, 1]
-
-
 def test_categories_are_points_over_an_axis_from_0_and_no_line_joins_them():
     axes = plot_lines(["flow", "rule"], {"J": [0.5, 0.6], "F": [0.7, 0.4]}, "", ("", ""), joined=False).axes[0]
     assert {line.get_linestyle() for line in axes.lines} == {"None"} and axes.get_ylim()[0] == 0
     assert [line.get_marker() for line in axes.lines] == [style[2] for style in STYLES[:2]]
-
-
-def test_more_curves_than_styles_are_refused():
-    with pytest.raises(ValueError):
-        plot_lines(X, {str(n): X for n in range(len(STYLES) + 1)}, "", ("", ""))
-
-
-@pytest.mark.parametrize("count", [1, 3, 5])
-def test_every_stage_of_training_has_its_panel(count):
-    figure = plot_training({f"stage-{i}": curve(np.linspace(2, 1, 40)) for i in range(count)})
-    panels = [axes for axes in figure.axes if axes.axison]
-    assert [axes.get_title() for axes in panels] == [f"stage-{i}, 17 min" for i in range(count)]
-    assert all(f"stage-{i} from " in figure.get_label() for i in range(count))
 
 
 def test_the_thick_curve_is_the_mean_of_the_thin_one():

@@ -8,7 +8,7 @@ from torch import nn
 from tests.plots.figure_checks import assert_fit_to_be_shown, texts
 from tests.stubs import square_mask
 from vsreid_lite.config import PRINTED, PropagationConfig, ReleaseRules
-from vsreid_lite.geometry import Box, warp
+from vsreid_lite.geometry import Box
 from vsreid_lite.networks.mask_propagation import TwoStreams
 from vsreid_lite.plots.patch_plots import plot_patches, trace_patches
 from vsreid_lite.propagation import propagate_mask
@@ -54,29 +54,6 @@ def test_the_answer_is_that_of_algorithm_1(flow, config, release, fusion):
     with torch.inference_mode():
         expected = propagate_mask(FRAME, FLOW, P, net, config, release)
     assert np.array_equal(trace(net, config, release=release).answer, expected.numpy())
-
-
-def test_the_steps_are_the_warped_map_its_box_and_the_box_enlarged():
-    found = trace()
-    guided = warp(P, FLOW)
-    assert np.array_equal(found.guided, guided.numpy())
-    assert found.found == Box.from_probability(guided)
-    assert found.box == found.found.enlarge(0.15, SHAPE)
-
-
-def test_the_fusion_is_the_average_of_the_streams():
-    found = trace()
-    assert len(found.streams) == 2
-    assert np.allclose(found.fused, np.mean(found.streams, 0), atol=1e-6)
-    assert not np.allclose(*found.streams)
-
-
-def test_the_flow_is_in_pixels_of_the_patch_unless_it_is_not_to_be_rescaled():
-    still = torch.ones_like(FLOW)
-    rescaled, as_it_is = (trace(flow=still, release=ReleaseRules(unscaled_flow=rule)) for rule in (False, True))
-    box = rescaled.box
-    assert np.allclose(rescaled.flow[0], 16 / box.width) and np.allclose(rescaled.flow[1], 16 / box.height)
-    assert np.allclose(as_it_is.flow, 1)
 
 
 def test_two_streams_and_their_average_are_named_and_counted():

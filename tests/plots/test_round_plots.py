@@ -7,7 +7,7 @@ import pytest
 
 from tests.engine_runs import CONFIG, FAR, listed
 from tests.plots.figure_checks import assert_fit_to_be_shown, texts
-from tests.stubs import SQUARE, RandomFlow, ZeroFlow, random_networks, random_sequence
+from tests.stubs import SQUARE, ZeroFlow
 from vsreid_lite.figures.figure3 import run_figure3
 from vsreid_lite.plots.round_plots import plot_round
 from vsreid_lite.reidentification import Retrieval
@@ -63,11 +63,3 @@ def test_a_frame_that_a_round_leaves_alone_or_writes_anew_without_change_is_told
 @pytest.mark.parametrize("number", [0, 1])
 def test_the_figure_is_fit_to_be_shown(number):
     assert_fit_to_be_shown(lambda: plot_round(TOY, TOY_RESULT, number, 5))
-
-
-def test_every_round_of_a_run_with_several_instances_can_be_shown():
-    sequence = random_sequence(5, 5, 2, (20, 24))
-    result = segment(sequence, CONFIG, random_networks(5), RandomFlow(5), keep_maps=True)
-    assert len(result.rounds) > 1
-    for number in range(len(result.rounds) + 1):
-        assert plot_round(sequence, result, number, 4).get_label()

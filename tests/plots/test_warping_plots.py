@@ -79,10 +79,6 @@ def test_values_times_weights_of_the_four_pixels_are_what_warp_samples(x, y):
     assert sum(value * weight for value, weight in numbers) == pytest.approx(sampled, abs=0.02)
 
 
-def test_a_point_at_the_border_shows_the_pixels_that_there_are():
-    assert any("×" in text for text in texts(plot_sampling(VALUES, -0.5, 8.5)))
-
-
 def test_maps_are_compared_with_the_truth_above_one_half():
     assert {"same: J 1.00", "at rest: J 0.68"} <= set(texts(compared()))
     assert "same 1.00, at rest 0.68" in compared().get_label()

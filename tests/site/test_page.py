@@ -2,6 +2,7 @@
 
 import base64
 import html
+import os
 import re
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from PIL import Image
 
 from tools.site.__main__ import main
+from tools.site.execution import FILMS
 from tools.site.page import make_page, to_mathml, wrap
 from tools.site.site import RESULTS, TITLE, write_documents, write_pages, write_site
 
@@ -154,13 +156,22 @@ def test_links_to_notebooks_lead_to_their_pages_and_titles_of_files_are_plain():
     assert "<title>J &amp; F, a title</title>" in wrap(page(opening="# J & F, *a* title\n\nText.").title, "")
 
 
-def test_a_notebook_that_fails_is_named_in_one_line(tmp_path, capsys):
+def test_a_run_that_is_newer_than_all_code_is_kept_and_a_notebook_that_fails_is_named_in_one_line(tmp_path, capsys):
     cells = [new_markdown_cell("# T\n\nText."), new_code_cell("raise KeyError('two\\nlines')")]
     nbformat.write(new_notebook(cells=cells), tmp_path / "05_small.ipynb")
-    assert main(["--notebooks", str(tmp_path), "--output", str(tmp_path / "site")]) == 2
+    run = tmp_path / "site" / "runs" / "05_small.ipynb"
+    run.parent.mkdir(parents=True)
+    films = new_output("display_data", {FILMS: {"a1": "<b>film</b>"}})
+    made = [cells[0], new_code_cell("", outputs=[widget("a1", "PictureBox()")]), new_code_cell("", outputs=[films])]
+    nbformat.write(new_notebook(cells=made), run)
+    arguments = ["--notebooks", str(tmp_path), "--output", str(tmp_path / "site"), "--keep"]
+    assert main(arguments) == 0
+    assert "<b>film</b>" in (tmp_path / "site" / "05_small.html").read_text(encoding="utf-8")
+    os.utime(run, (0, 0))
+    assert main(arguments) == 2
     told = capsys.readouterr().err.splitlines()[-1]
     assert told.startswith("error: 05_small.ipynb: a cell ended with KeyError: ")
-    assert told.endswith(str(tmp_path / "site" / "runs" / "05_small.ipynb"))
+    assert told.endswith(str(run))
 
 
 def test_without_what_pages_need_one_line_says_what_to_install():

@@ -35,10 +35,6 @@ def test_the_default_is_a_process_for_each_core_up_to_eight(monkeypatch):
     assert default_workers() == 8
 
 
-def test_two_workers_do_all():
-    assert sorted(run_jobs(math.sqrt, [9.0, 16.0, 25.0], 2)) == [(9.0, 3.0), (16.0, 4.0), (25.0, 5.0)]
-
-
 def falter(job: tuple[Path, int]) -> int:
     """Ends its process in job 1 when it is first run, and in job 2 always; the input of job 3 is bad."""
     folder, number = job

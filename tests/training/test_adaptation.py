@@ -22,6 +22,7 @@ from vsreid_lite.video.video import Video
 from vsreid_lite.vsreid import prepare
 
 SHORT = AdaptationConfig(steps=25, batch=4, recompositions=8)
+SMALL = PropagationConfig(64)  # whatever is learnt, the size of the patch does not matter
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,7 @@ def test_adaptation_learns_the_first_frame_and_changes_only_its_copy(sequence):
     torch.manual_seed(0)
     network = lite_streams().eval()
     before = copy.deepcopy(network.state_dict())
-    adapted, _ = adapt(network, sequence, SHORT, PropagationConfig())
+    adapted, _ = adapt(network, sequence, SHORT, SMALL)
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert first_frame_overlap(adapted, sequence) > first_frame_overlap(network, sequence) + 0.1
 
@@ -59,8 +60,7 @@ def test_adaptation_learns_the_first_frame_and_changes_only_its_copy(sequence):
 def test_a_share_of_the_weights_before_is_kept_in_the_mean_with_the_learnt_ones(one):
     network, quick = lite_streams().eval(), replace(SHORT, steps=2, batch=1, recompositions=2)
     all_of, half, none = (
-        dict(adapt(network, one, replace(quick, kept=share), PropagationConfig(64))[0].named_parameters())
-        for share in (1.0, 0.5, None)
+        dict(adapt(network, one, replace(quick, kept=share), SMALL)[0].named_parameters()) for share in (1.0, 0.5, None)
     )
     before = dict(network.named_parameters())
     assert all(torch.equal(all_of[name], before[name]) for name in before)
@@ -110,7 +110,7 @@ def interrupted(one, signals, progress=True):
     """A network adapted for twelve steps at most, with Ctrl-C in the second."""
     streams = lite_streams()
     network, quick = TwoStreams(Slow(streams.rgb, signals), streams.flow), replace(SHORT, steps=12, batch=1)
-    return adapt(network, one, quick, PropagationConfig(), progress=progress)
+    return adapt(network, one, quick, SMALL, progress=progress)
 
 
 @pytest.mark.usefixtures("terminal")
@@ -131,9 +131,9 @@ def test_a_second_ctrl_c_and_one_where_nobody_watches_end_the_run(one, signals, 
 
 def test_the_expected_time_is_said_once_after_the_first_steps(capsys, one):
     quick = replace(SHORT, steps=6, batch=1, recompositions=2)
-    adapt(lite_streams(), one, quick, PropagationConfig())
+    adapt(lite_streams(), one, quick, SMALL)
     assert capsys.readouterr().err == ""
-    adapt(lite_streams(), one, quick, PropagationConfig(), progress=True)
+    adapt(lite_streams(), one, quick, SMALL, progress=True)
     said = re.findall(
         r"adapting to \S+: 6 steps, about (\d+) s; Ctrl-C goes on with the steps done by then", capsys.readouterr().err
     )
@@ -155,7 +155,7 @@ class Counted(torch.nn.Module):
 def test_both_streams_learn_in_every_third_step_and_the_image_stream_alone_in_the_others(one):
     streams = lite_streams()
     network = TwoStreams(Counted(streams.rgb), Counted(streams.flow))
-    adapted, stopped = adapt(network, one, replace(SHORT, steps=6, batch=1, recompositions=2), PropagationConfig())
+    adapted, stopped = adapt(network, one, replace(SHORT, steps=6, batch=1, recompositions=2), SMALL)
     assert not stopped and (adapted.rgb.asked, adapted.flow.asked) == (6, 2)
     for before, after in ((network.rgb, adapted.rgb), (network.flow, adapted.flow)):
         assert not torch.equal(before.stream.head.weight, after.stream.head.weight)
@@ -183,11 +183,6 @@ def test_an_instance_that_would_vanish_keeps_the_first_frame_as_it_is():
     assert no_larger_than_needed(frame, labels, PropagationConfig())[1] is labels
 
 
-@pytest.mark.parametrize("steps", [1, 10])
-def test_any_number_of_steps_and_recompositions_will_do(steps, one):
-    adapt(lite_streams(), one, replace(SHORT, steps=steps, batch=1, recompositions=1), PropagationConfig())
-
-
 @pytest.mark.parametrize(("patch", "expected"), [(None, (236, 419, 3)), (64, (118, 210, 3))])
 def test_adaptation_works_on_the_reduced_frame(monkeypatch, patch, expected):
     seen = []
@@ -213,7 +208,7 @@ def test_a_speck_is_too_small_to_learn_and_says_so(sequence):
     mask[50:54, 60:64] = 1
     network = lite_streams()
     with pytest.warns(UserWarning, match="16 pixels are too small"):
-        adapted, stopped = adapt(network, replace(sequence, first_mask=mask, labels=(1,)), SHORT, PropagationConfig())
+        adapted, stopped = adapt(network, replace(sequence, first_mask=mask, labels=(1,)), SHORT, SMALL)
     assert all(torch.equal(a, b) for a, b in zip(adapted.parameters(), network.parameters(), strict=True))
 
 
@@ -221,9 +216,4 @@ def test_a_loss_that_is_not_finite_stops_with_its_step(sequence):
     network = lite_streams()
     network.rgb.head.bias.data.fill_(torch.nan)
     with pytest.raises(FloatingPointError, match=r"adapting to .*: the gradient is nan at step 0"):
-        adapt(network, sequence, SHORT, PropagationConfig())
-
-
-def test_labels_that_are_not_instances_stay_background(one):
-    adapted, _ = adapt(lite_streams(), one, replace(SHORT, steps=1), PropagationConfig())
-    assert all(np.isfinite(p.detach().numpy()).all() for p in adapted.parameters())
+        adapt(network, sequence, SHORT, SMALL)

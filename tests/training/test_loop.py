@@ -215,16 +215,6 @@ def test_a_killed_process_that_draws_batches_is_told_with_what_to_do():
 # the log
 
 
-def test_rows_come_back_as_they_were_written(tmp_path):
-    log = tmp_path / "new" / "a.csv"
-    append_to_log(log, 50, 0.5, 1.25)
-    append_to_log(log, 100, 0.25, 2.5)
-    assert log.read_text().splitlines()[0] == "step,loss,seconds"
-    curve = read_log(log)
-    assert curve.steps.tolist() == [50, 100] and curve.loss.tolist() == [0.5, 0.25]
-    assert curve.seconds.tolist() == [1.2, 2.5]
-
-
 def test_a_log_is_cut_behind_a_step_and_a_torn_last_row_goes(tmp_path):
     log = tmp_path / "a.csv"
     for step in (50, 100, 150):

@@ -77,10 +77,9 @@ def table():
 
 @pytest.fixture
 def store(table, monkeypatch):
-    """Narrow untrained networks and two steps a stage, whatever the table says of them."""
+    """Narrow untrained networks, small patches and two steps a stage, whatever the table says of them."""
     for name, stage in table.items():
-        patches = (48,) if name.startswith("paper") else stage.patches
-        table[name] = replace(stage, plan=Plan(2, 1e-2, warm_up=1), batch=4, patches=patches)
+        table[name] = replace(stage, plan=Plan(2, 1e-2, warm_up=1), batch=4, patches=(48,) * len(stage.patches))
     for network in (Backbone, ResNetStream, PaperDetector, PaperIdentification):
         monkeypatch.setattr(network, "load_published", lambda self: None)
     monkeypatch.setattr(mask_propagation, "lite_streams", narrow)
@@ -112,6 +111,8 @@ def test_a_stage_starts_from_the_file_of_the_one_before_and_says_how_it_came_abo
     assert is_finished("lite-rgb", request(tmp_path, "lite-rgb"))
     assert not is_finished("lite-rgb", replace(request(tmp_path, "lite-rgb"), command="vsreid train lite-rgb --seed 1"))
     assert not is_finished("lite-flow", request(tmp_path, "lite-flow"))
+    save_weights(tmp_path / "lite-rgb.safetensors", torch.nn.Linear(1, 1), second)  # the file of an older network
+    assert not is_finished("lite-rgb", request(tmp_path, "lite-rgb"))
 
 
 @pytest.mark.parametrize(
@@ -158,14 +159,7 @@ def test_every_row_of_table_1_has_had_as_many_steps():
     assert steps("lite-propagation", False) == 3300  # the flow stream, which begins as the RGB stream
 
 
-def test_the_file_of_an_older_network_is_not_that_of_the_stage(store, tmp_path):
-    run(store, tmp_path, "lite-stills")
-    file = tmp_path / "lite-stills.safetensors"
-    save_weights(file, torch.nn.Linear(1, 1), read_provenance(file))
-    assert not is_finished("lite-stills", request(tmp_path, "lite-stills"))
-
-
-def test_the_flow_stage_leaves_the_rgb_stream_as_it_is_and_the_joint_stage_trains_both(store, tmp_path):
+def test_each_stage_trains_the_streams_that_it_names_and_goes_on_with_those_of_the_one_before(store, tmp_path):
     run(store, tmp_path, "lite-stills", "lite-rgb", "lite-flow", "lite-propagation")
     rgb = loaded(tmp_path, "lite-rgb", narrow(use_flow=False)).rgb.state_dict()
     flow, joint = (loaded(tmp_path, f"lite-{name}", narrow()) for name in ("flow", "propagation"))
@@ -176,9 +170,7 @@ def test_the_flow_stage_leaves_the_rgb_stream_as_it_is_and_the_joint_stage_train
     chain = read_provenance(tmp_path / "lite-propagation.safetensors").start
     assert [command.split()[2] for command in chain] == ["lite-stills", "lite-rgb", "lite-flow"]
 
-
-def test_a_stage_of_one_stream_goes_on_with_the_rgb_stream_of_two(store, tmp_path, monkeypatch):
-    run(store, tmp_path, "lite-stills", "lite-rgb", "lite-flow", "lite-propagation")
+    # a stage of one stream after one of two
     material = tmp_path / "voc", tmp_path / "stamps"
     for name in ("lite-real-collages", "lite-real-large"):
         run_stage(name, request(tmp_path, name, material=material), store=store)
@@ -260,17 +252,6 @@ def test_an_interrupted_stage_goes_on_and_its_log_is_beside_it(store, table, tmp
     assert is_finished("lite-stills", short) and read_log(tmp_path / "lite-stills.csv").steps.tolist() == [50]
 
 
-def test_the_state_of_another_seed_is_not_gone_on_with(store, tmp_path):
-    """It would give that seed's weights, and a header that says otherwise; so would other real sequences."""
-    run(store, tmp_path, "lite-stills")
-    other = replace(request(tmp_path, "lite-stills"), seed=1, command="vsreid train lite-stills --seed 1")
-    with pytest.raises(
-        ValueError, match=r"stills\.state: not .*that of: vsreid train lite-stills --seed 0, 2 steps\); delete it"
-    ):
-        run_stage("lite-stills", other, store=store)
-    assert read_provenance(tmp_path / "lite-stills.safetensors").seed == 0
-
-
 # stills
 
 
@@ -294,17 +275,6 @@ def test_a_first_stage_learns_from_stills_beside_the_scenes_and_the_files_after_
 
 
 # the paper's sizes
-
-
-def test_the_papers_stages_are_those_of_lite_at_the_papers_size_and_longer():
-    names = [name for name in STAGES if name.startswith("paper-")]
-    for name in names:
-        ours, lite = STAGES[name], STAGES[name.replace("paper", "lite")]
-        same = ("mixture", "use_box", "own_guides", "flow_only", "mini", "footage")
-        assert all(getattr(ours, field) == getattr(lite, field) for field in same)
-        assert ours.patches == (449,) and ours.plan.steps == 10 * lite.plan.steps
-        assert ours.network == f"paper {lite.network}"
-        assert ours.start == (lite.start and lite.start.replace("lite", "paper"))
 
 
 def test_every_stage_names_what_there_is():

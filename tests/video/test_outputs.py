@@ -1,4 +1,3 @@
-import os
 import sys
 from itertools import product
 
@@ -24,40 +23,6 @@ def test_a_check_leaves_no_trace(tmp_path):
     check_folder(tmp_path / "a" / "b")
     check_outputs([tmp_path / "c" / "d.json"])
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_folder_below_a_file_or_where_nothing_can_be_made_is_named(tmp_path):
-    (tmp_path / "file").touch()
-    for path in (tmp_path / "file", tmp_path / "file" / "a" / "b"):
-        with pytest.raises(OSError, match=f"cannot write into the folder {path}.*: Not a directory; check"):
-            check_folder(path)
-    if os.path.isdir("/proc/self"):
-        with pytest.raises(OSError, match="cannot write into the folder /proc/a/b below /proc"):
-            check_folder(type(tmp_path)("/proc/a/b"))
-
-
-def test_a_relative_folder_is_looked_for_from_here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "file").touch()
-    check_folder(type(tmp_path)("new/folder"))
-    with pytest.raises(OSError, match="cannot write into the folder file/folder below .*file: Not a directory"):
-        check_folder(type(tmp_path)("file/folder"))
-
-
-def test_a_file_may_be_new_or_replaced_but_no_folder_device_or_input(tmp_path):
-    source = tmp_path / "in.png"
-    source.write_bytes(b"x")
-    (tmp_path / "link.png").symlink_to(source)
-    check_outputs([source])
-    check_outputs([tmp_path / "out.png"], inputs=[source])
-    with pytest.raises(ValueError, match="expected a file to write, found a folder"):
-        check_outputs([tmp_path])
-    with pytest.raises(ValueError, match="null: expected a file to write, found a device"):
-        check_outputs([type(tmp_path)(os.devnull)])
-    for same in (source, tmp_path / "link.png", tmp_path / "no" / ".." / "in.png"):
-        if same.exists():
-            with pytest.raises(ValueError, match="the output is the input .*in.png; give another"):
-                check_outputs([same], inputs=[source])
 
 
 def test_the_links_of_the_system_as_dev_stdout_are_devices(tmp_path, monkeypatch):

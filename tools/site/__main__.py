@@ -22,7 +22,8 @@ def main(arguments: list[str] | None = None) -> int:
             raise ValueError(f"pages need {' and '.join(missing)}: python -m pip install {' '.join(missing)}")
         from tools.site.site import write_site
 
-        write_site(paths, options.output.resolve(), options.figures and options.figures.resolve(), options.workers)
+        figures = options.figures and options.figures.resolve()
+        write_site(paths, options.output.resolve(), figures, options.workers, options.keep)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -37,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--output", type=Path, default=Path("build/site"))
     parser.add_argument("--figures", type=Path, help="where notebooks put pictures for elsewhere")
     parser.add_argument("--workers", type=int, default=default_workers(), help="notebooks run side by side")
+    parser.add_argument("--keep", action="store_true", help="do not repeat a run in OUTPUT/runs newer than all code")
     return parser
 
 

@@ -42,6 +42,11 @@ def execute(path: Path, folder: Path, figures: Path | None = None) -> tuple[nbfo
         raise ValueError(f"{path.name}: a cell ended with {said}; its traceback is in {copy}") from error
     except RuntimeError as error:  # of nbclient: no answer, or a kernel that was killed
         raise ValueError(f"{path.name}: {' '.join(str(error).split())}; perhaps memory ran out") from error
+    return with_films(executed)
+
+
+def with_films(executed: nbformat.NotebookNode) -> tuple[nbformat.NotebookNode, dict[str, str]]:
+    """An executed notebook without its last cell, and the films that this cell shows."""
     shown = [output.get("data", {}) for output in executed.cells.pop().outputs]
     return executed, next(data[FILMS] for data in shown if FILMS in data)
 

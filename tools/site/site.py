@@ -8,10 +8,11 @@ from functools import partial
 from io import BytesIO
 from pathlib import Path
 
+import nbformat
 from PIL import Image
 from tqdm.auto import tqdm
 
-from tools.site.execution import execute
+from tools.site.execution import execute, with_films
 from tools.site.page import Page, make_document, make_page, wrap
 from tools.site.painter import NAME, painter_page
 from tools.site.painter import TITLE as PAINTER
@@ -22,7 +23,9 @@ TITLE = "VS-ReID, notebook by notebook"
 INTRODUCTION = """<p><em>Video Object Segmentation with Re-identification</em>, rebuilt step by step. These are the
 executed notebooks; nothing needs to be installed to read them. Pictures with a slider move here too, everything else in
 JupyterLab (<code>make lab</code>). To paint the masks of your own video: <a href="painter.html">the painter</a>.</p>"""
-DOCUMENTS = Path(__file__).resolve().parents[2] / "docs"
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = ROOT / "docs"
+SOURCES = ("vsreid_lite", "tools", "data", "notebooks")  # a run that is newer than their files can be kept
 RESULTS = {
     "00_start_here": ("global-mean before", "global-mean after"),
     "01_data_and_metrics": ("J of the coarse mask", "J after re-appearance, coarse masks"),
@@ -40,7 +43,9 @@ RESULTS = {
 THUMBNAIL = (640, 360)  # pixels, at most
 
 
-def write_site(notebooks: list[Path], folder: Path, figures: Path | None = None, workers: int = 1) -> None:
+def write_site(
+    notebooks: list[Path], folder: Path, figures: Path | None = None, workers: int = 1, keep: bool = False
+) -> None:
     """Run the notebooks, in this order, and write `folder`/index.html, a page for each, the painter and the documents.
 
     The runs themselves are left in `folder`/runs.
@@ -50,6 +55,7 @@ def write_site(notebooks: list[Path], folder: Path, figures: Path | None = None,
         folder: where the site is written.
         figures: where notebooks put pictures for elsewhere.
         workers: how many notebooks run side by side.
+        keep: make the page of a notebook from the run in `folder`/runs, where that is newer than all code.
 
     Raises:
         ValueError: there are no notebooks, or `execute` or `make_page` refuses one.
@@ -57,15 +63,24 @@ def write_site(notebooks: list[Path], folder: Path, figures: Path | None = None,
     """
     if not notebooks:
         raise ValueError("expected notebooks, found none")
-    run = partial(_run, folder=folder / "runs", figures=figures)
+    run = partial(_run, folder=folder / "runs", figures=figures, newer_than=_last_change() if keep else float("inf"))
     runs = run_jobs(run, notebooks, workers)
     pages = dict(tqdm(runs, "notebooks, about 40 s each", len(notebooks), unit="notebook"))
     write_pages([pages[path] for path in notebooks], folder)
     write_documents(folder)
 
 
-def _run(path: Path, folder: Path, figures: Path | None) -> Page:
+def _run(path: Path, folder: Path, figures: Path | None, newer_than: float) -> Page:
+    before = folder / path.name
+    if before.is_file() and before.stat().st_mtime > newer_than:
+        return make_page(path.stem, *with_films(nbformat.read(before, as_version=4)))
     return make_page(path.stem, *execute(path, folder, figures))
+
+
+def _last_change() -> float:
+    """When a file that the pages are made from was last written, in seconds since 1970."""
+    files = (file for name in SOURCES for file in (ROOT / name).rglob("*") if "__pycache__" not in file.parts)
+    return max(file.stat().st_mtime for file in files if file.is_file())
 
 
 def write_pages(pages: list[Page], folder: Path) -> None:
