@@ -158,7 +158,7 @@ class Engine:
                 def after(found: Candidates, done: int, name: str = name, bar: tqdm = bar) -> None:
                     bar.update()
                     if self.journal.due() or (self.journal.begun and done == self.N):
-                        self.journal.write(name, _tensors(found), done)
+                        self.journal.keep(name, _tensors(found), done)
 
                 found = find_candidates(frames, t, search.detector, search.identification, config, after, known)
                 if search.only_recognised:

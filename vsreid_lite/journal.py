@@ -12,6 +12,7 @@ import time
 import warnings
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
@@ -78,7 +79,9 @@ class Journal:
     def _is_ours(self) -> bool:
         try:
             found = json.loads((self.folder / HEADER).read_text(encoding="utf-8"))
-        except (OSError, ValueError):  # nothing was begun
+        except (OSError, ValueError, RecursionError):  # nothing was begun
+            return False
+        if not isinstance(found, dict):  # damaged
             return False
         if changed := [name for name, value in self._header.items() if found.get(name) != value]:
             warnings.warn(f"{self.folder}: was begun with other {' and '.join(changed)}; starting anew", stacklevel=4)
@@ -88,13 +91,28 @@ class Journal:
         """Whether it is time to write a state."""
         return self.keeps and time.monotonic() - self._written >= EVERY
 
+    @contextmanager
+    def spared(self) -> Iterator[None]:
+        """Where the body cannot write, a warning: the run goes on, and a killed one will not."""
+        try:
+            yield
+        except OSError as error:
+            self.keeps = False
+            warnings.warn(f"{error}; a killed run will not go on from here", stacklevel=1)
+
     def write_first(self, name: str, tensors: Tensors) -> None:
         """Write a file before all others; where no other is written, it is not either."""
         self._first[name] = tensors
-        if self.begun:
-            self._write(name, tensors)
-        elif self.due():
-            self._begin()
+        with self.spared():
+            if self.keeps and self.begun:
+                self._write(name, tensors)
+            elif self.due():
+                self._begin()
+
+    def keep(self, name: str, tensors: Tensors, note: object) -> None:
+        """As `write`, where it can be written."""
+        with self.spared():
+            self.write(name, tensors, note)
 
     def write(self, name: str, tensors: Tensors, note: object = None) -> Path:
         """Write a file, atomically; with a note (in JSON) it is a state. Raises OSError where it cannot be written."""
@@ -117,7 +135,7 @@ class Journal:
     def check_owner(self) -> None:
         """Raises ValueError where another run has taken the folder over in the meantime."""
         path = self.folder / OWNER
-        if self.keeps and not (path.is_file() and path.read_text(encoding="utf-8") == self._owner):
+        if self.keeps and not (path.is_file() and path.read_bytes() == self._owner.encode()):
             raise ValueError(f"{self.folder}: another run has begun here; give each run an output folder of its own")
 
     def _write(self, name: str, tensors: Tensors, note: object = None) -> Path:
@@ -135,7 +153,7 @@ class Journal:
             with safe_open(self.path(name), "pt") as file:
                 tensors = {key: file.get_tensor(key).clone() for key in file.keys() if key != without}  # noqa: SIM118
                 return tensors, json.loads(file.metadata()["note"])
-        except (OSError, SafetensorError):
+        except (OSError, SafetensorError, LookupError, TypeError, ValueError):
             return None
 
     def drop_from(self, file: int) -> None:
@@ -218,24 +236,26 @@ class MapStore:
             part: whether a part of the run is over; then it is time, unless so far nothing was written.
         """
         if self._journal.due() or (part and self._journal.begun):
-            try:
+            with self._journal.spared():
                 while len(places := self._piece()) < len(self._new):
                     self._write(places)
                 self._write(places, state)
-            except OSError as error:
-                self._journal.keeps = False
-                warnings.warn(f"{error}; a killed run will not go on from here", stacklevel=2)
 
     def restore(self) -> State | None:
         """The state that an earlier run has left; its maps are here then. None where it has left none."""
         state, filed, files, rounds = None, dict(self._filed), 0, list[Round]()
         while found := self._journal.read(_name(files), without="values"):
             tensors, note = found
-            filed |= _places(tensors, files)
+            try:
+                filed |= _places(tensors, files)
+                if note is not None:
+                    rounds = [*rounds, *_rounds(tensors["starts"], note["rounds"])]
+                    arrays = tensors["start"].numpy(), tensors["shown"].numpy()
+                    state = State(*arrays, note["steps"], note["search"], rounds)
+            except (LookupError, TypeError, ValueError):  # damaged
+                break
             files += 1
             if note is not None:
-                rounds += _rounds(tensors["starts"], note["rounds"])
-                state = State(tensors["start"].numpy(), tensors["shown"].numpy(), note["steps"], note["search"], rounds)
                 self._filed, self._files, self._noted = dict(filed), files, len(rounds)
         self._journal.drop_from(self._files)
         return state
@@ -282,9 +302,13 @@ class MapStore:
         if box is None:
             return self._empty
         self._journal.check_owner()
-        with safe_open(self._journal.path(_name(file)), "pt") as opened:
-            values = opened.get_slice("values")[offset : offset + box.area].clone()
-        return replace(self._empty, box=box, values=values.reshape(box.height, box.width).to(self._empty.values.device))
+        path = self._journal.path(_name(file))
+        try:
+            with safe_open(path, "pt") as opened:
+                values = opened.get_slice("values")[offset : offset + box.area].clone().reshape(box.height, box.width)
+        except (OSError, RuntimeError, SafetensorError) as error:
+            raise ValueError(f"{path}: damaged ({error}); delete {path.parent} and run again") from error
+        return replace(self._empty, box=box, values=values.to(self._empty.values.device))
 
 
 def header_of(video: Video, config: Config, device: torch.device) -> dict[str, object]:

@@ -23,10 +23,8 @@ from vsreid_lite.networks.mask_propagation import TwoStreams
 from vsreid_lite.release import ReleaseEngine
 from vsreid_lite.result import PackedMasks, Result
 from vsreid_lite.system.wording import counted
-from vsreid_lite.training.adaptation import adapt, to_adapt
+from vsreid_lite.training.adaptation import ADAPTED, adapt, to_adapt
 from vsreid_lite.video.video import Video
-
-ADAPTED = "adapted"  # the file of an adapted N_mp, in the folder of a run
 
 
 def segment(
@@ -38,7 +36,7 @@ def segment(
     keep_maps: bool = False,
     record: bool | Collection[tuple[int, int]] = False,
     progress: bool = False,
-    resume: Path | None = None,
+    resume: Path | Journal | None = None,
 ) -> Result:
     """Segment all frames of a video from the instances of its first mask, and of later ones where they are given.
 
@@ -52,6 +50,7 @@ def segment(
         progress: show bars on stderr; Ctrl-C then ends the adaptation alone, as `adapt` says.
         resume: a folder of this run alone, cleared where it is of another one, with a warning. A run of more than ten
             seconds keeps its state there, and goes on from it after it was killed; remove it with the result written.
+            Or a journal, the maker of which knows that all else is as it was.
 
     Returns:
         The masks of all frames, the rounds, the checkpoints and the times.
@@ -62,8 +61,8 @@ def segment(
         OSError: the folder cannot be written.
         FileNotFoundError: a weight file or a flow file is missing.
     """
-    if resume is None:
-        return _segment(video, config, networks, flow, keep_maps, record, progress, Journal())
+    if resume is None or isinstance(resume, Journal):
+        return _segment(video, config, networks, flow, keep_maps, record, progress, resume or Journal())
     if networks is not None or flow is not None or keep_maps or record:
         raise ValueError(f"resume={resume}: expected no networks, flow, keep_maps or record of one's own beside it")
     journal = Journal(resume, header_of(video, config, choose_device(config.device)))
@@ -96,16 +95,24 @@ def _segment(
     return replace(result, adaptation_stopped=stopped)
 
 
-def prepare(video: Video, config: Config, progress: bool = False) -> tuple[Networks, Config]:
+def prepare(
+    video: Video, config: Config, progress: bool = False, journal: Journal | None = None
+) -> tuple[Networks, Config]:
     """Load the networks of a configuration, with the settings stored with their weights.
 
     With `config.adapt`, N_mp is adapted to the given masks of the video, unless it has one frame only. A retrieval must
     then improve on the maps: by `AdaptationConfig.improvement`, unless `ReidConfig` says by how much.
 
+    Args:
+        video: the video.
+        config: the configuration.
+        progress: as of `segment`.
+        journal: keeps the state of the adaptation, and an adapted N_mp; none by default.
+
     Returns:
         The networks, and `config` with their settings (`with_stored_settings`).
     """
-    return _adapted(video, *_loaded(video, config), progress, Journal())[:2]
+    return _adapted(video, *_loaded(video, config), progress, journal or Journal())[:2]
 
 
 def _loaded(video: Video, config: Config) -> tuple[Networks, Config]:
@@ -120,12 +127,12 @@ def _adapted(
     if not config.adapt:
         return networks, config, False
     assert isinstance(networks.propagation, TwoStreams)
-    if known := journal.read(ADAPTED):
+    if (known := journal.read(ADAPTED)) and known[1] is None:
         adapted, stopped = to_adapt(networks.propagation), False
         adapted.load_state_dict(known[0])
     else:
         settings = config.adaptation, config.propagation, config.seed, progress
-        adapted, stopped = adapt(networks.propagation, video, *settings)
+        adapted, stopped = adapt(networks.propagation, video, *settings, journal)
     if not stopped:
         journal.write_first(ADAPTED, {name: value.clone() for name, value in adapted.state_dict().items()})
     fold_normalisation(adapted)

@@ -201,7 +201,7 @@ def test_notebooks_are_never_copied_over_anything(tmp_path, capfd):
     assert line.endswith("mine: expected a new or empty folder, found 00_start_here.ipynb in it; give another name")
     line = refused(capfd, "notebooks", tmp_path / "mine" / "00_start_here.ipynb")
     assert line.endswith("00_start_here.ipynb: expected a new or empty folder, found a file; give another name")
-    assert "cannot write /proc/course" in refused(capfd, "notebooks", "/proc/course")
+    assert "cannot write into the folder /proc/course" in refused(capfd, "notebooks", "/proc/course")
     assert snapshot(tmp_path) == before
 
 

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -5,7 +6,14 @@ import pytest
 from PIL import Image
 
 from vsreid_lite.datasets import street_video
-from vsreid_lite.datasets.davis import davis_folders, list_sequences, load_davis, read_benchmark, write_benchmark
+from vsreid_lite.datasets.davis import (
+    davis_folders,
+    list_sequences,
+    load_davis,
+    read_benchmark,
+    render_benchmark,
+    write_benchmark,
+)
 from vsreid_lite.system.files import STREET
 from vsreid_lite.video.masks import PALETTE, write_mask
 from vsreid_lite.video.video import Video
@@ -180,6 +188,36 @@ def test_writing_again_replaces_but_never_mixes_two_renderings(tmp_path: Path):
     write_benchmark([small("ant", N=4)], tmp_path)
     with pytest.raises(FileExistsError, match=r"ant: expected an empty or new folder, found 1 files .*00003.jpg"):
         write_benchmark([small("ant", N=3)], tmp_path)
+
+
+def test_a_rendering_that_is_killed_goes_on_behind_what_is_whole(tmp_path: Path):
+    asked = []
+
+    def render(index):
+        asked.append(index)
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+        return small(f"ant-{index}")
+
+    with pytest.raises(KeyboardInterrupt):
+        render_benchmark(render, range(4), tmp_path, "val", "ants")
+    assert not (tmp_path / "ImageSets").exists()
+    assert render_benchmark(render, range(4), tmp_path, "val", "ants") == [f"ant-{i}" for i in range(4)]
+    assert asked == [0, 1, 2, 2, 3] and len(read_benchmark(tmp_path, "val")) == 4
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["Annotations", "ImageSets", "JPEGImages"]
+
+
+@pytest.mark.parametrize("left", ["{", "[]", '{"made by": "others", "names": {"0": "ant-0"}}', None])
+def test_what_another_rendering_has_left_or_lost_is_rendered_anew(tmp_path: Path, left):
+    asked = []
+    with pytest.raises(LookupError):
+        render_benchmark(lambda index: [small("ant-0")][index], range(2), tmp_path, "val", "ants")
+    if left is None:
+        shutil.rmtree(tmp_path / "Annotations")
+    else:
+        (tmp_path / ".val.unfinished").write_text(left)
+    render_benchmark(lambda index: asked.append(index) or small(f"ant-{index}"), range(2), tmp_path, "val", "ants")
+    assert asked == [0, 1]
 
 
 def test_the_real_clip_is_small_and_shows_four_people_of_whom_one_has_left_at_the_end():

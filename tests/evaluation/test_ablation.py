@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from tests import command_line
 from tests.command_line import FIRST, SECOND, half_written, ship_stubs, tiny_sequence
 from tests.stubs import ListedDetector, ListedScores, SpyFlow
-from vsreid_lite import vsreid
+from vsreid_lite import journal, vsreid
 from vsreid_lite.config import LITE, AdaptationConfig
 from vsreid_lite.datasets.benchmarks import open_benchmark
 from vsreid_lite.datasets.davis import MASKS, write_benchmark
@@ -150,6 +151,38 @@ def test_a_stopped_run_goes_on_where_it_was(benchmark, tmp_path, measured, monke
     monkeypatch.setattr(ablation, "_measure", counted)
     run_ablation(benchmark, ladder(CONFIG), tmp_path / "out")
     assert len(measured) == len(set(measured)) == 10
+
+
+def test_a_job_that_is_killed_goes_on_in_its_row_and_has_no_time(benchmark, tmp_path, monkeypatch):
+    monkeypatch.setattr(journal, "EVERY", 0)
+    calls, predict = [], command_line.GuideAsAnswer.predict
+
+    def run(folder, dies=0):
+        def mortal(self, *inputs):
+            calls.append(inputs)
+            if len(calls) == dies:
+                raise KeyboardInterrupt
+            return predict(self, *inputs)
+
+        calls.clear()
+        monkeypatch.setattr(command_line.GuideAsAnswer, "predict", mortal)
+        return run_ablation(benchmark, ladder(CONFIG), tmp_path / folder), len(calls)
+
+    whole, every = run("whole")
+    with pytest.raises(KeyboardInterrupt):
+        run("out", dies=5)
+    again, rest = run("out")
+    assert rest == every - 3  # of the row that comes first, each step has three calls, one a scale
+    assert list((tmp_path / "out" / "parts").glob(".*")) == []
+    seconds = [[row.pop("seconds") for row in results["rows"]] for results in (whole, again)]
+    assert again["rows"] == whole["rows"] and None in seconds[1] and None not in seconds[0] and any(seconds[1])
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", "3", "[" * 10**5, '{"instances": {"a": {"J": [1]}}, "seconds": 1}'])
+def test_a_part_that_is_none_is_named(tmp_path, content):
+    (tmp_path / "a.json").write_text(content)
+    with pytest.raises(ValueError, match=r"a.json: damaged result of an earlier run \(.*\); delete it and run again"):
+        ablation._read(tmp_path / "a.json")
 
 
 def keys(benchmark, config=CONFIG):

@@ -276,6 +276,16 @@ def test_fields_of_the_header_that_are_unknown_or_missing_are_named(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("field", "value"),
+    [("seed", "x"), ("command", 3), ("sequences", 5), ("start", [3]), ("settings", 3), ("settings", {"patch": ["x"]})],
+)
+def test_a_field_of_another_kind_is_named(tmp_path, field, value):
+    path = written(tmp_path / "a.safetensors", {"provenance": json.dumps({**asdict(PROVENANCE), field: value})})
+    with pytest.raises(ValueError, match=f"a.safetensors: expected a provenance .*, found another kind of {field}"):
+        read_provenance(path)
+
+
+@pytest.mark.parametrize(
     ("metadata", "message"),
     [
         (None, "found no provenance in its header"),

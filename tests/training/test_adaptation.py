@@ -10,13 +10,16 @@ import numpy as np
 import pytest
 import torch
 
+from vsreid_lite import journal
 from vsreid_lite.config import AdaptationConfig, Config, PropagationConfig, ReidConfig
 from vsreid_lite.datasets.mini import mini_video
+from vsreid_lite.journal import Journal
 from vsreid_lite.networks.mask_propagation import TwoStreams, lite_streams
 from vsreid_lite.propagation import propagate_mask
 from vsreid_lite.training import adaptation
 from vsreid_lite.training.adaptation import adapt, no_larger_than_needed
 from vsreid_lite.training.clips import mask_box
+from vsreid_lite.training.propagation_samples import PropagationBatches
 from vsreid_lite.training.recomposition import recompose
 from vsreid_lite.video.video import Video
 from vsreid_lite.vsreid import prepare
@@ -73,6 +76,36 @@ def test_what_is_prepared_for_a_sequence_is_folded_when_it_has_learnt(sequence):
     network = prepare(sequence, config)[0].propagation
     left = {name for name, layer in network.named_modules() if isinstance(layer, torch.nn.BatchNorm2d)}
     assert left == {"rgb.backbone.norm", "flow.backbone.norm"}
+
+
+class Killed(BaseException):
+    """As SIGKILL, but for what runs in this process."""
+
+
+def test_an_adaptation_that_is_killed_goes_on_bit_for_bit(one, tmp_path, monkeypatch):
+    monkeypatch.setattr(journal, "EVERY", 0)
+    quick, draw, drawn = replace(SHORT, steps=5, batch=1, recompositions=2), PropagationBatches.__getitem__, []
+    network = lite_streams().eval()
+
+    def run(folder, dies=None):
+        def counted(batches, step):
+            drawn.append(step)
+            if step == dies:
+                raise Killed
+            return draw(batches, step)
+
+        monkeypatch.setattr(PropagationBatches, "__getitem__", counted)
+        return adapt(network, one, quick, PropagationConfig(64), journal=folder and Journal(folder))[0]
+
+    whole = run(None)
+    with pytest.raises(Killed):
+        run(tmp_path, dies=3)
+    again = run(tmp_path)
+    assert drawn == [0, 1, 2, 3, 4, 0, 1, 2, 3, 3, 4]
+    assert all(map(torch.equal, whole.state_dict().values(), again.state_dict().values()))
+    Journal(tmp_path).write("adapted", {"state": torch.zeros(9, dtype=torch.uint8)}, 3)
+    with pytest.raises(ValueError, match=f"damaged state of a run that was killed; delete {tmp_path} to start anew"):
+        run(tmp_path)
 
 
 @pytest.mark.parametrize(("given", "own", "expected"), [(None, 0.25, 0.25), (0.4, 0.25, 0.4), (None, None, None)])

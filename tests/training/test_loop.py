@@ -120,6 +120,12 @@ def test_a_first_loss_that_is_not_finite_says_that_there_is_no_state(tmp_path):
     assert not (tmp_path / "a.state").exists()
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_log_on_a_full_disk_is_one_line_that_names_it():
+    with pytest.raises(OSError, match="cannot write /dev/full: No space left on device; check that"):
+        append_to_log(Path("/dev/full"), 50, 1.0, 2.0)
+
+
 class Trap:
     def __reduce__(self):
         return exec, ("raise SystemExit('executed')",)

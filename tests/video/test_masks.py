@@ -1,3 +1,4 @@
+import io
 import warnings
 
 import numpy as np
@@ -192,3 +193,14 @@ def test_several_pictures_in_one_file_are_refused(tmp_path, format):
     pages[0].save(path, format=format, save_all=True, append_images=pages[1:])
     with pytest.raises(ValueError, match="expected one picture, found 3 in one file"):
         open_image(path)
+
+
+def test_a_header_that_promises_more_than_its_file_can_hold_is_refused_before_it_fills_memory(tmp_path):
+    stored = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(stored, "JPEG")
+    data = bytearray(stored.getvalue())
+    at = data.index(b"\xff\xc0") + 5
+    data[at : at + 4] = (9000).to_bytes(2, "big") * 2
+    (tmp_path / "a.jpg").write_bytes(data)
+    with pytest.raises(ValueError, match=r"a.jpg: unreadable .*too few for the 9000 x 9000 pixels .* it promises"):
+        open_image(tmp_path / "a.jpg")

@@ -150,7 +150,7 @@ def _is_finished(one: argparse.Namespace, key: str) -> bool:
     finished = one.output / FINISHED
     asked = [path for name in EXTRAS if (path := getattr(one, name)) is not None]
     there = any(one.output.glob("*.png")) and all(path.exists() for path in asked)
-    return there and finished.is_file() and finished.read_text(encoding="utf-8") == key
+    return there and finished.is_file() and finished.read_bytes() == key.encode()
 
 
 def _key(one: argparse.Namespace, config: Config, read: Sequence[Path]) -> str:

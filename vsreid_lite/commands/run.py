@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from vsreid_lite.commands.batch import segment_folder
 from vsreid_lite.config import LITE, PRESETS, Config, check_flow_name, with_settings
 from vsreid_lite.system.cluster import open_workers
-from vsreid_lite.system.files import natural_key, shipped, writable_folder, write_bytes, write_json, write_text
+from vsreid_lite.system.files import (
+    natural_key,
+    shipped,
+    writable_folder,
+    write_bytes,
+    write_json,
+    write_text,
+)
 from vsreid_lite.system.wording import counted
 from vsreid_lite.system.workers import uninterrupted
 
@@ -239,10 +246,12 @@ def render_dataset(options: argparse.Namespace) -> None:
     first = 0 if composite else options.seed * len(CHALLENGES)
     indices = range(first, first + (options.count or len(kinds)))
     render: Callable[[int], Video] = partial(mini_video, options.split)
+    made_from = f"mini {options.split}"
     if composite:
         render = Composer.of(options.root, options.seed, options.split)
+        made_from = repr(render)
     with open_workers(options.workers, options.scheduler, 1) as workers:
-        names = render_benchmark(render, indices, options.output, options.split, workers)
+        names = render_benchmark(render, indices, options.output, options.split, made_from, workers)
     print(f"{counted(len(names), 'sequence')}: {options.output}")
 
 
@@ -272,18 +281,21 @@ def download_dataset(options: argparse.Namespace) -> None:
 
 def copy_notebooks(options: argparse.Namespace) -> None:
     """`vsreid notebooks`: notebooks, solutions, and the documents that they link to, in a new or empty folder."""
+    from vsreid_lite.video.outputs import all_or_none
+
     folder, source = options.output, shipped("notebooks")
     if folder.exists() and not folder.is_dir():
         raise FileExistsError(f"{folder}: expected a new or empty folder, found a file; give another name")
-    if folder.is_dir() and (found := sorted(path.name for path in folder.iterdir())):
+    if folder.is_dir() and (found := sorted(path.name for path in folder.iterdir() if path.suffix != ".part")):
         listed = found[0] if len(found) == 1 else f"{found[0]}, ..."
         raise FileExistsError(f"{folder}: expected a new or empty folder, found {listed} in it; give another name")
     notebooks = [*source.glob("*.ipynb"), *source.glob("solutions/*.ipynb")]
-    for path in notebooks:
-        text = path.read_text(encoding="utf-8").replace("](../docs/", "](docs/")
-        write_text(folder / path.relative_to(source), text)
-    for path in shipped("docs").glob("*.md"):
-        write_bytes(folder / "docs" / path.name, path.read_bytes())
+    with all_or_none(folder) as temporary:
+        for path in notebooks:
+            text = path.read_text(encoding="utf-8").replace("](../docs/", "](docs/")
+            write_text(temporary / path.relative_to(source), text)
+        for path in shipped("docs").glob("*.md"):
+            write_bytes(temporary / "docs" / path.name, path.read_bytes())
     print(f"{counted(len(notebooks), 'notebook')}: {folder}; to open them: jupyter lab {shlex.quote(str(folder))}")
 
 

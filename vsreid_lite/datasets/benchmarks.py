@@ -120,7 +120,7 @@ def open_scenes(scenes: range, folder: Path, names: Sequence[str] = ()) -> Bench
     """
     from vsreid_lite.datasets.mini import mini_video
 
-    rendered = render_benchmark(partial(mini_video, "test"), scenes, folder, "test")
+    rendered = render_benchmark(partial(mini_video, "test"), scenes, folder, "test", "mini test")
     benchmark = open_benchmark("mini", folder, names)
     kept = tuple(index for index, name in zip(scenes, rendered, strict=True) if name in benchmark.names)
     return replace(benchmark, split="test", scenes=kept)

@@ -6,6 +6,7 @@ In both layouts frames are `JPEGImages/480p/<sequence>/` and masks `Annotations/
 
 from __future__ import annotations
 
+import json
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,13 +19,14 @@ import numpy as np
 from PIL import Image
 
 from vsreid_lite.datasets.download import DAVIS_2016, TEST_DEV, TRAINVAL
-from vsreid_lite.system.files import STREET, write_bytes, write_text
-from vsreid_lite.system.workers import Workers, run_jobs
+from vsreid_lite.system.files import STREET, write_bytes, write_json, write_text
+from vsreid_lite.system.workers import Workers, code_version, run_jobs
 from vsreid_lite.video.masks import Frame, Mask, read_labels, to_instances, write_mask
 from vsreid_lite.video.video import Video, annotation_files, read_frames
 
 FRAMES, MASKS = Path("JPEGImages", "480p"), Path("Annotations", "480p")
 ARCHIVES_OF = {2017: (TRAINVAL.name, TEST_DEV.name), 2016: (DAVIS_2016.name,)}
+LONGEST_NAME = 255  # bytes, of a folder
 JPEG_QUALITY = 92  # the mini test split takes 5 MB with it
 
 
@@ -184,6 +186,10 @@ def read_split(path: Path) -> list[str]:
     names = [PurePosixPath(frame[0]).parent.name if frame else line for frame, line in zip(frames, lines, strict=True)]
     if not any(names):
         raise ValueError(f"{path}: expected the name of a sequence on each line, found none")
+    if odd := next((name for name in names if "\0" in name or len(name.encode()) > LONGEST_NAME), None):
+        raise ValueError(
+            f"{path}: expected the name of a sequence on each line, found {odd[:40]!a}, no name of a folder"
+        )
     return list(dict.fromkeys(name for name in names if name))
 
 
@@ -208,25 +214,47 @@ def write_benchmark(videos: Iterable[Video], root: Path | str, split: str = "tes
 
 
 def render_benchmark(
-    render: Callable[[int], Video], indices: Sequence[int], root: Path | str, split: str, workers: Workers = 1
+    render: Callable[[int], Video],
+    indices: Sequence[int],
+    root: Path | str,
+    split: str,
+    made_from: str,
+    workers: Workers = 1,
 ) -> list[str]:
     """As `write_benchmark`, of videos that are rendered one by one, by workers as `run_jobs` takes them.
+
+    A file in `root` says which videos are written whole, until all are: a run that broke off goes on behind these.
 
     Args:
         render: makes the video of an index.
         indices: of all videos.
         root: the folder that they are written below.
         split: the name of their list.
+        made_from: what the videos depend on beside their indices and the code of the package.
         workers: the number of processes, or an executor.
     """
     from tqdm.auto import tqdm
 
-    names = {}
-    with closing(run_jobs(render, indices, workers)) as rendered:
-        for index, video in tqdm(rendered, "rendering", len(indices)):
+    unfinished, made_by = Path(root) / f".{split}.unfinished", f"{code_version()} {made_from}"
+    names = {i: name for i, name in _finished(unfinished, made_by).items() if Path(root, MASKS, name).is_dir()}
+    missing = [index for index in indices if index not in names]
+    with closing(run_jobs(render, missing, workers)) as rendered:
+        for index, video in tqdm(rendered, "rendering", len(missing)):
             _write_video(video, Path(root))
             names[index] = video.name
-    return _write_list([names[index] for index in indices], root, split)
+            write_json(unfinished, {"made by": made_by, "names": names})
+    _write_list([names[index] for index in indices], root, split)
+    unfinished.unlink(missing_ok=True)
+    return [names[index] for index in indices]
+
+
+def _finished(unfinished: Path, made_by: str) -> dict[int, str]:
+    """The names of the videos that a rendering which broke off has written whole, by their indices."""
+    try:
+        found = json.loads(unfinished.read_text(encoding="utf-8"))
+        return {int(index): str(name) for index, name in found["names"].items()} if found["made by"] == made_by else {}
+    except (OSError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
+        return {}
 
 
 def _write_list(names: list[str], root: Path | str, split: str) -> list[str]:

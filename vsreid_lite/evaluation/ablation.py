@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,6 +26,7 @@ from vsreid_lite.evaluation.ladder import Row
 from vsreid_lite.evaluation.metrics import InstanceScores, Scores, score_sequence
 from vsreid_lite.evaluation.summary import Measured, summarise
 from vsreid_lite.flow import FlowEstimator, flow_file, get_flow
+from vsreid_lite.journal import Journal
 from vsreid_lite.networks import Detector, IdentificationNet
 from vsreid_lite.networks.loading import choose_device
 from vsreid_lite.networks.weight_files import WeightFiles, network_files
@@ -65,6 +67,7 @@ class Job:
         network: the configuration that N_mp depends on.
         rows: their configurations, by the file of a result.
         parts: what is used in place of their flow and networks.
+        state: the folder of what a run that is killed goes on from; the client removes it with the results written.
     """
 
     benchmark: Benchmark
@@ -72,6 +75,7 @@ class Job:
     network: Config
     rows: dict[Path, Config]
     parts: Parts
+    state: Path
 
     def __str__(self) -> str:
         return self.sequence
@@ -166,6 +170,7 @@ def _measure_missing(
         for job, parts in measured:
             for path, one in zip(job.rows, parts, strict=True):
                 write_json(path, one)
+            shutil.rmtree(job.state, ignore_errors=True)
             bar.update(len(parts))
     return results
 
@@ -219,7 +224,11 @@ def _jobs(results: Results, benchmark: Benchmark, own: Parts, part: slice) -> li
         job: {path: config for path, config in rows.items() if not path.is_file()}
         for job, rows in list(jobs.items())[part]
     }
-    return [Job(benchmark, name, network, rows, own) for (network, name), rows in missing.items() if rows]
+    return [
+        Job(benchmark, name, network, rows, own, path.with_name(f".{path.stem}"))
+        for (network, name), rows in missing.items()
+        for path in list(rows)[:1]
+    ]
 
 
 def _network(config: Config) -> Config:
@@ -228,21 +237,28 @@ def _network(config: Config) -> Config:
 
 
 def _measure(job: Job) -> list[dict[str, Any]]:
-    """The result of each row of a job, in plain values. seconds: of a row alone, making N_mp ready included."""
+    """The result of each row of a job, in plain values.
+
+    seconds: of a row alone, making N_mp ready included; None where it goes on from what a killed run has left.
+    """
     video = job.benchmark.load(job.sequence)
     own = job.parts.given
     flow = own.pop("flow", None) or get_flow(job.network.flow, video.frame_names, choose_device(job.network.device))
     started = time.perf_counter()
-    networks, config = prepare(video, replace(job.network, reid=any(row.reid for row in job.rows.values())))
+    adaptation = Journal(job.state / "adaptation")
+    goes_on = adaptation.begun
+    network = replace(job.network, reid=any(row.reid for row in job.rows.values()))
+    networks, config = prepare(video, network, journal=adaptation)
     networks = replace(networks, **own)
     ready = time.perf_counter() - started
     parts = []
-    for row in job.rows.values():
-        started = time.perf_counter()
+    for path, row in job.rows.items():
+        started, journal = time.perf_counter(), Journal(job.state / path.stem)  # whose key is all that it is made of
+        unmeasured = goes_on or journal.begun
         propagation = replace(row.propagation, patch=config.propagation.patch)  # that of the weights
         ours = replace(config, reid=row.reid, propagation=propagation)
-        result = vsreid.segment(video, ours, networks, flow)
-        seconds = ready + time.perf_counter() - started
+        result = vsreid.segment(video, ours, networks, flow, resume=journal)
+        seconds = None if unmeasured else ready + time.perf_counter() - started
         scores = score_sequence(job.sequence, video.truth, video.annotated(result.masks))
         arrays = {name: {key: value.tolist() for key, value in vars(one).items()} for name, one in scores.items()}
         parts.append({"config": asdict(ours), "seconds": seconds, "run": result.to_json(), "instances": arrays})
@@ -253,16 +269,27 @@ def _measured(row: Row, benchmark: Benchmark, results: Results) -> Measured:
     if row.missing:
         return Measured(row)
     parts = [_read(results[row.config, name]) for name in benchmark.names]
-    instances = {
-        name: InstanceScores(**{key: np.asarray(value) for key, value in arrays.items()})
-        for part in parts
-        for name, arrays in part["instances"].items()
-    }
-    return Measured(row, Scores(instances), sum(part["seconds"] for part in parts))
+    instances = {name: one for found, _ in parts for name, one in found.items()}
+    seconds = [one for _, one in parts if one is not None]
+    return Measured(row, Scores(instances), sum(seconds) if len(seconds) == len(parts) else None)
 
 
-def _read(part: Path) -> dict[str, Any]:
+def _read(part: Path) -> tuple[dict[str, InstanceScores], float | None]:
+    """The scores of the instances in the file of a result, and its seconds."""
     try:
-        return dict(json.loads(part.read_text(encoding="utf-8")))
-    except ValueError as error:
+        content = json.loads(part.read_text(encoding="utf-8"))
+        seconds = None if content["seconds"] is None else float(content["seconds"])
+        return {name: _scores(**arrays) for name, arrays in content["instances"].items()}, seconds
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise ValueError(f"{part}: damaged result of an earlier run ({error}); delete it and run again") from error
+
+
+def _scores(J: list[float], F: list[float], visible: list[bool], reappeared: list[bool]) -> InstanceScores:
+    """Raises TypeError or ValueError where the values are none or of other frames."""
+    found = InstanceScores(
+        np.array(J, np.float64), np.array(F, np.float64), np.array(visible, np.bool_), np.array(reappeared, np.bool_)
+    )
+    shapes = {values.shape for values in vars(found).values()}
+    if len(shapes) > 1 or found.J.ndim != 1:
+        raise ValueError(f"expected a value for each frame, found {shapes}")
+    return found

@@ -36,12 +36,12 @@ class Measured:
     Attributes:
         row: of the table.
         scores: None where the row is not measured.
-        seconds: of all sequences, one process each.
+        seconds: of all sequences, one process each; None where a part goes on from what a killed run has left.
     """
 
     row: Row
     scores: Scores | None = None
-    seconds: float = 0.0
+    seconds: float | None = 0.0
 
 
 def summarise(benchmark: Benchmark, rows: list[Measured], adapted: list[Measured], seen: Seen) -> dict[str, object]:

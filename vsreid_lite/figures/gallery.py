@@ -127,7 +127,7 @@ class Gallery:
             )
         try:
             return plot(json.loads(self.results.read_text(encoding="utf-8")))
-        except (LookupError, TypeError, ValueError) as error:
+        except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
             raise ValueError(
                 f"{self.results}: expected the results of `vsreid ablation`, found something else, perhaps of another "
                 f"version ({error!r}); run it again"

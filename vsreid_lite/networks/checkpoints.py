@@ -22,6 +22,7 @@ from vsreid_lite.system.downloads import hub_weights
 from vsreid_lite.system.files import write_bytes
 
 LISTED = 10  # tensors that an error names
+LONGEST_NAME = 300  # letters of a module and a name in a pickle
 COUNTER = "num_batches_tracked"  # of a normalisation layer; torch before 0.4.1 wrote none
 OLDEST_REFUSED = 4  # protocol of pickles from which on torch cannot read them without running them
 TENSOR_MODULES = ("torch", "torch._utils", "torch.storage", "torch.nn.parameter", "collections", "_codecs")
@@ -101,7 +102,7 @@ def read_checkpoint(path: Path | str) -> dict[str, Tensor]:
         raise FileNotFoundError(
             f"{path}: expected a checkpoint (.pth, .pth.tar, .pt or .safetensors), found no such file"
         )
-    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
+    content = _read_safetensors(path) if path.suffix == ".safetensors" else read_pickle(path)
     tensors = _tensors(
         content["state_dict"] if isinstance(content, dict) and "state_dict" in content else content, path
     )
@@ -194,8 +195,15 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
 
-def _read_pickle(path: Path) -> Any:
+def read_pickle(path: Path) -> Any:
+    """What a file of torch.save holds: tensors, numbers and texts, on the CPU. Nothing in it is run.
+
+    Raises:
+        ValueError: The file is damaged, or would run code.
+    """
     try:
+        if any(kind == "GLOBAL" and len(name) > LONGEST_NAME for kind, name in _instructions(path)):
+            raise EOFError  # torch would search its own message for minutes
         with torch.serialization.safe_globals(NUMPY_NUMBERS):
             return torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
@@ -239,7 +247,7 @@ def _instructions(path: Path) -> Iterator[tuple[str, Any]]:
         with path.open("rb") as file:
             while file.peek(1):
                 yield from ((code.name, argument) for code, argument, _ in pickletools.genops(file))
-    except (ValueError, zipfile.BadZipFile):
+    except Exception:  # as in `read_pickle`
         return
 
 

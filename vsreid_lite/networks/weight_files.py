@@ -289,15 +289,33 @@ def provenance_of(path: Path, metadata: Mapping[str, str] | None) -> Provenance:
         raise ValueError(f"{path}: expected a weight file of vsreid_lite, found no provenance in its header")
     try:
         values = dict(json.loads((metadata or {})["provenance"]))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{path}: expected a provenance as a JSON object in its header, found {error}") from error
     known = {part.name for part in fields(Provenance)}
     problems = [f"no {name}" for name in sorted(known - values.keys())]
-    problems += [f"{name}, which is unknown" for name in sorted(values.keys() - known)]
+    problems += [f"{name[:40]}, which is unknown" for name in sorted(values.keys() - known)]
     if problems:
         version = other_version(values.get("version"))
         raise ValueError(f"{path}: expected {len(known)} fields of provenance, found {'; '.join(problems)}{version}")
+    if others := [part.name for part in fields(Provenance) if not _fits(values[part.name], str(part.type))]:
+        raise ValueError(f"{path}: expected a provenance of vsreid_lite, found another kind of {' and '.join(others)}")
     return Provenance(**{**values, **{name: tuple(values[name]) for name in LISTS}})
+
+
+def _fits(value: object, kind: str) -> bool:
+    """Whether a value from JSON is of the type of a field of `Provenance`."""
+    if kind.startswith("Mapping"):
+        return isinstance(value, dict) and _is_setting(value)
+    if kind.startswith("tuple"):
+        return isinstance(value, list) and all(_fits(one, kind.removeprefix("tuple[")) for one in value)
+    return isinstance(value, str if kind.startswith("str") else int)
+
+
+def _is_setting(value: object) -> bool:
+    """Whether a value is a number or none, or holds such alone, in lists or by name."""
+    if isinstance(value, (dict, list)):
+        return all(map(_is_setting, value.values() if isinstance(value, dict) else value))
+    return value is None or isinstance(value, (int, float))
 
 
 def other_version(version: object) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import io
 import sys
 import time
 import warnings
 from contextlib import nullcontext
 from dataclasses import replace
 from threading import Event
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,6 +19,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from vsreid_lite.config import AdaptationConfig, PropagationConfig
+from vsreid_lite.journal import Journal
 from vsreid_lite.networks.mask_propagation import TwoStreams
 from vsreid_lite.system.workers import interrupt_sets
 from vsreid_lite.training.clips import Clip, mask_box
@@ -27,6 +30,7 @@ from vsreid_lite.training.stages import Mixture
 from vsreid_lite.video.masks import Frame, Mask
 from vsreid_lite.video.video import Video
 
+ADAPTED = "adapted"  # the file of a journal: with a number of steps the state after these, else N_mp when all are done
 SMALLEST_TO_LEARN = 36  # pixels of an instance in a given mask
 REDUCED_TO = 2.0  # sides of a patch: the narrowest that an instance's enlarged box gets in a reduced frame
 FLOW_EVERY = 3  # steps from one to the next of the flow stream: its motions are made up, the image is the video's own
@@ -39,6 +43,7 @@ def adapt(
     propagation: PropagationConfig,
     seed: int = 0,
     progress: bool = False,
+    journal: Journal | None = None,
 ) -> tuple[TwoStreams, bool]:
     """A copy of `network` that knows the frames of this video whose masks are given; the network itself stays as it is.
 
@@ -53,8 +58,8 @@ def adapt(
         config: Steps for each instance.
         propagation: Side and margin of the patches; `config.patch` is another side, at which a step may be faster.
         seed: Of the recompositions and the guides.
-        progress: Show a bar and the expected time. The first Ctrl-C then ends the adaptation alone, with a warning:
-            the copy has learnt from the steps done by then.
+        progress: Show a bar and the expected time. A first Ctrl-C then goes on with the steps done, with a warning.
+        journal: Of the run, which keeps the state; a run that was killed goes on from the last.
 
     Returns:
         The copy, and whether Ctrl-C has ended its adaptation.
@@ -67,8 +72,8 @@ def adapt(
     if largest < SMALLEST_TO_LEARN:
         warnings.warn(f"{video.name}: {largest} pixels are too small to adapt to", stacklevel=2)
         return adapted, False
-    propagation = replace(propagation, patch=config.patch or propagation.patch)
-    stopped = _learn(adapted, _batches(video, config, propagation, seed), video, config, progress)
+    batches = _batches(video, config, replace(propagation, patch=config.patch or propagation.patch), seed)
+    stopped = _learn(adapted, batches, video, config, progress, journal or Journal())
     _mix(adapted, network, config.kept or 0.0)
     return adapted, stopped
 
@@ -86,7 +91,12 @@ def to_adapt(network: TwoStreams) -> TwoStreams:
 
 
 def _learn(
-    network: TwoStreams, batches: PropagationBatches, video: Video, config: AdaptationConfig, progress: bool
+    network: TwoStreams,
+    batches: PropagationBatches,
+    video: Video,
+    config: AdaptationConfig,
+    progress: bool,
+    journal: Journal,
 ) -> bool:
     """Train in place until the steps are done or, where progress is shown, Ctrl-C ends them; whether it has."""
     steps, learning_rate = config.pace
@@ -95,7 +105,9 @@ def _learn(
     rising = max(steps, 11)  # ten and fewer have no tenth to rise in
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, total_steps=rising, pct_start=0.1)
     image_only, stopped = TwoStreams(network.rgb), Event()
-    bar = tqdm(range(steps), desc=f"adapting to {video.name}", disable=not progress)
+    parts = {"network": network, "optimiser": optimiser, "schedule": schedule}
+    first = _resume(parts, journal)
+    bar = tqdm(range(first, steps), f"adapting to {video.name}", steps, initial=first, disable=not progress)
     with interrupt_sets(stopped) if progress else nullcontext():
         for step in bar:
             loss = joint_loss(network if step % FLOW_EVERY == 0 else image_only, batches[step])
@@ -106,10 +118,12 @@ def _learn(
                 raise FloatingPointError(f"adapting to {video.name}: the gradient is {length.item()} at step {step}")
             optimiser.step()
             schedule.step()
-            if step == 0:
+            if step == first:
                 began = time.perf_counter()  # the first step takes longer
-            elif step == FLOW_EVERY and progress:
-                _say_expected(steps * (time.perf_counter() - began) / FLOW_EVERY, steps, video)
+            elif step == first + FLOW_EVERY and progress:
+                _say_expected((time.perf_counter() - began) / FLOW_EVERY, steps - first, video)
+            if journal.due():
+                journal.keep(ADAPTED, {"state": _packed(parts)}, step + 1)
             if stopped.is_set() and step + 1 < steps:
                 done = f"{step + 1} of {steps} steps"
                 warnings.warn(f"{video.name}: adaptation stopped after {done}; going on with these", stacklevel=3)
@@ -117,8 +131,33 @@ def _learn(
     return False
 
 
-def _say_expected(seconds: float, steps: int, video: Video) -> None:
-    text = f"adapting to {video.name}: {steps} steps, about {seconds:.0f} s; Ctrl-C goes on with the steps done by then"
+def _packed(parts: dict[str, Any]) -> torch.Tensor:
+    """What parts of a training hold, in bytes: their layout in memory included, with which it goes on bit for bit."""
+    buffer = io.BytesIO()
+    torch.save({name: part.state_dict() for name, part in parts.items()}, buffer)
+    return torch.frombuffer(bytearray(buffer.getvalue()), dtype=torch.uint8)
+
+
+def _resume(parts: dict[str, Any], journal: Journal) -> int:
+    """Go on from what a journal has kept; the steps done."""
+    tensors, steps = journal.read(ADAPTED) or ({}, None)
+    if steps is None:
+        return 0
+    try:
+        kept = torch.load(io.BytesIO(tensors["state"].numpy().tobytes()), map_location="cpu", weights_only=True)
+        for name, part in parts.items():
+            part.load_state_dict(kept[name])
+        return int(steps)
+    except Exception as error:  # a damaged pickle can raise nearly anything
+        path = journal.path(ADAPTED)
+        raise ValueError(
+            f"{path}: damaged state of a run that was killed; delete {path.parent} to start anew"
+        ) from error
+
+
+def _say_expected(each: float, steps: int, video: Video) -> None:
+    expected = f"adapting to {video.name}: {steps} steps, about {steps * each:.0f} s"
+    text = f"{expected}; Ctrl-C goes on with the steps done by then"
     tqdm.write(text, file=sys.stderr)
 
 

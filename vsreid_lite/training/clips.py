@@ -175,10 +175,10 @@ def read_clip(path: Path, made_by: str) -> Clip | None:
             if header.get("made_by") != made_by:
                 return None
             frames, labels, flows, boxes = (file.get_tensor(x) for x in ("frames", "labels", "flows", "strangers"))
-    except (OSError, SafetensorError):
+        names = {int(label): name for label, name in json.loads(header["identities"]).items()}
+    except (OSError, SafetensorError, LookupError, TypeError, ValueError):
         return None
     strangers = tuple(tuple(Box(*row[1:]) for row in boxes.tolist() if row[0] == i) for i in range(len(frames)))
-    names = {int(label): name for label, name in json.loads(header["identities"]).items()}
     return Clip(header["video"], tuple(frames), tuple(labels), strangers, tuple(flows), names)
 
 

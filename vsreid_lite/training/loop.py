@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import io
 import math
-import pickle
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,8 +23,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
-from vsreid_lite.networks.checkpoints import misfits
-from vsreid_lite.system.files import TRAINING_LOGS, write_bytes, write_text
+from vsreid_lite.networks.checkpoints import misfits, read_pickle
+from vsreid_lite.system.files import ADVICE, TRAINING_LOGS, write_bytes, write_text
 from vsreid_lite.training.processes import ALONE, Processes
 from vsreid_lite.training.stages import STAGES, Plan
 
@@ -102,7 +101,7 @@ def read_log(path: Path) -> Curve:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
         values = np.array([[float(row[name]) for name in COLUMNS] for row in rows]).reshape(-1, 3)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
         raise ValueError(f"{path}: expected the log of a training with columns {', '.join(COLUMNS)}") from error
     if not len(values):
         raise ValueError(f"{path}: expected the log of a training, found no row")
@@ -261,8 +260,8 @@ class _Run:
     def _read(self) -> Any:
         """What the state file keeps; None where it is no whole file of tensors alone."""
         try:
-            return torch.load(self.path, map_location="cpu", weights_only=True)
-        except (RuntimeError, EOFError, KeyError, TypeError, ValueError, pickle.UnpicklingError):
+            return read_pickle(self.path)
+        except ValueError:
             return None
 
     def _foreign(self, kept: Any) -> str:
@@ -274,33 +273,40 @@ class _Run:
             return f"it does not hold {', '.join(names)}"
         if kept["command"] != self.command:
             return f"it is that of: {kept['command']}"
+        if not isinstance(kept["model"], dict) or not all(isinstance(one, Tensor) for one in kept["model"].values()):
+            return "its model is none"
         problems = misfits(self.model.state_dict(), kept["model"])
         return f"its tensors do not fit: {problems}" if problems else ""
 
     def _restore(self, kept: dict[str, Any]) -> str:
         """Go on from what a state file keeps; returns why that cannot be, "" where it can."""
-        for name, part in self.parts.items():
-            try:
+        name = "step"
+        try:
+            self.step, self.earlier = int(kept["step"]), float(kept["seconds"])
+            self.saved = self.earlier
+            for name, part in self.parts.items():
                 part.load_state_dict(kept[name])
-            except (RuntimeError, LookupError, TypeError, ValueError):
-                return f"its {name} does not fit"
-        self.step, self.earlier = int(kept["step"]), float(kept["seconds"])
-        self.saved = self.earlier
-        torch.set_rng_state(kept["random"][0])
-        if self.processes.device.type == "cuda" and len(kept["random"]) > 1:
-            torch.cuda.set_rng_state(kept["random"][1], self.processes.device)
+            name = "random"
+            torch.set_rng_state(kept["random"][0])
+            if self.processes.device.type == "cuda" and len(kept["random"]) > 1:
+                torch.cuda.set_rng_state(kept["random"][1], self.processes.device)
+        except Exception:  # whatever a damaged one holds
+            return f"its {name} does not fit"
         return ""
 
 
 def append_to_log(path: Path, step: int, loss: float, seconds: float) -> None:
-    """One more row; missing folders are made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        if new:
-            writer.writerow(COLUMNS)
-        writer.writerow([step, f"{loss:.5f}", f"{seconds:.1f}"])
+    """One more row; missing folders are made. Raises OSError where it cannot be written, in one line."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = not path.exists()
+        with path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            if new:
+                writer.writerow(COLUMNS)
+            writer.writerow([step, f"{loss:.5f}", f"{seconds:.1f}"])
+    except OSError as error:
+        raise OSError(f"cannot write {path}: {error.strerror}; {ADVICE}") from error
 
 
 def cut_log(path: Path, step: int) -> None:

@@ -90,7 +90,7 @@ class CocoStills(Stills):
             images, outlines = _read_instances(annotations)
             self.pictures = _there([folder / image["file_name"] for image in images], annotations)
             self.sizes = [(int(image["height"]), int(image["width"])) for image in images]
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
             raise ValueError(
                 f"{annotations}: expected COCO's instances, with images and annotations, found another file "
                 f"({type(error).__name__}: {error}); get it again"

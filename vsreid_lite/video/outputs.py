@@ -143,7 +143,7 @@ def write_masks(
     Raises:
         OSError: as `atomic_path`.
     """
-    with _all_or_none(folder) as temporary:
+    with all_or_none(folder) as temporary:
         for name, mask in zip(names, masks, strict=True):
             write_mask(temporary / f"{name}.png", mask, palette)
 
@@ -163,7 +163,7 @@ def write_cutouts(
     Raises:
         OSError: as `atomic_path`.
     """
-    with _all_or_none(folder) as temporary:
+    with all_or_none(folder) as temporary:
         for name, frame, mask in zip(names, frames, masks, strict=True):
             for label in labels:
                 inside = (mask == label).astype(np.uint8)[..., None]
@@ -172,13 +172,15 @@ def write_cutouts(
 
 
 @contextmanager
-def _all_or_none(folder: Path) -> Iterator[Path]:
-    """A temporary folder: the PNGs that the body writes below it move below `folder` when it ends without error."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=folder, prefix=".", suffix=".part") as temporary:
+def all_or_none(folder: Path) -> Iterator[Path]:
+    """A temporary folder: the files that the body writes below it move below `folder` when it ends without error."""
+    with cannot_write_into(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        made = TemporaryDirectory(dir=folder, prefix=".", suffix=".part")
+    with made as temporary:
         yield Path(temporary)
-        with uninterrupted():
-            for path in Path(temporary).rglob("*.png"):
+        with uninterrupted(), cannot_write_into(folder):
+            for path in [path for path in Path(temporary).rglob("*") if path.is_file()]:
                 target = folder / path.relative_to(temporary)
                 target.parent.mkdir(exist_ok=True)
                 os.replace(path, target)
