@@ -17,10 +17,10 @@ from vsreid_lite.reidentification import (
     cosine_similarity,
     embed_templates,
     find_candidates,
-    likeness_to,
     overlaps,
     recognised,
     reidentify,
+    similarities,
     template_box,
 )
 
@@ -171,7 +171,7 @@ def test_of_several_templates_the_most_similar_counts_and_of_equal_ones_the_firs
     """By hand, and as `reidentify` has it for one frame and one instance."""
     templates = {(0, 0): [1.0, 0.0], (1, 1): [0.0, 1.0], (2, 0): [0.0, 1.0], (3, 0): [0.0, 1.0]}
     templates = {place: torch.tensor(row) for place, row in templates.items()}
-    scores, frames = likeness_to(templates, torch.tensor([[1.0, 0.0], [0.6, 0.8]]))
+    scores, frames = similarities(templates, torch.tensor([[1.0, 0.0], [0.6, 0.8]]))
     assert np.allclose(scores, [[1, 0], [0.8, 0.8]]) and frames.tolist() == [[0, 1], [2, 1]]
     own = torch.stack([templates[i, 0] for i in (0, 2, 3)])
     detector, identification = ListedDetector({0: [FAR]}), ListedRows({(0, FAR): [0.6, 0.8]})
@@ -187,21 +187,21 @@ def nothing(i, k, box):
 BELOW = Box(18, 12, 26, 20)  # IoU with FAR is 1/3
 
 
-def table(best, current, scores, N=2, likeness=nothing):
+def table(best, current, scores, N=2, similarity_of=nothing):
     """The last frame's best candidates and current boxes of K instances; scores[k][l] of instance l on that of k."""
     K = len(best)
     boxes, now = np.zeros((N, K, 4), np.int64), np.zeros((N, K, 4), np.int64)
     boxes[-1], now[-1] = [as_row(box) for box in best], [as_row(box) for box in current]
     similarity = np.full((N, K, K), -np.inf, np.float32)
     similarity[-1] = scores
-    return Candidates(boxes, similarity, np.zeros((N, K), np.int64), likeness), now
+    return Candidates(boxes, similarity, np.zeros((N, K), np.int64), similarity_of), now
 
 
 def retrieved(candidates, current, rho_reid=0.5, rho_occ=0.3, improvement=None, **rules):
-    """The instance retrieved, after it was found that the account says the same."""
+    """The instance retrieved, after it was found that `outcomes` says the same."""
     start, config = np.zeros(current.shape[:2], np.int64), ReidConfig(rho_reid, rho_occ, improvement=improvement)
     found = candidates.retrieve(current, start, config, ReleaseRules(**rules))
-    accepted = candidates.account(current, start, config, ReleaseRules(**rules)) == Outcome.ACCEPTED
+    accepted = candidates.outcomes(current, start, config, ReleaseRules(**rules)) == Outcome.ACCEPTED
     assert accepted.any() == (found is not None)
     return None if found is None else found.instance
 
@@ -222,7 +222,7 @@ def test_row_13_a_candidate_must_improve_on_what_the_map_shows():
         rule = ReidConfig(0.5, 0.3, improvement=improvement)
         assert (found(scores, rule, square(), [FAR]) is not None) == retrieves
         assert found(scores, rule, torch.zeros(20, 30), [FAR]).box == FAR  # an empty map shows nothing
-        candidates, current = table([FAR], [SQUARE], [[1.0]], likeness=lambda i, k, box: scores[box])
+        candidates, current = table([FAR], [SQUARE], [[1.0]], similarity_of=lambda i, k, box: scores[box])
         assert (retrieved(candidates, current, improvement=improvement) == 0) == retrieves
         assert retrieved(*table([FAR], [None], [[1.0]]), improvement=improvement) == 0
 
@@ -230,7 +230,7 @@ def test_row_13_a_candidate_must_improve_on_what_the_map_shows():
 def test_row_13_the_next_best_frame_is_tried_where_the_best_does_not_improve():
     shown = {0: 0.8, 1: 0.1}
     scores = [[0.9, 0.0], [0.0, 0.7]]
-    candidates, current = table([FAR, BELOW], [SQUARE, SQUARE], scores, likeness=lambda i, k, box: shown[k])
+    candidates, current = table([FAR, BELOW], [SQUARE, SQUARE], scores, similarity_of=lambda i, k, box: shown[k])
     assert retrieved(candidates, current) == 0
     assert retrieved(candidates, current, improvement=0.2) == 1
     assert retrieved(candidates, current, improvement=0.65) is None
@@ -282,8 +282,8 @@ def test_row_22_the_last_frame_may_be_left_out():
 def test_row_21_only_some_instances_may_be_searched_and_compete():
     candidates, nobody = table([FAR, FAR], [None, None], [[0.8, 0.9], [0.8, 0.9]])
     assert retrieved(candidates, nobody) == 1
-    assert retrieved(candidates.of([True, False]), nobody, exclusive=True) == 0
-    assert retrieved(candidates.of([False, False]), nobody) is None
+    assert retrieved(candidates.restricted_to([True, False]), nobody, exclusive=True) == 0
+    assert retrieved(candidates.restricted_to([False, False]), nobody) is None
 
 
 def test_a_detector_recognises_the_instances_that_it_finds_in_the_first_frame():

@@ -155,14 +155,14 @@ class Engine:
                 known = _arrays(self.journal.read(name))
                 bar.update(known[1] if known else 0)
 
-                def after(found: Candidates, done: int, name: str = name, bar: tqdm = bar) -> None:
+                def keep(found: Candidates, done: int, name: str = name, bar: tqdm = bar) -> None:
                     bar.update()
                     if self.journal.due() or (self.journal.begun and done == self.N):
                         self.journal.keep(name, _tensors(found), done)
 
-                found = find_candidates(frames, t, search.detector, search.identification, config, after, known)
+                found = find_candidates(frames, t, search.detector, search.identification, config, keep, known)
                 if search.only_recognised:
-                    found = found.of(recognised(frames, boxes, search.detector))
+                    found = found.restricted_to(recognised(frames, boxes, search.detector))
             yield found
 
     def _retrieve(self, candidates: Candidates) -> Retrieval | None:

@@ -146,14 +146,14 @@ class Candidates:
         similarity: (N, K, K), float32; [i, k, l] is that of the best candidate of instance k with the template of
             instance l, of several with the most similar; -inf without any candidate.
         template: the frame of the template that the best candidate is most like, (N, K); the first without any.
-        likeness: maps (i, k, box) to the similarity of any box in frame i with the template of instance k, for
+        similarity_of: maps (i, k, box) to the similarity of any box in frame i with the template of instance k, for
             `ReidConfig.improvement`; N_reid runs when a box is asked for the first time.
     """
 
     boxes: Boxes
     similarity: NDArray[np.float32]
     template: NDArray[np.int64]
-    likeness: Callable[[int, int, Box], float]
+    similarity_of: Callable[[int, int, Box], float]
 
     @property
     def scores(self) -> NDArray[np.float32]:
@@ -174,10 +174,10 @@ class Candidates:
             config: thresholds, and the improvement on the map.
             release: rows 13, 14 and 22 of docs/fidelity.md, each of which refuses more.
         """
-        accepted = self._outcomes(current, start, config, release) == Outcome.ACCEPTED
+        accepted = self._first_refusals(current, start, config, release) == Outcome.ACCEPTED
         return next(self._improving(accepted, current, config), None)
 
-    def account(
+    def outcomes(
         self, current: Boxes, start: Starts, config: ReidConfig, release: ReleaseRules = PRINTED
     ) -> NDArray[np.int64]:
         """What becomes of every candidate, an `Outcome` each, (N, K). Arguments as of `retrieve`.
@@ -185,14 +185,16 @@ class Candidates:
         The accepted ones are those that `retrieve` returns, one after the other, if each becomes a starting point
         and no map changes.
         """
-        outcomes = self._outcomes(current, start, config, release)
+        outcomes = self._first_refusals(current, start, config, release)
         accepted = outcomes == Outcome.ACCEPTED
         outcomes[accepted] = Outcome.NO_IMPROVEMENT
         for found in self._improving(accepted, current, config):
             outcomes[found.frame, found.instance] = Outcome.ACCEPTED
         return outcomes
 
-    def _outcomes(self, current: Boxes, start: Starts, config: ReidConfig, release: ReleaseRules) -> NDArray[np.int64]:
+    def _first_refusals(
+        self, current: Boxes, start: Starts, config: ReidConfig, release: ReleaseRules
+    ) -> NDArray[np.int64]:
         """All rules but the improvement; of several refusals the first of `Outcome`."""
         absent, (rho_reid, rho_occ) = ~visible(current), config.thresholds
         frames = np.arange(len(start))[:, None]
@@ -218,7 +220,7 @@ class Candidates:
         for i, k in zip(*(at.tolist() for at in np.unravel_index(order, accepted.shape)), strict=True):
             score, shown = float(self.scores[i, k]), -np.inf
             if config.improvement is not None and visible(current[i, k]):
-                shown = self.likeness(i, k, _box(current[i, k])) + config.improvement
+                shown = self.similarity_of(i, k, _box(current[i, k])) + config.improvement
             if score > shown:
                 yield Retrieval(_box(self.boxes[i, k]), score, i, k, int(self.template[i, k]))
 
@@ -233,12 +235,12 @@ class Candidates:
         """
         if rows is None:
             return
-        scores, nearest = likeness_to(templates, rows)
+        scores, nearest = similarities(templates, rows)
         best = scores.argmax(0)
         self.boxes[i] = np.array([as_row(x) for x in X])[best]
         self.similarity[i], self.template[i] = scores[best], nearest[best, np.arange(len(best))]
 
-    def of(self, instances: Sequence[bool]) -> Candidates:
+    def restricted_to(self, instances: Sequence[bool]) -> Candidates:
         """The candidates of some of the K instances; the others have none (docs/fidelity.md, row 21)."""
         return replace(self, similarity=np.where(instances, self.similarity, np.float32(-np.inf)))
 
@@ -260,7 +262,7 @@ def find_candidates(
     detector: Detector,
     identification: IdentificationNet,
     config: ReidConfig,
-    after: Callable[[Candidates, int], object] = lambda *_: None,
+    on_frame: Callable[[Candidates, int], object] = lambda *_: None,
     known: tuple[Mapping[str, NDArray[Any]], int] | None = None,
 ) -> Candidates:
     """Run N_det and N_reid once on every frame where an instance may be retrieved: in the paper, all but the first.
@@ -271,7 +273,7 @@ def find_candidates(
         detector: N_det.
         identification: N_reid.
         config: how many candidates of a frame count.
-        after: called after each frame with what is found so far, and in how many frames.
+        on_frame: called after each frame with what is found so far, and in how many frames.
         known: the arrays of `Candidates` that were found before, and in how many frames.
     """
     found, done = best_candidates(frames, [], templates, identification), 0
@@ -282,7 +284,7 @@ def find_candidates(
     embedded = embed_candidates(frames, templates, detector, identification, config, done)
     for i, (X, rows) in enumerate(embedded, done):
         found.put(i, X, rows, templates)
-        after(found, i + 1)
+        on_frame(found, i + 1)
     return found
 
 
@@ -315,18 +317,18 @@ def best_candidates(
     template = np.tile([min(i for i, one in templates if one == k) for k in range(K)], (N, 1))
 
     @cache
-    def likeness(i: int, k: int, box: Box) -> float:
-        return float(likeness_to(templates, identification.embed(frames[i], [box]))[0][0, k])
+    def similarity_of(i: int, k: int, box: Box) -> float:
+        return float(similarities(templates, identification.embed(frames[i], [box]))[0][0, k])
 
     boxes, similarity = np.zeros((N, K, 4), np.int64), np.full((N, K, K), -np.inf, np.float32)
-    best = Candidates(boxes, similarity, template, likeness)
+    best = Candidates(boxes, similarity, template, similarity_of)
     for i, (X, rows) in enumerate(found):
         best.put(i, X, rows, templates)
     return best
 
 
-def likeness_to(templates: Mapping[Place, Tensor], rows: Tensor) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """How like each of M candidates is to each instance: to the most similar of its templates (docs, row 30).
+def similarities(templates: Mapping[Place, Tensor], rows: Tensor) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Similarities of M candidates with each instance: with the most similar of its templates (docs, row 30).
 
     Args:
         templates: as of `find_candidates`.

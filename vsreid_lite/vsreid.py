@@ -62,11 +62,11 @@ def segment(
         FileNotFoundError: a weight file or a flow file is missing.
     """
     if resume is None or isinstance(resume, Journal):
-        return _segment(video, config, networks, flow, keep_maps, record, progress, resume or Journal())
+        return _segment(video, config, networks, flow, resume or Journal(), progress, keep_maps, record)
     if networks is not None or flow is not None or keep_maps or record:
         raise ValueError(f"resume={resume}: expected no networks, flow, keep_maps or record of one's own beside it")
     journal = Journal(resume, header_of(video, config, choose_device(config.device)))
-    return _segment(video, config, None, None, False, False, progress, journal)
+    return _segment(video, config, None, None, journal, progress)
 
 
 def _segment(
@@ -74,10 +74,10 @@ def _segment(
     config: Config,
     networks: Networks | None,
     flow: FlowEstimator | None,
-    keep_maps: bool,
-    record: bool | Collection[tuple[int, int]],
-    progress: bool,
     journal: Journal,
+    progress: bool,
+    keep_maps: bool = False,
+    record: bool | Collection[tuple[int, int]] = False,
 ) -> Result:
     started = loaded = ready = time.perf_counter()
     stopped = False
@@ -89,7 +89,9 @@ def _segment(
         ready = time.perf_counter()
     if stopped:  # the same command is to adapt with all steps
         journal = Journal()
-    result = _run(video, config, networks, flow, keep_maps, record, progress, journal)
+    engine = Engine if config.release == PRINTED else ReleaseEngine
+    with torch.inference_mode():
+        result = _run(engine(video, networks, config, flow, record, progress, journal), video, keep_maps)
     result.seconds |= {"loading": loaded - started, "adaptation": ready - loaded if config.adapt else 0.0}
     result.seconds["total"] += ready - started
     return replace(result, adaptation_stopped=stopped)
@@ -142,20 +144,8 @@ def _adapted(
     return networks, config, stopped
 
 
-@torch.inference_mode()
-def _run(
-    video: Video,
-    config: Config,
-    networks: Networks,
-    flow: FlowEstimator | None,
-    keep_maps: bool,
-    record: bool | Collection[tuple[int, int]],
-    progress: bool,
-    journal: Journal,
-) -> Result:
-    engine_class = Engine if config.release == PRINTED else ReleaseEngine
-    engine = engine_class(video, networks, config, flow, record, progress, journal)
-    if engine.steps and progress:
+def _run(engine: Engine, video: Video, keep_maps: bool) -> Result:
+    if engine.steps and engine.progress:
         rounds = counted(len(engine.done), "round")
         tqdm.write(f"{video.name}: going on after {counted(engine.steps, 'step')} and {rounds}", file=sys.stderr)
     with engine.timed("total"):

@@ -24,8 +24,8 @@ from vsreid_lite.reidentification import (
     embed_candidates,
     embed_given,
     given_templates,
-    likeness_to,
     overlaps,
+    similarities,
     visible,
 )
 from vsreid_lite.release import instance_shapes
@@ -143,7 +143,7 @@ def find_matches(
     every = torch.stack([*t.values()])
     rows = [every[:0] if embedded is None else embedded for _, embedded in found]
     *points, template_points = main_directions([*rows, every])
-    scores = [likeness_to(t, embedded)[0] for embedded in rows]
+    scores = [similarities(t, embedded)[0] for embedded in rows]
     best = best_candidates(frames, found, t, identification)
     current = _current_boxes(maps, release)
     start = video.starts if start is None else start
@@ -184,7 +184,7 @@ def judge(matches: Matches, rho_reid: float, rho_occ: float) -> Verdicts:
     """
     config = replace(matches.config, rho_reid=rho_reid, rho_occ=rho_occ)
     candidates, current = matches.candidates, matches.current
-    outcome = candidates.account(current, matches.start, config, matches.release)
+    outcome = candidates.outcomes(current, matches.start, config, matches.release)
     accepted = outcome == Outcome.ACCEPTED
     right = accepted & (overlaps(candidates.boxes, matches.truth) >= RIGHT)
     lost = visible(matches.truth) & (overlaps(current, matches.truth) < RIGHT)
