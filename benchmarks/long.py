@@ -19,6 +19,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -170,11 +171,17 @@ def kill(times: int) -> None:
     shutil.rmtree(folder)
 
 
-def start(command: list, killed_after: float | None = None) -> Callable[[], int]:
-    """Start a command in a process of its own; what waits for it, and kills it then."""
+def start(command: list, killed_after: float | None = None, said: str | Path = os.devnull) -> Callable[[], int]:
+    """Start a command in a process of its own, which writes what it says; what waits for it, and kills it then."""
     if (child := os.fork()) == 0:
-        sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115
-        os._exit(vsreid([str(part) for part in command]))
+        sys.stdout = sys.stderr = open(said, "w", buffering=1)  # noqa: SIM115
+        code = 70
+        try:
+            code = vsreid([str(part) for part in command])
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(code)
 
     def wait() -> int:
         end = None if killed_after is None else time.perf_counter() + killed_after
