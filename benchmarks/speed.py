@@ -1,7 +1,7 @@
 """Speed at 480 x 854: the initial propagation with DIS, online adaptation; and the peak memory of a complete run.
 
-The initial propagation is also timed with each flow computed when it is asked for, as before version 0.5, in turns with
-the one that computes it ahead, in a thread: the ratio holds on a busy machine, too. And where its time goes.
+The initial propagation is timed with as many threads as cores, and with one thread, where flow is computed ahead on a
+core of its own: in turns with each flow computed when it is asked for. And where its time goes.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from unittest.mock import patch
 
 import cv2
 import numpy as np
+import torch
 from PIL import Image
 
 from vsreid_lite.config import LITE, Config, ReidConfig
@@ -69,21 +70,22 @@ def enlarged(index: int, instances: int, frames: int, shape: tuple[int, int] = S
     return Video(f"{mini.name} at {shape[0]}p", images, mask, labels=tuple(range(1, instances + 1)))
 
 
-def rates(sequence: Video, config: Config, goal: float, repeats: int = 3) -> tuple[float, float]:
-    """Print and return the frames a second of the initial propagation, with flow ahead and without; each the best."""
-    networks, best = load_networks(config), [np.inf, np.inf]
-    for _ in range(repeats + 1):
-        for one, ahead in enumerate((CachedFlow.ahead, lambda *_: None)):
+def rates(sequence: Video, config: Config, goal: float, repeats: int = 3) -> dict[str, float]:
+    """Print and return the frames a second of the initial propagation in each way of working; each the best."""
+    networks, threads = load_networks(config), torch.get_num_threads()
+    ways = {"all threads": (threads, CachedFlow.ahead), "one thread, flow ahead": (1, CachedFlow.ahead)}
+    ways["one thread, flow on demand"] = (1, lambda *_: None)
+    best = dict.fromkeys(ways, 0.0)
+    for _ in range(repeats):
+        for name, (count, ahead) in ways.items():
+            torch.set_num_threads(count)
             with patch.object(CachedFlow, "ahead", ahead):
-                started = time.perf_counter()
-                segment(sequence, config, networks)
-            best[one] = min(best[one], time.perf_counter() - started)
-    fast, slow = ((sequence.N - 1) / seconds for seconds in best)
-    print(
-        f"initial propagation, {config.weights}, {sequence.K} instance(s): {fast:5.1f} frames/s (goal {goal}), ", end=""
-    )
-    print(f"{fast / slow:.2f} times as many as without flow ahead ({slow:.1f})")
-    return fast, slow
+                seconds = segment(sequence, config, networks).seconds["initial"]
+            best[name] = max(best[name], (sequence.N - 1) / seconds)
+    torch.set_num_threads(threads)
+    found = ", ".join(f"{name} {rate:.1f}" for name, rate in best.items())
+    print(f"initial propagation, {config.weights}, {sequence.K} instance(s), frames/s (goal {goal}): {found}")
+    return best
 
 
 def table(instances: int, frames: int = 40, shape: tuple[int, int] = SHAPE) -> None:

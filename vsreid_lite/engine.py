@@ -1,7 +1,7 @@
 """The engine of Algorithm 3 (section 3.3), optimised. Same bits as `reference.py`.
 
 1. Flow depends on the frames alone: each neighbouring pair is computed once per direction (`CachedFlow`), that of the
-   next step in a thread, while N_mp works on this one.
+   next step in a thread, while N_mp works on this one, if N_mp leaves a core free.
 2. Candidates and their embeddings depend on the frames alone: N_det and N_reid run once per frame. Only Box(P_{i,k})
    changes between rounds, so a retrieval is arithmetic without a network (`Candidates`). With
    `ReidConfig.improvement`, N_reid also embeds the boxes of the maps that the best candidates would replace.
@@ -50,7 +50,7 @@ from vsreid_lite.reidentification import (
     recognised,
 )
 from vsreid_lite.result import Maps, Record, Round
-from vsreid_lite.system.machine import cache_share
+from vsreid_lite.system.machine import available_cores, cache_share
 from vsreid_lite.video.video import Video
 
 Step = tuple[int, int, int]  # target frame j, source frame i, instance k
@@ -77,6 +77,7 @@ class Engine:
         self.images = Uploaded(self.frames, self.device)
         estimator = get_flow(config.flow, video.frame_names, self.device) if flow is None else flow
         share = cache_share(config.cache, free_on_gpu(self.device))
+        self.looks_ahead = self.device.type == "cuda" or available_cores() > torch.get_num_threads()
         self.flow = CachedFlow(estimator, self.frames, share, self.device)
         self.given = {place: SparseMap.from_dense(P.to(self.device)) for place, P in video.given_probabilities()}
         self.templates = given_templates(video)
@@ -224,7 +225,7 @@ class Engine:
     def _propagate(self, steps: list[Step], following: Sequence[Pair] = ()) -> None:
         """Algorithm 1 for several maps as one batch; the flows of the steps that may follow are begun meanwhile."""
         views = self._views(steps)
-        if any(view.region is not None for view in views):
+        if self.looks_ahead and any(view.region is not None for view in views):
             self.flow.ahead(flow for pair in following for flow in self._flows(*pair))
         self._predict(steps, views)
 
