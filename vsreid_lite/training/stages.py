@@ -257,7 +257,7 @@ def list_stages() -> str:
     whole = sum(STAGES[name].minutes or 0 for name in TIMED) + RENDERING_MINUTES
     lines = [f"{name:<{width}}  {STAGES[name].minutes:3} min" for name in TIMED]
     lines.append(f"{ALL:<{width}}  {whole:3} min, every stage above, in this order")
-    rendering = f"the scenes are rendered first, {RENDERING_MINUTES} min, and kept beside the weights (clips, 7 GB)"
+    rendering = f"the scenes are rendered first, {RENDERING_MINUTES} min, and kept beside the weights (clips, 8 GB)"
     lines.append(f"on 2 cores; {rendering}")
     untimed = [f"{name:<{width}}  needs a GPU, never timed" for name in STAGES if name not in TIMED]
     return "\n".join([*lines, *untimed])
