@@ -424,14 +424,14 @@ def is_damaged(path: Path) -> bool:
         return True
 
 
-def left(folder: Path) -> list[Path]:
+def finished_files(folder: Path) -> list[Path]:
     """The files of a run that have their names."""
     return [path for path in folder.rglob("*") if path.is_file() and ".part" not in str(path)]
 
 
 def prepare(folder: Path) -> dict[str, Run]:
     """Small runs of each command, whose inputs lie in `folder`; states are kept often, since the runs are short."""
-    for name in LOADED:
+    for name in PRELOADED:
         import_module(f"vsreid_lite.{name}")
     journal.EVERY, loop.CHECKPOINT_SECONDS = 0.1, 0.1
     stage = STAGES["lite-box"]
@@ -485,7 +485,8 @@ def prepare(folder: Path) -> dict[str, Run]:
     }
 
 
-LOADED = ("vsreid", "evaluation.report", "figures.table1", "training.running", "networks.loading")  # once, not by each
+# Imported before the fork, so that no run spends its time on imports.
+PRELOADED = ("vsreid", "evaluation.report", "figures.table1", "training.running", "networks.loading")
 KILLED = ("train", "segment with adaptation", "ablation", "render")
 
 
@@ -520,8 +521,8 @@ def kill(name: str, run: Run, folder: Path, times: int) -> tuple[str, bool]:
         started = time.time()
         code = start(command, chance.uniform(0.2, 1.0) * whole if len(lost) < times else None)()
         if code == -signal.SIGKILL:
-            lost.append(time.time() - max([started, *(path.stat().st_mtime for path in left(out))]))
-            damage += sum(map(is_damaged, left(out)))
+            lost.append(time.time() - max([started, *(path.stat().st_mtime for path in finished_files(out))]))
+            damage += sum(map(is_damaged, finished_files(out)))
             continue
         done, same = done + 1, same and code == 0 and run.content(out) == expected
         shutil.rmtree(out)
@@ -547,7 +548,7 @@ def disks(names: tuple[str, ...] = ()) -> list[str]:
     print("| command | room, of kB needed | exit code, lines of error | files half written | with room, again |")
     print("|---|---|---|---|---|", flush=True)
     wrong = []
-    for name in names or READY:
+    for name in names or FILLED:
         with tempfile.TemporaryDirectory(prefix="vsreid-disks-") as folder:
             line, right = fill(name, prepare(Path(folder))[name], Path(folder))
         print(f"| {name} | {line} |", flush=True)
@@ -560,7 +561,7 @@ def fill(name: str, run: Run, folder: Path) -> tuple[str, bool]:
     command = [*run.arguments, folder / run.output]
     start(command)()
     expected = run.content(out)
-    pages = [-(-path.stat().st_size // 4096) for path in left(out) if path.stat().st_size]
+    pages = [-(-path.stat().st_size // 4096) for path in finished_files(out) if path.stat().st_size]
     shutil.rmtree(out)
     room = round(random.Random(name).uniform(0.3, 0.8) * sum(pages)) if sum(pages) > 1 else 0
     with disk(out, 4096 * max(room, 1)) as resize:
@@ -569,7 +570,7 @@ def fill(name: str, run: Run, folder: Path) -> tuple[str, bool]:
         code = start(command, said=said)()
         lines = [line for line in said.read_text().replace("\r", "\n").splitlines() if "error" in line.lower()]
         clear = bool(lines) and all(line.startswith("vsreid: error: ") for line in lines) and str(out) in lines[0]
-        half = sum(map(is_damaged, left(out))) + len([p for p in out.rglob("*") if ".part" in p.name])
+        half = sum(map(is_damaged, finished_files(out))) + len([p for p in out.rglob("*") if ".part" in p.name])
         resize(1 << 28)
         again = start(command)() == 0 and {k: v for k, v in run.content(out).items() if k in expected} == expected
     line = (
@@ -580,7 +581,7 @@ def fill(name: str, run: Run, folder: Path) -> tuple[str, bool]:
     return line, code == 2 and clear and not half and again
 
 
-READY = (*KILLED, "segment", "segment, a folder", "segment, overlay", "evaluate", "figures", "choose", "notebooks")
+FILLED = (*KILLED, "segment", "segment, a folder", "segment, overlay", "evaluate", "figures", "choose", "notebooks")
 
 
 def main() -> None:

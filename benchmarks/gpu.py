@@ -36,7 +36,7 @@ from vsreid_lite.flow.learned import FlowNet2Flow, RaftFlow
 from vsreid_lite.geometry import Box
 from vsreid_lite.networks import PropagationNetwork
 from vsreid_lite.networks.loading import load_networks, with_stored_settings
-from vsreid_lite.propagation import Uploaded
+from vsreid_lite.propagation import FramesOnDevice
 from vsreid_lite.system.files import write_json
 from vsreid_lite.system.machine import available_cores
 from vsreid_lite.training.clips import ClipStore
@@ -103,7 +103,7 @@ def before() -> Iterator[None]:
     """The steps for a GPU switched off."""
     with ExitStack() as off:
         off.enter_context(patch.object(CachedFlow, "ahead", lambda *_: None))
-        off.enter_context(patch.object(Uploaded, "__getitem__", lambda images, i: images._frames[i]))
+        off.enter_context(patch.object(FramesOnDevice, "__getitem__", lambda images, i: images._frames[i]))
         off.enter_context(patch("vsreid_lite.geometry.boxes_from_probabilities", one_by_one))
         fold = patch("vsreid_lite.networks.loading.fold_normalisation", lambda network: None)
         off.enter_context(fold)

@@ -48,7 +48,9 @@ def main() -> None:
         config = with_stored_settings(replace(LITE, weights=weights, reid=False))
         for instances, goal in zip((1, 3), goals, strict=True):
             rates(enlarged(CROWD, instances, 40), config, goal)
-    table(3)
+    for instances in (1, 3):
+        table(instances, frames=16)
+
     config = with_stored_settings(replace(LITE, adapt=True))
     learner = load_networks(config).propagation  # its normalisation is not folded yet
     started = time.perf_counter()

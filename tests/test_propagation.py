@@ -11,8 +11,8 @@ from vsreid_lite.config import AUTHORS, LITE, PAPER, PropagationConfig, ReleaseR
 from vsreid_lite.geometry import Box, SparseMap, crop, crop_flow, to_image, warp
 from vsreid_lite.propagation import (
     UPLOADED,
+    FramesOnDevice,
     Region,
-    Uploaded,
     guided_view,
     patch_sizes,
     predict_patches,
@@ -28,7 +28,7 @@ SHAPE = (20, 30)
 
 def test_a_frame_is_uploaded_once_while_it_is_needed_and_not_at_all_on_a_cpu():
     frames = blank_frames(UPLOADED + 1)
-    on_cpu, elsewhere = Uploaded(frames, torch.device("cpu")), Uploaded(frames, torch.device("meta"))
+    on_cpu, elsewhere = FramesOnDevice(frames, torch.device("cpu")), FramesOnDevice(frames, torch.device("meta"))
     assert on_cpu[3] is frames[3]
     first = elsewhere[0]
     assert elsewhere[0] is first and first.is_meta and first.shape == (*SHAPE, 3)

@@ -123,9 +123,8 @@ class Config:
     adapt: bool = False  # online adaptation, an additional sixth row of our Table 1; row 26
     device: str = "auto"
     seed: int = 0
-    cache: int | None = (
-        None  # bytes of frames, flows and maps in memory; None: a quarter of what is free, 1 GiB at most on a CPU
-    )
+    # Bytes of frames, flows and maps in memory; None: a quarter of the free memory, at most 1 GiB unless on a GPU.
+    cache: int | None = None
     propagation: PropagationConfig = field(default_factory=PropagationConfig)
     matching: ReidConfig = field(default_factory=ReidConfig)
     release: ReleaseRules = PRINTED

@@ -38,7 +38,7 @@ from vsreid_lite.geometry import Box, SparseMap, cut, probability_boxes, to_imag
 from vsreid_lite.journal import Journal, MapStore, State
 from vsreid_lite.networks import Networks
 from vsreid_lite.networks.loading import choose_device, free_on_gpu
-from vsreid_lite.propagation import Region, Uploaded, View, cut_view, propagate, propagation_box
+from vsreid_lite.propagation import FramesOnDevice, Region, View, cut_view, propagate, propagation_box
 from vsreid_lite.reidentification import (
     Boxes,
     Candidates,
@@ -74,7 +74,7 @@ class Engine:
         self.N, self.K, self.shape = video.N, video.K, video.shape
         self.wanted, self.progress = record, progress
         self.device = choose_device(config.device)
-        self.images = Uploaded(self.frames, self.device)
+        self.images = FramesOnDevice(self.frames, self.device)
         estimator = get_flow(config.flow, video.frame_names, self.device) if flow is None else flow
         share = cache_share(config.cache, free_on_gpu(self.device))
         self.looks_ahead = self.device.type == "cuda" or available_cores() > torch.get_num_threads()
@@ -159,7 +159,7 @@ class Engine:
                 def keep(found: Candidates, done: int, name: str = name, bar: tqdm = bar) -> None:
                     bar.update()
                     if self.journal.due() or (self.journal.begun and done == self.N):
-                        self.journal.keep(name, _tensors(found), done)
+                        self.journal.try_to_write(name, _tensors(found), done)
 
                 found = find_candidates(frames, t, search.detector, search.identification, config, keep, known)
                 if search.only_recognised:

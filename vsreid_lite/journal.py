@@ -43,7 +43,7 @@ from vsreid_lite.video.video import Video
 EVERY = 10.0  # seconds from one state that is written to the next: what a killed run loses; a shorter run writes none
 HEADER = "run.json"
 OWNER = "owner.txt"  # which process writes here
-PIECE = 64 << 20  # bytes of maps in a file, since writing one takes twice its size in memory
+FILE_BYTES = 64 << 20  # of maps in one file: writing it takes twice as much memory
 FILES = (HEADER, OWNER, "maps-*.safetensors", "candidates-*.safetensors", "adapted.safetensors", ".*.part")  # of a run
 
 Tensors = Mapping[str, Tensor]
@@ -92,8 +92,8 @@ class Journal:
         return self.keeps and time.monotonic() - self._written >= EVERY
 
     @contextmanager
-    def spared(self) -> Iterator[None]:
-        """Where the body cannot write, a warning: the run goes on, and a killed one will not."""
+    def warns_if_unwritable(self) -> Iterator[None]:
+        """A full disk in the body gives a warning: the run continues, but can no longer be resumed."""
         try:
             yield
         except OSError as error:
@@ -103,15 +103,15 @@ class Journal:
     def write_first(self, name: str, tensors: Tensors) -> None:
         """Write a file before all others; where no other is written, it is not either."""
         self._first[name] = tensors
-        with self.spared():
+        with self.warns_if_unwritable():
             if self.keeps and self.begun:
                 self._write(name, tensors)
             elif self.due():
                 self._begin()
 
-    def keep(self, name: str, tensors: Tensors, note: object) -> None:
-        """As `write`, where it can be written."""
-        with self.spared():
+    def try_to_write(self, name: str, tensors: Tensors, note: object) -> None:
+        """As `write`, but where the file cannot be written, only warn."""
+        with self.warns_if_unwritable():
             self.write(name, tensors, note)
 
     def write(self, name: str, tensors: Tensors, note: object = None) -> Path:
@@ -236,8 +236,8 @@ class MapStore:
             part: whether a part of the run is over; then it is time, unless so far nothing was written.
         """
         if self._journal.due() or (part and self._journal.begun):
-            with self._journal.spared():
-                while len(places := self._piece()) < len(self._new):
+            with self._journal.warns_if_unwritable():
+                while len(places := self._next_file()) < len(self._new):
                     self._write(places)
                 self._write(places, state)
 
@@ -268,14 +268,14 @@ class MapStore:
         self._bytes += P.values.nbytes
         while self._bytes > self._max_bytes and len(self._kept) > 1:
             if next(iter(self._kept)) in self._new:
-                self._write(self._piece())
+                self._write(self._next_file())
             self._bytes -= self._kept.popitem(last=False)[1].values.nbytes
 
-    def _piece(self) -> list[Place]:
-        """Of the maps that no file holds so far, those used least recently: `PIECE` bytes of them, or one."""
+    def _next_file(self) -> list[Place]:
+        """Of the maps that no file holds so far, those used least recently: `FILE_BYTES` bytes of them, or one."""
         new = [place for place in self._kept if place in self._new]
         ends = np.cumsum([self._kept[place].values.nbytes for place in new])
-        return new[: max(1, int(np.searchsorted(ends, PIECE, "right")))]
+        return new[: max(1, int(np.searchsorted(ends, FILE_BYTES, "right")))]
 
     def _write(self, places: list[Place], state: State | None = None) -> None:
         """A file of some maps, and of a state."""

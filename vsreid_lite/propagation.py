@@ -33,8 +33,8 @@ class Region:
     guide: Tensor
 
 
-class Uploaded:
-    """The frames as regions are cut from them: as they are or, for a GPU, there, each uploaded once while it is needed.
+class FramesOnDevice:
+    """The frames of a video, on the device of N_mp; on a GPU the last `UPLOADED` are kept there.
 
     Args:
         frames: (H, W, 3), uint8.

@@ -48,9 +48,9 @@ def segment(
         keep_maps: keep the probability maps after every round.
         record: keep the guided map, box and patch of every map, or of the given (frame, instance) pairs.
         progress: show bars on stderr; Ctrl-C then ends the adaptation alone, as `adapt` says.
-        resume: a folder of this run alone, cleared where it is of another one, with a warning. A run of more than ten
-            seconds keeps its state there, and goes on from it after it was killed; remove it with the result written.
-            Or a journal, the maker of which knows that all else is as it was.
+        resume: a folder for the state of this run. A run of more than ten seconds keeps its state there, and continues
+            from it after a kill; the state of another run is removed, with a warning. Remove the folder once the result
+            is written. Or a `Journal`, whose maker answers for its being of this run.
 
     Returns:
         The masks of all frames, the rounds, the checkpoints and the times.

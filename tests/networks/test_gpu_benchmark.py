@@ -14,7 +14,7 @@ from vsreid_lite.config import LITE, with_propagation
 from vsreid_lite.flow import CachedFlow
 from vsreid_lite.geometry import Box, boxes_from_probabilities
 from vsreid_lite.networks import Networks
-from vsreid_lite.propagation import Uploaded
+from vsreid_lite.propagation import FramesOnDevice
 from vsreid_lite.training.stages import STAGES
 
 
@@ -43,11 +43,11 @@ def test_before_has_the_steps_for_a_gpu_switched_off_and_the_same_boxes(gpu):
     maps = [torch.zeros(3, 5), torch.eye(4, 6)]
     with gpu.before():
         assert geometry.boxes_from_probabilities(maps) == [None, Box(0, 0, 4, 4)] == boxes_from_probabilities(maps)
-        assert Uploaded(frames, torch.device("meta"))[1] is frames[1]
+        assert FramesOnDevice(frames, torch.device("meta"))[1] is frames[1]
         cache = CachedFlow(None, frames)
         cache.ahead([(1, 0)])
         assert not cache._begun
-    assert Uploaded(frames, torch.device("meta"))[1].is_meta
+    assert FramesOnDevice(frames, torch.device("meta"))[1].is_meta
 
 
 def test_operations_are_two_for_each_multiplication(gpu):

@@ -223,7 +223,8 @@ def render_benchmark(
 ) -> list[str]:
     """As `write_benchmark`, of videos that are rendered one by one, by workers as `run_jobs` takes them.
 
-    A file in `root` says which videos are written whole, until all are: a run that broke off goes on behind these.
+    While it runs, the hidden file `.SPLIT.unfinished` in `root` lists the
+    complete videos; a run that is repeated after a kill renders only the others.
 
     Args:
         render: makes the video of an index.

@@ -246,15 +246,15 @@ def _measure(job: Job) -> list[dict[str, Any]]:
     flow = own.pop("flow", None) or get_flow(job.network.flow, video.frame_names, choose_device(job.network.device))
     started = time.perf_counter()
     adaptation = Journal(job.state / "adaptation")
-    goes_on = adaptation.begun
+    adaptation_resumed = adaptation.begun
     network = replace(job.network, reid=any(row.reid for row in job.rows.values()))
     networks, config = prepare(video, network, journal=adaptation)
     networks = replace(networks, **own)
     ready = time.perf_counter() - started
     parts = []
     for path, row in job.rows.items():
-        started, journal = time.perf_counter(), Journal(job.state / path.stem)  # whose key is all that it is made of
-        unmeasured = goes_on or journal.begun
+        started, journal = time.perf_counter(), Journal(job.state / path.stem)  # named by all it is made of
+        unmeasured = adaptation_resumed or journal.begun
         propagation = replace(row.propagation, patch=config.propagation.patch)  # that of the weights
         ours = replace(config, reid=row.reid, propagation=propagation)
         result = vsreid.segment(video, ours, networks, flow, resume=journal)

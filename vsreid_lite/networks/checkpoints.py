@@ -203,7 +203,7 @@ def read_pickle(path: Path) -> Any:
     """
     try:
         if any(kind == "GLOBAL" and len(name) > LONGEST_NAME for kind, name in _instructions(path)):
-            raise EOFError  # torch would search its own message for minutes
+            raise EOFError  # torch's error handling takes minutes for very long names
         with torch.serialization.safe_globals(NUMPY_NUMBERS):
             return torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:

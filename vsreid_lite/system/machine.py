@@ -51,7 +51,7 @@ DRIVERS = ("libcuda.so.1", "nvcuda.dll", "amdhip64.dll")  # of which torch needs
 AMD = Path("/dev/kfd")  # or this
 LEAST_PYTHON = (3, 11)
 LEAST_MEMORY = 2.0  # GB
-CACHE_SHARE, MOST_CACHE = 1 / 4, 2**30  # of the free memory, and bytes of a machine's: what caches hold unless told
+CACHE_SHARE, MOST_CACHE = 1 / 4, 2**30  # of the free memory, in main memory at most so many bytes
 KINDS_OF_CACHE = 3  # of frames, of flows, of maps
 MINI_SEQUENCES, MINI_FRAMES = 12, 40  # of the frozen test split of mini, and of each of its sequences
 
@@ -113,7 +113,7 @@ def _bounds() -> dict[str, tuple[str, str]]:
 
     Empty where it runs without installation.
     """
-    from importlib import metadata  # and all about e-mail, which is not for every start of the command line
+    from importlib import metadata  # late, because it loads the email package
 
     try:
         lines = metadata.requires("vsreid-lite") or []

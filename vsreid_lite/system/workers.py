@@ -23,7 +23,7 @@ from vsreid_lite.system.files import PACKAGE, code_of, fingerprint
 from vsreid_lite.system.machine import available_cores
 from vsreid_lite.system.wording import counted
 
-if TYPE_CHECKING:  # they take a tenth of the time in which the command line refuses something
+if TYPE_CHECKING:  # imported late: a tenth of the start-up time of the command line
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing.synchronize import Event
 

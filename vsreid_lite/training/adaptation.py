@@ -123,7 +123,7 @@ def _learn(
             elif step == first + FLOW_EVERY and progress:
                 _say_expected((time.perf_counter() - began) / FLOW_EVERY, steps - first, video)
             if journal.due():
-                journal.keep(ADAPTED, {"state": _packed(parts)}, step + 1)
+                journal.try_to_write(ADAPTED, {"state": _packed(parts)}, step + 1)
             if stopped.is_set() and step + 1 < steps:
                 done = f"{step + 1} of {steps} steps"
                 warnings.warn(f"{video.name}: adaptation stopped after {done}; going on with these", stacklevel=3)

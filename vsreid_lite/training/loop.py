@@ -274,7 +274,7 @@ class _Run:
         if kept["command"] != self.command:
             return f"it is that of: {kept['command']}"
         if not isinstance(kept["model"], dict) or not all(isinstance(one, Tensor) for one in kept["model"].values()):
-            return "its model is none"
+            return "its model is not a set of tensors"
         problems = misfits(self.model.state_dict(), kept["model"])
         return f"its tensors do not fit: {problems}" if problems else ""
 

@@ -24,8 +24,8 @@ Frame = NDArray[np.uint8]  # (H, W, 3), RGB
 Mask = NDArray[np.uint8]  # (H, W), labels, 0 is the background
 
 WHITE = 255  # the instance in a mask of 0 and 255 (DAVIS 2016), void beside other labels (DAVIS 2017)
-LARGE = 1 << 23  # pixels, as of a 4K frame: what a file promises beyond, its bytes must be enough for
-MOST_PIXELS = 8192  # of a byte of a file: the most that deflate, of one-bit pixels, or JPEG makes of it
+UNCHECKED_PIXELS = 1 << 23  # about a 4K frame: smaller pictures are not checked
+MOST_PIXELS_PER_BYTE = 8192  # the best compression that PNG (one-bit pixels) or JPEG can reach
 HOW_TO_SAVE = "save it as an 8-bit indexed PNG (0 background, 1, 2, ... the instances), or as grey with 0 and 255 only"
 MOST_OF_THE_BORDER = 0.9  # of the frame's border: an instance that covers more is probably the background
 HOW_TO_DRAW = f"draw with a hard brush (no anti-aliasing), and {HOW_TO_SAVE}"
@@ -60,7 +60,7 @@ def open_image(path: Path | str) -> Image.Image:
         raise FileNotFoundError(f"{path}: expected an image file, found {'a folder' if path.is_dir() else 'nothing'}")
     try:
         with Image.open(path) as image:
-            _check_promise(image, path)
+            _check_size(image, path)
             pictures = _count_pictures(image)
             image.load()
             ImageOps.exif_transpose(image, in_place=True)
@@ -71,10 +71,10 @@ def open_image(path: Path | str) -> Image.Image:
     return image
 
 
-def _check_promise(image: Image.Image, path: Path) -> None:
-    """That a file is no header of a picture that would fill the memory: a JPEG is grey where its bytes have ended."""
+def _check_size(image: Image.Image, path: Path) -> None:
+    """Refuse a picture whose header claims more pixels than its bytes can encode: it would fill the memory."""
     size, pixels = path.stat().st_size, image.width * image.height
-    if pixels > max(LARGE, MOST_PIXELS * size):
+    if pixels > max(UNCHECKED_PIXELS, MOST_PIXELS_PER_BYTE * size):
         raise ValueError(f"its {size} bytes are too few for the {size_text((image.height, image.width))} it promises")
 
 
