@@ -126,15 +126,17 @@ def test_maps_come_back_from_files_as_they_were(max_bytes):
     assert maps._bytes <= max(max_bytes, 4 * 8 * 6)
 
 
-def test_a_damaged_file_ends_what_is_read(tmp_path):
+@pytest.mark.parametrize("whole", [False, True], ids=["cut off", "a state that cannot be"])
+def test_a_damaged_file_ends_what_is_read(tmp_path, whole):
     folder = tmp_path / "state"
     state = State(np.zeros((3, 1), np.int64), np.zeros((3, 1, 4), np.int64))
     maps = MapStore(3, 1, (4, 4), torch.device("cpu"), 10**6, Journal(folder, {}))
     for i in range(3):
         maps._journal._written = -np.inf
         maps[i, 0] = SparseMap((4, 4), Box(0, 0, 2, 2), torch.full((2, 2), float(i)))
-        maps.commit(replace(state, steps=i))
-    (folder / "maps-000002.safetensors").write_bytes(b"cut off")
+        maps.commit(replace(state, steps=-1 if i == 2 else i))
+    if not whole:
+        (folder / "maps-000002.safetensors").write_bytes(b"cut off")
     again = MapStore(3, 1, (4, 4), torch.device("cpu"), 10**6, Journal(folder, {}))
     assert again.restore().steps == 1
     assert [float(again[i, 0].dense().sum()) for i in range(3)] == [0, 4, 0]

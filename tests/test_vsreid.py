@@ -274,7 +274,7 @@ def test_every_network_and_flow_is_asked_once_a_frame():
     assert len(flow.asked) == len(set(flow.asked))
 
 
-def test_the_next_flow_is_computed_while_n_mp_works():
+def test_the_next_flow_is_computed_while_n_mp_works(monkeypatch):
     """N_mp waits for the flow of the next frame: in the first propagation, and in the sweep from frame 6 to frame 4."""
     flow, (sequence, networks) = SpyFlow(), listed(9, {(6, 0): 0.9}, {6: [FAR]})
     next_flows = {n: (n + 1, n) for n in range(1, 8)} | {10: (4, 5)}
@@ -287,6 +287,7 @@ def test_the_next_flow_is_computed_while_n_mp_works():
                 time.sleep(0.001)
             return super().predict(*inputs)
 
+    monkeypatch.setattr("vsreid_lite.engine.available_cores", lambda: 1000)
     segment(sequence, CONFIG, dataclasses.replace(networks, propagation=Waiting()), flow)
     assert len(flow.asked) == len(set(flow.asked))
 

@@ -51,6 +51,7 @@ from vsreid_lite.reidentification import (
 )
 from vsreid_lite.result import Maps, Record, Round
 from vsreid_lite.system.machine import available_cores, cache_share
+from vsreid_lite.system.workers import is_worker
 from vsreid_lite.video.video import Video
 
 Step = tuple[int, int, int]  # target frame j, source frame i, instance k
@@ -76,8 +77,9 @@ class Engine:
         self.device = choose_device(config.device)
         self.images = FramesOnDevice(self.frames, self.device)
         estimator = get_flow(config.flow, video.frame_names, self.device) if flow is None else flow
-        share = cache_share(config.cache, free_on_gpu(self.device))
-        self.looks_ahead = self.device.type == "cuda" or available_cores() > torch.get_num_threads()
+        share = cache_share(config.cache, None if is_worker() else free_on_gpu(self.device))  # workers may share a GPU
+        has_free_core = not is_worker() and available_cores() > torch.get_num_threads()
+        self.looks_ahead = self.device.type == "cuda" or has_free_core
         self.flow = CachedFlow(estimator, self.frames, share, self.device)
         self.given = {place: SparseMap.from_dense(P.to(self.device)) for place, P in video.given_probabilities()}
         self.templates = given_templates(video)
@@ -153,7 +155,7 @@ class Engine:
             self.search, name = at, f"candidates-{at}"
             with self.timed("candidates"), self.bar(self.N, "candidates") as bar:
                 t = embed_given(frames, boxes, search.identification)
-                known = _arrays(self.journal.read(name))
+                known = self._known_candidates(name)
                 bar.update(known[1] if known else 0)
 
                 def keep(found: Candidates, done: int, name: str = name, bar: tqdm = bar) -> None:
@@ -165,6 +167,15 @@ class Engine:
                 if search.only_recognised:
                     found = found.restricted_to(recognised(frames, boxes, search.detector))
             yield found
+
+    def _known_candidates(self, name: str) -> tuple[dict[str, NDArray[Any]], int] | None:
+        """The candidates that an earlier run has found, and in how many frames; None where the file is damaged."""
+        tensors, done = self.journal.read(name) or ({}, -1)
+        shapes = {key: tuple(values.shape) for key, values in tensors.items()}
+        N, K = self.N, self.K
+        if shapes != {"boxes": (N, K, 4), "similarity": (N, K, K), "template": (N, K)} or done not in range(N + 1):
+            return None
+        return {key: values.numpy() for key, values in tensors.items()}, done
 
     def _retrieve(self, candidates: Candidates) -> Retrieval | None:
         """Lines 11-18."""
@@ -271,8 +282,3 @@ class Engine:
 
 def _tensors(found: Candidates) -> dict[str, Tensor]:
     return {name: torch.from_numpy(getattr(found, name)) for name in ("boxes", "similarity", "template")}
-
-
-def _arrays(read: tuple[dict[str, Tensor], int] | None) -> tuple[dict[str, NDArray[Any]], int] | None:
-    """The candidates that an earlier run has found, and in how many frames."""
-    return None if read is None else ({name: values.numpy() for name, values in read[0].items()}, read[1])

@@ -250,8 +250,7 @@ class MapStore:
                 filed |= _places(tensors, files)
                 if note is not None:
                     rounds = [*rounds, *_rounds(tensors["starts"], note["rounds"])]
-                    arrays = tensors["start"].numpy(), tensors["shown"].numpy()
-                    state = State(*arrays, note["steps"], note["search"], rounds)
+                    state = self._checked(tensors["start"], tensors["shown"], note["steps"], note["search"], rounds)
             except (LookupError, TypeError, ValueError):  # damaged
                 break
             files += 1
@@ -259,6 +258,14 @@ class MapStore:
                 self._filed, self._files, self._noted = dict(filed), files, len(rounds)
         self._journal.drop_from(self._files)
         return state
+
+    def _checked(self, start: Tensor, boxes: Tensor, steps: object, search: object, rounds: list[Round]) -> State:
+        """The state of a file. Raises ValueError where it is not one of this video."""
+        shapes = [(array.dtype, array.shape) for array in (start, boxes)]
+        fits = shapes == [(torch.int64, (self._N, self._K)), (torch.int64, (self._N, self._K, 4))]
+        if not fits or not isinstance(steps, int) or not isinstance(search, int) or min(steps, search) < 0:
+            raise ValueError("damaged")
+        return State(start.numpy(), boxes.numpy(), steps, search, rounds)
 
     def _keep(self, place: Place, P: SparseMap) -> None:
         if place in self._kept:
@@ -287,7 +294,7 @@ class MapStore:
         }
         note = None
         if state is not None:
-            rounds, self._noted = state.rounds[self._noted :], len(state.rounds)
+            rounds = state.rounds[self._noted :]
             starts = np.array([round.start for round in rounds], np.int64).reshape(-1, *state.start.shape)
             arrays = {"start": state.start, "shown": state.boxes, "starts": starts}
             tensors |= {name: torch.from_numpy(array) for name, array in arrays.items()}
@@ -295,6 +302,7 @@ class MapStore:
         self._journal.write(_name(self._files), tensors, note)
         self._filed |= _places(tensors, self._files)
         self._files += 1
+        self._noted = self._noted if state is None else len(state.rounds)
         for place in places:
             del self._new[place]
 

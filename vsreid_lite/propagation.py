@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import torch
@@ -43,10 +42,15 @@ class FramesOnDevice:
 
     def __init__(self, frames: Sequence[Frame], device: torch.device) -> None:
         self._frames, self._device = frames, device
-        self._uploaded = lru_cache(UPLOADED)(self._upload)
+        self._uploaded: dict[int, Tensor] = {}  # the one used last at the end
 
     def __getitem__(self, i: int) -> Frame | Tensor:
-        return self._frames[i] if self._device.type == "cpu" else self._uploaded(i)
+        if self._device.type == "cpu":
+            return self._frames[i]
+        self._uploaded[i] = self._uploaded.pop(i) if i in self._uploaded else self._upload(i)
+        if len(self._uploaded) > UPLOADED:
+            del self._uploaded[next(iter(self._uploaded))]
+        return self._uploaded[i]
 
     def _upload(self, i: int) -> Tensor:
         frame = torch.from_numpy(np.ascontiguousarray(self._frames[i]))

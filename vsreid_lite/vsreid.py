@@ -129,10 +129,8 @@ def _adapted(
     if not config.adapt:
         return networks, config, False
     assert isinstance(networks.propagation, TwoStreams)
-    if (known := journal.read(ADAPTED)) and known[1] is None:
-        adapted, stopped = to_adapt(networks.propagation), False
-        adapted.load_state_dict(known[0])
-    else:
+    adapted, stopped = _adapted_before(networks.propagation, journal), False
+    if adapted is None:
         settings = config.adaptation, config.propagation, config.seed, progress
         adapted, stopped = adapt(networks.propagation, video, *settings, journal)
     if not stopped:
@@ -142,6 +140,19 @@ def _adapted(
     if config.matching.improvement is None:
         config = replace(config, matching=replace(config.matching, improvement=config.adaptation.improvement))
     return networks, config, stopped
+
+
+def _adapted_before(network: TwoStreams, journal: Journal) -> TwoStreams | None:
+    """What an earlier run has adapted to the end; None where it has not, or where the file is damaged."""
+    tensors, note = journal.read(ADAPTED) or ({}, "")
+    if note is not None:
+        return None
+    adapted = to_adapt(network)
+    try:
+        adapted.load_state_dict(tensors)
+    except RuntimeError:
+        return None
+    return adapted
 
 
 def _run(engine: Engine, video: Video, keep_maps: bool) -> Result:

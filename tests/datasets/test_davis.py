@@ -207,6 +207,15 @@ def test_a_rendering_that_is_killed_goes_on_behind_what_is_whole(tmp_path: Path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["Annotations", "ImageSets", "JPEGImages"]
 
 
+def test_a_rendering_of_another_split_ends_what_one_had_begun(tmp_path: Path):
+    asked = []
+    with pytest.raises(LookupError):
+        render_benchmark(lambda index: [small("ant-0")][index], range(2), tmp_path, "test", "ants")
+    render_benchmark(lambda _: small("ant-0"), range(1), tmp_path, "val", "ants")
+    render_benchmark(lambda index: asked.append(index) or small(f"ant-{index}"), range(2), tmp_path, "test", "ants")
+    assert asked == [0, 1]
+
+
 @pytest.mark.parametrize("left", ["{", "[]", '{"made by": "others", "names": {"0": "ant-0"}}', None])
 def test_what_another_rendering_has_left_or_lost_is_rendered_anew(tmp_path: Path, left):
     asked = []
@@ -215,7 +224,7 @@ def test_what_another_rendering_has_left_or_lost_is_rendered_anew(tmp_path: Path
     if left is None:
         shutil.rmtree(tmp_path / "Annotations")
     else:
-        (tmp_path / ".val.unfinished").write_text(left)
+        (tmp_path / ".unfinished").write_text(left)
     render_benchmark(lambda index: asked.append(index) or small(f"ant-{index}"), range(2), tmp_path, "val", "ants")
     assert asked == [0, 1]
 

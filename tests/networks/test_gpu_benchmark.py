@@ -70,7 +70,7 @@ def test_a_tiny_run_writes_a_row_for_each_state_and_stage(gpu, monkeypatch, tmp_
     ]
     for row in found["presets"]:
         assert min(row["frames/s"], row["N_mp"], row["GiB"], row["utilisation"]) > 0
-        assert sum(row["shares"].values()) == pytest.approx(1)
+        assert all(0 < share < 1 for share in row["shares"].values())
     (trained,) = found["training"]
     assert trained["steps"] == 2 and trained["steps/s"] > 0 and trained["first"] > 0 and trained["last"] > 0
     assert sum(line.startswith("| paper") for line in capsys.readouterr().out.splitlines()) == 3

@@ -172,6 +172,7 @@ def test_a_run_that_is_newer_than_all_code_is_kept_and_a_notebook_that_fails_is_
     told = capsys.readouterr().err.splitlines()[-1]
     assert told.startswith("error: 05_small.ipynb: a cell ended with KeyError: ")
     assert told.endswith(str(run))
+    assert main(arguments) == 2 and told in capsys.readouterr().err, "what failed is no run to be kept"
 
 
 def test_without_what_pages_need_one_line_says_what_to_install():

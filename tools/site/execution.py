@@ -45,6 +45,11 @@ def execute(path: Path, folder: Path, figures: Path | None = None) -> tuple[nbfo
     return with_films(executed)
 
 
+def shows_films(executed: nbformat.NotebookNode) -> bool:
+    """Whether the last cell of a notebook, which shows the films, has run."""
+    return any(FILMS in output.get("data", {}) for output in executed.cells[-1].get("outputs", []))
+
+
 def with_films(executed: nbformat.NotebookNode) -> tuple[nbformat.NotebookNode, dict[str, str]]:
     """An executed notebook without its last cell, and the films that this cell shows."""
     shown = [output.get("data", {}) for output in executed.cells.pop().outputs]

@@ -12,7 +12,7 @@ import nbformat
 from PIL import Image
 from tqdm.auto import tqdm
 
-from tools.site.execution import execute, with_films
+from tools.site.execution import execute, shows_films, with_films
 from tools.site.page import Page, make_document, make_page, wrap
 from tools.site.painter import NAME, painter_page
 from tools.site.painter import TITLE as PAINTER
@@ -73,7 +73,9 @@ def write_site(
 def _run(path: Path, folder: Path, figures: Path | None, newer_than: float) -> Page:
     before = folder / path.name
     if before.is_file() and before.stat().st_mtime > newer_than:
-        return make_page(path.stem, *with_films(nbformat.read(before, as_version=4)))
+        kept = nbformat.read(before, as_version=4)
+        if shows_films(kept):  # it has run to its end
+            return make_page(path.stem, *with_films(kept))
     return make_page(path.stem, *execute(path, folder, figures))
 
 

@@ -223,8 +223,8 @@ def render_benchmark(
 ) -> list[str]:
     """As `write_benchmark`, of videos that are rendered one by one, by workers as `run_jobs` takes them.
 
-    While it runs, the hidden file `.SPLIT.unfinished` in `root` lists the
-    complete videos; a run that is repeated after a kill renders only the others.
+    While it runs, the hidden file `.unfinished` in `root` lists the complete videos. The same run after a kill renders
+    only the others; another run begins anew, since its videos may have the same names.
 
     Args:
         render: makes the video of an index.
@@ -236,8 +236,10 @@ def render_benchmark(
     """
     from tqdm.auto import tqdm
 
-    unfinished, made_by = Path(root) / f".{split}.unfinished", f"{code_version()} {made_from}"
+    unfinished, made_by = Path(root) / ".unfinished", f"{code_version()} {split} {made_from}"
     names = {i: name for i, name in _finished(unfinished, made_by).items() if Path(root, MASKS, name).is_dir()}
+    if not names:
+        unfinished.unlink(missing_ok=True)
     missing = [index for index in indices if index not in names]
     with closing(run_jobs(render, missing, workers)) as rendered:
         for index, video in tqdm(rendered, "rendering", len(missing)):

@@ -92,7 +92,8 @@ def run_ablation(
     """Measure the rows of Table 1 on a benchmark.
 
     Each finished (row, sequence) is kept below `output`/parts under a key of everything that it depends on, so a
-    stopped run continues and a repeated one is read back. Only this process writes there, never a worker.
+    stopped run continues and a repeated one is read back. Results are written by this process alone; a worker writes
+    there only what its own job goes on from after a kill, in a hidden folder.
 
     Args:
         benchmark: what they are measured on.

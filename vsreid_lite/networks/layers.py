@@ -31,8 +31,9 @@ def fold_normalisation(network: nn.Module) -> None:
     for block in network.modules():
         if isinstance(block, Bottleneck):
             for conv, norm in (("conv1", "bn1"), ("conv2", "bn2"), ("conv3", "bn3")):
-                setattr(block, conv, _folded(getattr(block, conv), getattr(block, norm)))
-                setattr(block, norm, nn.Identity())
+                if isinstance(getattr(block, norm), nn.BatchNorm2d):
+                    setattr(block, conv, _folded(getattr(block, conv), getattr(block, norm)))
+                    setattr(block, norm, nn.Identity())
         if isinstance(block, nn.Sequential) and len(block) > 1:
             first, second = block[0], block[1]
             if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):

@@ -193,13 +193,18 @@ def become_worker() -> None:
         os.environ.setdefault(CV2_THREADS, threads)
 
 
+def is_worker() -> bool:
+    """Whether this process is one of several that share a machine."""
+    return _is_worker.is_set()
+
+
 def own_gpu(number: int) -> int | None:
     """Which of `number` GPUs that this process sees it takes, among several processes; None where it is alone.
 
     The first of those that fewest processes of this user have. A lock on a file in the temporary folder says so, which
     the system drops when the process ends. CUDA_VISIBLE_DEVICES says what is seen, as ever.
     """
-    return _taken_gpu(number) if _is_worker.is_set() and number else None
+    return _taken_gpu(number) if is_worker() and number else None
 
 
 @cache

@@ -261,7 +261,9 @@ class _Run:
         """What the state file keeps; None where it is no whole file of tensors alone."""
         try:
             return read_pickle(self.path)
-        except ValueError:
+        except ValueError as error:
+            if isinstance(error.__cause__, OSError):  # it may be whole
+                raise
             return None
 
     def _foreign(self, kept: Any) -> str:

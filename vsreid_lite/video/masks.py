@@ -25,6 +25,7 @@ Mask = NDArray[np.uint8]  # (H, W), labels, 0 is the background
 
 WHITE = 255  # the instance in a mask of 0 and 255 (DAVIS 2016), void beside other labels (DAVIS 2017)
 UNCHECKED_PIXELS = 1 << 23  # about a 4K frame: smaller pictures are not checked
+CHECKED = ("JPEG", "MPO", "PNG")  # formats; lossless WebP and bilevel TIFF compress without a bound of use
 MOST_PIXELS_PER_BYTE = 8192  # the best compression that PNG (one-bit pixels) or JPEG can reach
 HOW_TO_SAVE = "save it as an 8-bit indexed PNG (0 background, 1, 2, ... the instances), or as grey with 0 and 255 only"
 MOST_OF_THE_BORDER = 0.9  # of the frame's border: an instance that covers more is probably the background
@@ -74,7 +75,7 @@ def open_image(path: Path | str) -> Image.Image:
 def _check_size(image: Image.Image, path: Path) -> None:
     """Refuse a picture whose header claims more pixels than its bytes can encode: it would fill the memory."""
     size, pixels = path.stat().st_size, image.width * image.height
-    if pixels > max(UNCHECKED_PIXELS, MOST_PIXELS_PER_BYTE * size):
+    if image.format in CHECKED and pixels > max(UNCHECKED_PIXELS, MOST_PIXELS_PER_BYTE * size):
         raise ValueError(f"its {size} bytes are too few for the {size_text((image.height, image.width))} it promises")
 
 
