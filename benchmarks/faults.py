@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import io
 import json
 import os
@@ -297,7 +298,9 @@ def outcomes(name: str, count: int) -> Iterator[Outcome]:
     done = 0
     while done < count:
         inside, outside = os.pipe()
+        gc.collect()
         if (child := os.fork()) == 0:
+            gc.freeze()  # what the parent has left, such as decoders with threads, cannot be freed here
             try:
                 read_some(name, done, min(done + BATCH, count), outside)
                 os._exit(0)
