@@ -252,7 +252,7 @@ def make_state_of_segment(folder: Path) -> Path:
     maps._journal._begin()
     for i in range(3):
         maps[i, 0] = SparseMap(SHAPE, Box(2, 2, 30, 40), torch.rand(38, 28))
-    maps._write(State(np.zeros((3, 1), np.int64), np.zeros((3, 1, 4), np.int64), steps=2))
+    maps._write([*maps._new], State(np.zeros((3, 1), np.int64), np.zeros((3, 1, 4), np.int64), steps=2))
     return sorted(folder.glob("maps-*"))[-1]
 
 

@@ -11,6 +11,7 @@ nothing: what is measured is all the rest. Each instance leaves the picture once
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import random
 import resource
@@ -180,7 +181,9 @@ def kill(times: int) -> None:
 
 def start(command: list, killed_after: float | None = None, said: str | Path = os.devnull) -> Callable[[], int]:
     """Start a command in a process of its own, which writes what it says; what waits for it, and kills it then."""
+    gc.collect()
     if (child := os.fork()) == 0:
+        gc.freeze()  # what the parent has left, such as decoders with threads, cannot be freed here
         sys.stdout = sys.stderr = open(said, "w", buffering=1)  # noqa: SIM115
         code = 70
         try:

@@ -184,12 +184,14 @@ def contents(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in found}
 
 
-def test_the_notebooks_and_their_solutions_are_copied_and_nothing_else(tmp_path, capsys):
+def test_notebooks_solutions_and_the_documents_they_link_to_are_copied_and_nothing_else(tmp_path, capsys):
+    linked = {name: text.replace(b"](../docs/", b"](docs/") for name, text in contents(NOTEBOOKS).items()}
+    pages = {path.name for path in (NOTEBOOKS.parent / "docs").glob("*.md")}
     for folder in (tmp_path / "new" / "course", tmp_path / "empty"):
         (tmp_path / "empty").mkdir(exist_ok=True)
         assert main(["notebooks", str(folder)]) == 0
-        assert contents(folder) == contents(NOTEBOOKS) and len(contents(folder)) == 22
-        assert {path.suffix for path in folder.rglob("*") if path.is_file()} == {".ipynb"}
+        assert contents(folder) == linked and len(linked) == 22
+        assert {path.name for path in folder.rglob("*") if path.is_file() and path.suffix != ".ipynb"} == pages
         assert capsys.readouterr().out == f"22 notebooks: {folder}; to open them: jupyter lab {folder}\n"
 
 

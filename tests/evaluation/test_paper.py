@@ -15,6 +15,14 @@ def test_table1_is_as_printed():
     assert scales == paper.AblationRow("+ multi-scale testing", 0.644, 0.678, 0.661, 0.009)
 
 
+def test_as_entries_every_row_has_its_boost_by_the_column_and_the_wrong_one_is_flagged():
+    entries = paper.entries(paper.table1())
+    assert [entry["boost"] for entry in entries.values()] == [None, 0.038, 0.007, 0.068, 0.009]
+    assert [entry["boost-recomputed"] for entry in entries.values()] == [None, 0.038, 0.029, 0.068, 0.009]
+    assert [name for name, entry in entries.items() if entry["boost-erratum"]] == ["+ flow-stream"]
+    assert entries["+ re-id module"]["J-mean"] == 0.633 and entries["+ re-id module"]["F-mean"] == 0.670
+
+
 def test_printed_boosts_sum_to_less_than_the_gain_of_the_column_since_one_is_wrong():
     assert paper.arithmetic(paper.table1()) == {
         "boosts": [None, 0.038, 0.029, 0.068, 0.009],
@@ -22,6 +30,12 @@ def test_printed_boosts_sum_to_less_than_the_gain_of_the_column_since_one_is_wro
         "gain": 0.144,
         "errata": [{"row": "+ flow-stream", "printed": 0.007, "recomputed": 0.029}],
     }
+
+
+def test_the_text_of_section_4_1_quotes_the_table():
+    baseline, box, flow, reid, _ = paper.table1()
+    assert (box.boost, reid.boost) == (0.038, 0.068)  # "increases by 3.8%", "by 6.8%"
+    assert box.F_mean - baseline.F_mean == pytest.approx(0.051)  # "a significant improvement of 5.1%"
 
 
 def test_table2_has_22_entries_in_order_of_their_global_mean():
@@ -35,6 +49,13 @@ def test_table2_has_22_entries_in_order_of_their_global_mean():
     assert entries[-1] == paper.ChallengeEntry(
         "Team5", 22, 11.2, Statistics(11.8, 7.3, 14.0), Statistics(10.6, 3.0, 12.6)
     )
+
+
+def test_ours_wins_by_more_than_two_points_as_section_4_2_says():
+    ours, second = paper.table2()[:2]
+    assert ours.global_mean - second.global_mean > 2
+    assert ours.J.mean == max(entry.J.mean for entry in paper.table2())
+    assert ours.F.mean == max(entry.F.mean for entry in paper.table2())
 
 
 @pytest.mark.parametrize("table", [paper.table1, paper.table2])

@@ -18,6 +18,7 @@ from vsreid_lite.networks.checkpoints import load_weights, save_weights
 from vsreid_lite.networks.detector import PaperDetector
 from vsreid_lite.networks.efficientnet import Backbone
 from vsreid_lite.networks.identification import PaperIdentification
+from vsreid_lite.networks.layers import fold_normalisation
 from vsreid_lite.networks.loading import load_networks
 from vsreid_lite.networks.mask_propagation import ResNetStream, Stream, TwoStreams
 from vsreid_lite.networks.weight_files import read_provenance
@@ -304,7 +305,8 @@ def test_the_papers_streams_go_through_all_stages_and_into_the_preset_paper(stor
     config = replace(PAPER, weights=str(tmp_path / "paper-propagation.safetensors"), device="cpu", reid=False)
     for part, use_flow in (("propagation", True), ("box", False)):
         network = load_networks(with_propagation(config, use_flow=use_flow)).propagation
-        expected = loaded(tmp_path, f"paper-{part}", shallow(use_flow))
+        expected = loaded(tmp_path, f"paper-{part}", shallow(use_flow)).eval()
+        fold_normalisation(expected)
         assert all(torch.equal(v, expected.state_dict()[name]) for name, v in network.state_dict().items())
 
 
