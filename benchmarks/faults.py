@@ -432,8 +432,8 @@ def finished_files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file() and ".part" not in str(path)]
 
 
-def prepare(folder: Path) -> dict[str, Run]:
-    """Small runs of each command, whose inputs lie in `folder`; states are kept often, since the runs are short."""
+def prepare(folder: Path) -> None:
+    """The inputs of all commands in `folder`; and states are kept often, since the runs are short."""
     for name in PRELOADED:
         import_module(f"vsreid_lite.{name}")
     journal.EVERY, loop.CHECKPOINT_SECONDS = 0.1, 0.1
@@ -447,24 +447,17 @@ def prepare(folder: Path) -> dict[str, Run]:
     for name in ("bear", "camel"):
         shutil.copytree(frames / name, folder / "videos" / name)
         shutil.copy(masks / name / "00000.png", folder / "videos" / f"{name}.png")
+    shutil.copytree(masks, folder / "predicted")
+    make_log(folder)
+
+
+def runs_in(folder: Path) -> dict[str, Run]:
+    """A small run of each command, with the inputs that `prepare` has made."""
+    frames, masks = folder / "JPEGImages" / "480p", folder / "Annotations" / "480p"
     segment = ["segment", frames / "bear", "--first-mask", masks / "bear" / "00000.png", "--set", "reid=false"]
     short = [f"adaptation.{one}" for one in ("batch=1", "patch=64", "recompositions=2")]
     adapted = [*segment, "--adapt-steps", 3, *(part for one in short for part in ("--set", one))]
-    table = [
-        "ablation",
-        "--dataset",
-        "davis-2017",
-        "--root",
-        folder,
-        "--workers",
-        1,
-        "--rows",
-        "1,2,3",
-        "--device",
-        "cpu",
-    ]
-    shutil.copytree(masks, folder / "predicted")
-    make_log(folder)
+    table = f"ablation --dataset davis-2017 --root {folder} --workers 1 --rows 1,2,3 --device cpu".split()
     return {
         "train": Run(["train", "lite-box", "--output"], "a.safetensors", "out/a.safetensors"),
         "segment with adaptation": Run([*adapted, "--output"], "*.png"),
@@ -507,7 +500,8 @@ def kills(times: int, names: tuple[str, ...] = KILLED) -> list[str]:
     for i, name in enumerate(names):
         wanted = times // len(names) + (i < times % len(names))
         with tempfile.TemporaryDirectory(prefix="vsreid-kills-") as folder:
-            line, right = kill(name, prepare(Path(folder))[name], Path(folder), wanted)
+            prepare(Path(folder))
+            line, right = kill(name, runs_in(Path(folder))[name], Path(folder), wanted)
         print(f"| {name} | {line} |", flush=True)
         wrong += [] if right else [name]
     return wrong
@@ -553,7 +547,8 @@ def disks(names: tuple[str, ...] = ()) -> list[str]:
     wrong = []
     for name in names or FILLED:
         with tempfile.TemporaryDirectory(prefix="vsreid-disks-") as folder:
-            line, right = fill(name, prepare(Path(folder))[name], Path(folder))
+            prepare(Path(folder))
+            line, right = fill(name, runs_in(Path(folder))[name], Path(folder))
         print(f"| {name} | {line} |", flush=True)
         wrong += [] if right else [name]
     return wrong

@@ -4,9 +4,10 @@
     .venv/bin/python benchmarks/gpu.py --cpu    # whether it runs, at a tiny size; its figures mean nothing
 
 Presets as in `presets.py`: each part runs, its answer is replaced, so that the instances stay in sight; weights are
-random where none ship. `before` is the same with the steps for a GPU switched off: flow on demand, a frame uploaded for
-each region, corners fetched one by one, normalisation not folded. Utilisation is that of N_mp: its arithmetic in the
-time in which it runs, against the largest product of two matrices here. Training starts from random weights.
+random where none ship. Each is measured without the steps that are for a GPU, and with them: flow ahead, a frame
+uploaded once, corners fetched in one transfer, and normalisation folded in the ResNet streams. Utilisation is that of
+N_mp: its arithmetic in the time in which it runs, against the largest product of two matrices here. Training starts
+from random weights.
 """
 
 from __future__ import annotations
@@ -66,12 +67,12 @@ TINY = Size("cpu", 3, (48, 64), (1,), 33, 256, 2, 2)
 
 
 def rows(presets: Sequence[str], size: Size, ends: float) -> Iterator[dict[str, Any]]:
-    """For each preset, number of instances and state, before and now: its figures. None once `ends` has come."""
+    """The figures of each preset and number of instances, without and with the steps; no more once `ends` has come."""
     peak = teraflops(size)
     for preset in presets:
         flow = estimator(FLOWS[preset], size)
         for K in size.instances:
-            for state in ("before", "now"):
+            for state in ("without", "with"):
                 if time.monotonic() < ends:
                     yield {"preset": preset, "K": K, "state": state, **figures(preset, K, state, flow, size, peak)}
 
@@ -82,7 +83,7 @@ def figures(preset: str, K: int, state: str, flow: FlowEstimator, size: Size, pe
     if preset != "lite":
         config = with_propagation(replace(config, weights="random"), patch=size.patch, flip=True)
     config, sequence = with_stored_settings(config), enlarged(CROWD, K, size.frames, size.shape)
-    with before() if state == "before" else ExitStack():
+    with without_steps(preset) if state == "without" else ExitStack():
         networks = load_networks(config)
         free = measure(config, networks, flow, sequence, waits=False)
         parts = measure(config, networks, flow, sequence)
@@ -99,14 +100,14 @@ def figures(preset: str, K: int, state: str, flow: FlowEstimator, size: Size, pe
 
 
 @contextmanager
-def before() -> Iterator[None]:
-    """The steps for a GPU switched off."""
+def without_steps(preset: str) -> Iterator[None]:
+    """The steps for a GPU switched off; the networks of `lite` are folded on every device."""
     with ExitStack() as off:
         off.enter_context(patch.object(CachedFlow, "ahead", lambda *_: None))
         off.enter_context(patch.object(FramesOnDevice, "__getitem__", lambda images, i: images._frames[i]))
         off.enter_context(patch("vsreid_lite.geometry.boxes_from_probabilities", one_by_one))
-        fold = patch("vsreid_lite.networks.loading.fold_normalisation", lambda network: None)
-        off.enter_context(fold)
+        if preset != "lite":
+            off.enter_context(patch("vsreid_lite.networks.loading.fold_normalisation", lambda network: None))
         yield
 
 
@@ -205,7 +206,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     size = TINY if options.cpu else Size()
     machine = platform.machine() if options.cpu else torch.cuda.get_device_name()
-    found: dict[str, Any] = {"machine": machine, "torch": torch.__version__, "size": asdict(size), "seconds": 0.0}
+    found: dict[str, Any] = {"machine": machine, "torch": torch.__version__, "size": asdict(size)}
     began = time.monotonic()
     print(
         f"{machine}, torch {torch.__version__}\n\n| preset | K | state | frames/s | propagation | N_mp | GiB | ", end=""
@@ -217,6 +218,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         speeds = [f"{row[name]:.1f}" for name in ("frames/s", "propagation", "N_mp", "GiB")]
         shares = [f"{100 * share:.0f} %" for share in (*row["shares"].values(), row["utilisation"])]
         print(f"| {' | '.join([row['preset'], str(row['K']), row['state'], *speeds, *shares])} |", flush=True)
+        keep(found, options.output)
     print("\n| stage | steps | steps/s | first loss | last loss | GiB |\n|---|---|---|---|---|---|")
     found["training"] = []
     store = ClipStore(available_cores(), quiet=True)
@@ -226,9 +228,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         found["training"].append(row)
         numbers = [f"{row[key]:.3g}" for key in ("steps/s", "first", "last", "GiB")]
         print(f"| {' | '.join([name, str(row['steps']), *numbers])} |", flush=True)
-    found["seconds"] = time.monotonic() - began
-    if options.output is not None:
-        write_json(options.output, json.loads(json.dumps(found)))
+        keep(found, options.output)
+
+
+def keep(found: dict[str, Any], output: Path | None) -> None:
+    """Write what was found so far, so that a stage that fails loses nothing."""
+    if output is not None:
+        write_json(output, json.loads(json.dumps(found)))
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -180,7 +180,10 @@ def kill(times: int) -> None:
 
 
 def start(command: list, killed_after: float | None = None, said: str | Path = os.devnull) -> Callable[[], int]:
-    """Start a command in a process of its own, which writes what it says; what waits for it, and kills it then."""
+    """Start a command in a process of its own, whose output goes into the file `said`.
+
+    Returns a function that waits for its end, or kills it after so many seconds, and returns the exit code.
+    """
     gc.collect()
     if (child := os.fork()) == 0:
         gc.freeze()  # what the parent has left, such as decoders with threads, cannot be freed here

@@ -212,6 +212,7 @@ class Engine:
         for pair in zip_longest(*self._ways(centre, k)):
             targets = [i for i in pair if i is not None]
             onwards = [(i + 1, i) if i > centre else (i - 1, i) for i in targets]
+            # Their flows are a guess, so this asks the checkpoints alone, and no map, as the release's rules would.
             following = [(j, i) for j, i in onwards if 0 <= j < self.N and Engine._may_update(self, j, centre, k)]
             self._propagate(self._sweep_steps(targets, centre, k), following)
             self.start[targets, k] = centre

@@ -248,8 +248,8 @@ class SparseMap:
     def warp(self, flow: Tensor, reach: Reach) -> SparseMap:
         """`warp` of this map, bit for bit, computed only where the result can differ from zero.
 
-        A target pixel x samples within one pixel of the box only if x0 - 1 < x + dx < x1: `reach` bounds dx and dy. The
-        flow of the pixels that are left often reaches less far; a GPU would have to wait for its extremes.
+        A target pixel x samples within one pixel of the box only if x0 - 1 < x + dx < x1: `reach` bounds dx and dy. On
+        a CPU the extremes of the flow of these pixels alone then bound them again; a GPU would have to wait for them.
         """
         target = self._target(reach)
         if target is not None and not flow.is_cuda:

@@ -50,7 +50,7 @@ def segment(
         progress: show bars on stderr; Ctrl-C then ends the adaptation alone, as `adapt` says.
         resume: a folder for the state of this run. A run of more than ten seconds keeps its state there, and continues
             from it after a kill; the state of another run is removed, with a warning. Remove the folder once the result
-            is written. Or a `Journal`, whose maker answers for its being of this run.
+            is written. Or a `Journal`: then the caller makes sure that all else is as when it was begun.
 
     Returns:
         The masks of all frames, the rounds, the checkpoints and the times.

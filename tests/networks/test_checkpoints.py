@@ -281,7 +281,9 @@ def test_fields_of_the_header_that_are_unknown_or_missing_are_named(tmp_path):
 )
 def test_a_field_of_another_kind_is_named(tmp_path, field, value):
     path = written(tmp_path / "a.safetensors", {"provenance": json.dumps({**asdict(PROVENANCE), field: value})})
-    with pytest.raises(ValueError, match=f"a.safetensors: expected a provenance .*, found another kind of {field}"):
+    with pytest.raises(
+        ValueError, match=f"a.safetensors: expected a provenance .*, found values of another type for {field}"
+    ):
         read_provenance(path)
 
 

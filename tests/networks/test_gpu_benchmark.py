@@ -38,10 +38,10 @@ class OneLayer(CopyGuide):
         return super().predict(image, flow, guide)
 
 
-def test_before_has_the_steps_for_a_gpu_switched_off_and_the_same_boxes(gpu):
+def test_without_the_steps_for_a_gpu_the_boxes_are_the_same(gpu):
     frames = blank_frames(2)
     maps = [torch.zeros(3, 5), torch.eye(4, 6)]
-    with gpu.before():
+    with gpu.without_steps("paper"):
         assert geometry.boxes_from_probabilities(maps) == [None, Box(0, 0, 4, 4)] == boxes_from_probabilities(maps)
         assert FramesOnDevice(frames, torch.device("meta"))[1] is frames[1]
         cache = CachedFlow(None, frames)
@@ -65,8 +65,8 @@ def test_a_tiny_run_writes_a_row_for_each_state_and_stage(gpu, monkeypatch, tmp_
     gpu.main(["--cpu", "--presets", "paper", "--stages", "paper-rgb", "--output", str(tmp_path / "gpu.json")])
     found = json.loads((tmp_path / "gpu.json").read_text())
     assert [(row["preset"], row["K"], row["state"]) for row in found["presets"]] == [
-        ("paper", 1, "before"),
-        ("paper", 1, "now"),
+        ("paper", 1, "without"),
+        ("paper", 1, "with"),
     ]
     for row in found["presets"]:
         assert min(row["frames/s"], row["N_mp"], row["GiB"], row["utilisation"]) > 0

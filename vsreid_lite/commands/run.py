@@ -17,14 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from vsreid_lite.commands.batch import segment_folder
 from vsreid_lite.config import LITE, PRESETS, Config, check_flow_name, with_settings
 from vsreid_lite.system.cluster import open_workers
-from vsreid_lite.system.files import (
-    natural_key,
-    shipped,
-    writable_folder,
-    write_bytes,
-    write_json,
-    write_text,
-)
+from vsreid_lite.system.files import natural_key, shipped, writable_folder, write_bytes, write_json, write_text
 from vsreid_lite.system.wording import counted
 from vsreid_lite.system.workers import uninterrupted
 

@@ -298,7 +298,9 @@ def provenance_of(path: Path, metadata: Mapping[str, str] | None) -> Provenance:
         version = other_version(values.get("version"))
         raise ValueError(f"{path}: expected {len(known)} fields of provenance, found {'; '.join(problems)}{version}")
     if others := [part.name for part in fields(Provenance) if not _fits(values[part.name], str(part.type))]:
-        raise ValueError(f"{path}: expected a provenance of vsreid_lite, found another kind of {' and '.join(others)}")
+        raise ValueError(
+            f"{path}: expected a provenance of vsreid_lite, found values of another type for {' and '.join(others)}"
+        )
     return Provenance(**{**values, **{name: tuple(values[name]) for name in LISTS}})
 
 

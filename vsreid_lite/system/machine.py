@@ -192,7 +192,7 @@ def cache_share(max_bytes: int | None, free: int | None = None) -> int:
     """The bytes that one kind of cache, of frames, flows or maps, may hold.
 
     Args:
-        max_bytes: of all kinds, as `Config.cache`; None: a quarter of the free memory, 1 GiB at most of a machine's.
+        max_bytes: of all kinds, as `Config.cache`; None: a quarter of the free memory, in main memory at most 1 GiB.
         free: memory in bytes, where it is not that of this machine but of a GPU.
     """
     if max_bytes is None and free is not None:
