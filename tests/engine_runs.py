@@ -34,6 +34,7 @@ runs = st.builds(
     K=st.integers(1, 4),
     shape=st.tuples(st.integers(9, 25), st.integers(9, 25)),
     later=st.booleans(),
+    adapted=st.booleans(),
     config=st.builds(
         lambda patch, use_box, scales, flip, enlarge, rho_reid, rho_occ, only_absent, improvement: dataclasses.replace(
             CONFIG,
@@ -68,9 +69,9 @@ small_boxes = st.tuples(st.integers(0, 8), st.integers(0, 8), st.integers(1, 8),
 )
 
 
-def run(seed, N, K, shape, config, later=False, run_segment=segment, **options):
+def run(seed, N, K, shape, config, later=False, adapted=False, run_segment=segment, **options):
     sequence = random_sequence(seed, N, K, shape, later)
-    return run_segment(sequence, config, random_networks(seed), RandomFlow(seed), **options)
+    return run_segment(sequence, config, random_networks(seed, K * adapted), RandomFlow(seed), **options)
 
 
 def sequence_of(arguments):

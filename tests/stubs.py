@@ -85,11 +85,14 @@ class NeverSeesAnything:
         return torch.zeros_like(guide[:, 0])
 
 
+@dataclass(frozen=True)
 class PixelwiseNetwork:
     """A mixture of its three inputs, pixel by pixel; may lose the instance, and grow or shift it."""
 
+    gain: float = 1.1
+
     def predict(self, image, flow, guide):
-        return (1.1 * guide[:, 0] + 0.9 * image[:, 0] - 0.5 * image[:, 1] + 0.02 * flow[:, 0]).clamp(0, 1)
+        return (self.gain * guide[:, 0] + 0.9 * image[:, 0] - 0.5 * image[:, 1] + 0.02 * flow[:, 0]).clamp(0, 1)
 
 
 @dataclass
@@ -201,5 +204,7 @@ def random_sequence(seed, N, K, shape, later=False):
     return Video("random", list(frames), mask, labels=kept, later_masks=masks)
 
 
-def random_networks(seed):
-    return Networks(PixelwiseNetwork(), RandomDetector(seed), RandomIdentification(seed))
+def random_networks(seed, adapted=0):
+    """adapted: the number of instances that have an N_mp of their own."""
+    own = tuple(PixelwiseNetwork(1.0 + 0.1 * k) for k in range(adapted))
+    return Networks(PixelwiseNetwork(), RandomDetector(seed), RandomIdentification(seed), adapted=own)

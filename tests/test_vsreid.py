@@ -90,10 +90,15 @@ def test_the_order_of_the_instances_and_of_later_masks_does_not_matter(arguments
     order = random.sample(range(sequence.K), sequence.K)  # instance k becomes instance order[k]
     new = np.zeros(256, np.uint8)
     new[list(sequence.labels)] = [sequence.labels[k] for k in order]
-    networks, F = random_networks(arguments["seed"]), RandomFlow(arguments["seed"])
+    networks = random_networks(arguments["seed"], sequence.K * arguments["adapted"])
+    permuted = dataclasses.replace(
+        networks, adapted=sorted(networks.adapted, key=lambda own: order[networks.adapted.index(own)])
+    )
+    F = RandomFlow(arguments["seed"])
     relabelled = {i: new[mask] for i, mask in reversed(sequence.given.items())}
     other = dataclasses.replace(sequence, first_mask=relabelled.pop(0), later_masks=relabelled)
-    ours, theirs = (segment(s, arguments["config"], networks, F, keep_maps=True) for s in (sequence, other))
+    pairs = ((sequence, networks), (other, permuted))
+    ours, theirs = (segment(video, arguments["config"], own, F, keep_maps=True) for video, own in pairs)
     for k in range(sequence.K):
         assert [(r.box, r.score, r.frame) for r in ours.retrievals if r.instance == k] == [
             (r.box, r.score, r.frame) for r in theirs.retrievals if r.instance == order[k]

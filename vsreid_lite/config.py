@@ -101,6 +101,7 @@ class AdaptationConfig:
     learning_rate: float | None = None
     recompositions: int = 40
     hard_guides: float = 0.5  # share of the guides corrupted hard
+    leaking_guides: float = 0.35  # of guides with another instance beside them, the share that cover a part of it
     kept: float | None = None  # share of the weights before in their mean with the learnt ones (WiSE-FT); else 0
     improvement: float | None = 0.2  # `ReidConfig.improvement` where that is None; None: no such rule
 

@@ -38,7 +38,7 @@ from vsreid_lite.geometry import Box, SparseMap, cut, probability_boxes, to_imag
 from vsreid_lite.journal import Journal, MapStore, State
 from vsreid_lite.networks import Networks
 from vsreid_lite.networks.loading import choose_device, free_on_gpu
-from vsreid_lite.propagation import FramesOnDevice, Region, View, cut_view, propagate, propagation_box
+from vsreid_lite.propagation import FramesOnDevice, Propagation, Region, View, cut_view, propagate, propagation_box
 from vsreid_lite.reidentification import (
     Boxes,
     Candidates,
@@ -246,14 +246,26 @@ class Engine:
         return [(j, i)]
 
     def _predict(self, steps: list[Step], views: list[View]) -> None:
-        config = self.config
-        made = propagate(views, self.networks.propagation, config.propagation, config.release)
+        made = self._propagations(steps, views)
         spared = [replace(one, P=self._spared(j, one.P)) for (j, _, _), one in zip(steps, made, strict=True)]
         boxes = probability_boxes([one.P for one in spared])
         for (j, _, k), propagation, box in zip(steps, spared, boxes, strict=True):
             self._store(j, k, propagation.P, box)
             if self.wanted is True or (self.wanted is not False and (j, k) in self.wanted):
                 self.records.setdefault((j, k), []).append(Record(self.round, propagation))
+
+    def _propagations(self, steps: list[Step], views: list[View]) -> list[Propagation]:
+        """Algorithm 1, lines 6 and 7: one batch; of an N_mp that is adapted to each instance, one for each."""
+        config, networks = self.config, self.networks
+        batches: dict[int, list[int]] = {}
+        for at, (_, _, k) in enumerate(steps):
+            batches.setdefault(k if networks.adapted else 0, []).append(at)
+        made: dict[int, Propagation] = {}
+        for k, batch in batches.items():
+            N_mp = networks.propagation_of(k)
+            answers = propagate([views[at] for at in batch], N_mp, config.propagation, config.release)
+            made |= zip(batch, answers, strict=True)
+        return [made[at] for at in range(len(steps))]
 
     def _spared(self, i: int, P: SparseMap) -> SparseMap:
         """A map without the pixels that a given mask of its frame shows another instance at (row 30)."""

@@ -164,7 +164,7 @@ class _Run:
     def _N_mp(self, j: int, f: Tensor, b: Box, guide: Tensor, k: int) -> Tensor:
         region = Region(cut(to_image(self.I[j]), b), cut(f, b), guide[None])
         rules = self.config.propagation, self.config.release
-        (patch,) = predict_patches([region], self.networks.propagation, *rules)  # Algorithm 1, line 6
+        (patch,) = predict_patches([region], self.networks.propagation_of(k), *rules)  # Algorithm 1, line 6
         P = paste(patch, b, self.shape).clamp(0, 1)  # lines 2, 6 and 7
         for l in range(self.K):
             if (j, l) in self.given and l != k:  # row 30, ours: what a given mask shows is that instance alone

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch.nn import ModuleList
 from tqdm.auto import tqdm
 
 from vsreid_lite.config import LITE, PRINTED, Config
@@ -102,8 +103,8 @@ def prepare(
 ) -> tuple[Networks, Config]:
     """Load the networks of a configuration, with the settings stored with their weights.
 
-    With `config.adapt`, N_mp is adapted to the given masks of the video, unless it has one frame only. A retrieval must
-    then improve on the maps: by `AdaptationConfig.improvement`, unless `ReidConfig` says by how much.
+    With `config.adapt`, N_mp is adapted to each instance of the given masks, unless the video has one frame only. A
+    retrieval must then improve on the maps: by `AdaptationConfig.improvement`, unless `ReidConfig` says by how much.
 
     Args:
         video: the video.
@@ -129,27 +130,28 @@ def _adapted(
     if not config.adapt:
         return networks, config, False
     assert isinstance(networks.propagation, TwoStreams)
-    adapted, stopped = _adapted_before(networks.propagation, journal), False
+    adapted, stopped = _adapted_before(networks.propagation, video.K, journal), False
     if adapted is None:
         settings = config.adaptation, config.propagation, config.seed, progress
         adapted, stopped = adapt(networks.propagation, video, *settings, journal)
     if not stopped:
-        journal.write_first(ADAPTED, {name: value.clone() for name, value in adapted.state_dict().items()})
-    fold_normalisation(adapted)
-    networks = replace(networks, propagation=adapted)
+        journal.write_first(ADAPTED, {name: value.clone() for name, value in ModuleList(adapted).state_dict().items()})
+    for network in adapted:
+        fold_normalisation(network)
+    networks = replace(networks, adapted=tuple(adapted))
     if config.matching.improvement is None:
         config = replace(config, matching=replace(config.matching, improvement=config.adaptation.improvement))
     return networks, config, stopped
 
 
-def _adapted_before(network: TwoStreams, journal: Journal) -> TwoStreams | None:
+def _adapted_before(network: TwoStreams, K: int, journal: Journal) -> list[TwoStreams] | None:
     """What an earlier run has adapted to the end; None where it has not, or where the file is damaged."""
     tensors, note = journal.read(ADAPTED) or ({}, "")
     if note is not None:
         return None
-    adapted = to_adapt(network)
+    adapted = to_adapt(network, K)
     try:
-        adapted.load_state_dict(tensors)
+        ModuleList(adapted).load_state_dict(tensors)
     except RuntimeError:
         return None
     return adapted

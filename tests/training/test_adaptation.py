@@ -55,15 +55,30 @@ def test_adaptation_learns_the_first_frame_and_changes_only_its_copy(sequence):
     torch.manual_seed(0)
     network = lite_streams().eval()
     before = copy.deepcopy(network.state_dict())
-    adapted, _ = adapt(network, sequence, SHORT, SMALL)
+    (adapted, *_), _ = adapt(network, sequence, SHORT, SMALL)
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert first_frame_overlap(adapted, sequence) > first_frame_overlap(network, sequence) + 0.1
+
+
+def test_each_instance_has_a_network_of_its_own_and_the_instances_take_turns(sequence, monkeypatch):
+    drawn, draw = [], PropagationBatches.__getitem__
+    monkeypatch.setattr(
+        PropagationBatches,
+        "__getitem__",
+        lambda batches, step: drawn.append((batches.label, step)) or draw(batches, step),
+    )
+    quick, pair = replace(SHORT, steps=2, batch=1, recompositions=2), replace(sequence, labels=(1, 2), annotations=None)
+    networks, _ = adapt(lite_streams(), pair, quick, SMALL)
+    assert drawn == [(1, 0), (2, 0), (1, 1), (2, 1)]
+    heads = [network.rgb.head.weight for network in networks]
+    assert len(heads) == 2 and not torch.equal(*heads)
 
 
 def test_a_share_of_the_weights_before_is_kept_in_the_mean_with_the_learnt_ones(one):
     network, quick = lite_streams().eval(), replace(SHORT, steps=2, batch=1, recompositions=2)
     all_of, half, none = (
-        dict(adapt(network, one, replace(quick, kept=share), SMALL)[0].named_parameters()) for share in (1.0, 0.5, None)
+        dict(adapt(network, one, replace(quick, kept=share), SMALL)[0][0].named_parameters())
+        for share in (1.0, 0.5, None)
     )
     before = dict(network.named_parameters())
     assert all(torch.equal(all_of[name], before[name]) for name in before)
@@ -73,7 +88,7 @@ def test_a_share_of_the_weights_before_is_kept_in_the_mean_with_the_learnt_ones(
 
 def test_what_is_prepared_for_a_sequence_is_folded_when_it_has_learnt(sequence):
     config = Config(device="cpu", reid=False, adapt=True, adaptation=replace(SHORT, steps=1, batch=1))
-    network = prepare(sequence, config)[0].propagation
+    network = prepare(sequence, config)[0].propagation_of(1)
     left = {name for name, layer in network.named_modules() if isinstance(layer, torch.nn.BatchNorm2d)}
     assert left == {"rgb.backbone.norm", "flow.backbone.norm"}
 
@@ -95,7 +110,7 @@ def test_an_adaptation_that_is_killed_goes_on_bit_for_bit(one, tmp_path, monkeyp
             return draw(batches, step)
 
         monkeypatch.setattr(PropagationBatches, "__getitem__", counted)
-        return adapt(network, one, quick, PropagationConfig(64), journal=folder and Journal(folder))[0]
+        return adapt(network, one, quick, PropagationConfig(64), journal=folder and Journal(folder))[0][0]
 
     whole = run(None)
     with pytest.raises(Killed):
@@ -149,7 +164,7 @@ def interrupted(one, signals, progress=True):
 @pytest.mark.usefixtures("terminal")
 def test_ctrl_c_ends_the_adaptation_and_keeps_what_it_has_learnt(one):
     with pytest.warns(UserWarning, match="adaptation stopped after 2 of 12 steps; going on with these"):
-        adapted, stopped = interrupted(one, 1)
+        (adapted,), stopped = interrupted(one, 1)
     assert adapted.rgb.asked == 2 and stopped
     with pytest.raises(KeyboardInterrupt):  # as ever again
         signal.raise_signal(signal.SIGINT)
@@ -188,7 +203,7 @@ class Counted(torch.nn.Module):
 def test_both_streams_learn_in_every_third_step_and_the_image_stream_alone_in_the_others(one):
     streams = lite_streams()
     network = TwoStreams(Counted(streams.rgb), Counted(streams.flow))
-    adapted, stopped = adapt(network, one, replace(SHORT, steps=6, batch=1, recompositions=2), SMALL)
+    (adapted,), stopped = adapt(network, one, replace(SHORT, steps=6, batch=1, recompositions=2), SMALL)
     assert not stopped and (adapted.rgb.asked, adapted.flow.asked) == (6, 2)
     for before, after in ((network.rgb, adapted.rgb), (network.flow, adapted.flow)):
         assert not torch.equal(before.stream.head.weight, after.stream.head.weight)
@@ -240,8 +255,8 @@ def test_a_speck_is_too_small_to_learn_and_says_so(sequence):
     mask = np.zeros(sequence.shape, np.uint8)
     mask[50:54, 60:64] = 1
     network = lite_streams()
-    with pytest.warns(UserWarning, match="16 pixels are too small"):
-        adapted, stopped = adapt(network, replace(sequence, first_mask=mask, labels=(1,)), SHORT, SMALL)
+    with pytest.warns(UserWarning, match="instance 1: 16 pixels are too small"):
+        (adapted,), stopped = adapt(network, replace(sequence, first_mask=mask, labels=(1,)), SHORT, SMALL)
     assert all(torch.equal(a, b) for a, b in zip(adapted.parameters(), network.parameters(), strict=True))
 
 

@@ -138,6 +138,20 @@ def test_a_neighbouring_mask_is_that_of_the_other_frame_of_the_pair(monkeypatch)
     assert set(own) == {0, 1, 2, 3} and shown == [{0: 1, 1: 0, 2: 3, 3: 2}[i] for i in own]
 
 
+def test_a_leaking_guide_also_covers_a_part_of_an_instance_beside_it_and_others_stay_as_they_are():
+    labels = np.zeros((64, 96), np.uint8)
+    labels[20:44, 20:40], labels[20:44, 44:64], labels[50:60, 80:90] = 1, 2, 3
+    batches = PropagationBatches((), 1, SMALL, 0, Mixture(leaking=1.0))
+    rng, source = np.random.default_rng(0), (labels == 1).astype(np.float32)
+    added = [batches._leaking(rng, source, labels, 1) - source for _ in range(20)]
+    assert all(set(labels[part > 0]) == {2} for part in added)  # 3 is too far
+    assert len({float(part.sum()) for part in added}) > 10
+    alone, before = (labels == 3).astype(np.float32), rng.bit_generator.state
+    assert batches._leaking(rng, alone, labels, 3) is alone
+    batches.mixture = Mixture()
+    assert batches._leaking(rng, source, labels, 1) is source and rng.bit_generator.state == before
+
+
 def test_a_patch_of_the_papers_size_shows_what_the_frame_shows():
     """Stripes of two pixels are lost in a window for patches of 128 and live in one for 449."""
     frame = np.zeros((700, 700, 3), np.uint8)

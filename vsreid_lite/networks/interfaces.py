@@ -66,12 +66,18 @@ class Networks:
         detector: N_det.
         identification: N_reid.
         first_searches: Searches that run to their end before that of `detector` and `identification`.
+        adapted: N_mp adapted to each of the K instances; empty: `propagation` predicts all of them.
     """
 
     propagation: PropagationNetwork
     detector: Detector | None = None
     identification: IdentificationNet | None = None
     first_searches: tuple[Search, ...] = ()
+    adapted: tuple[PropagationNetwork, ...] = ()
+
+    def propagation_of(self, k: int) -> PropagationNetwork:
+        """N_mp of instance k."""
+        return self.adapted[k] if self.adapted else self.propagation
 
     @property
     def searches(self) -> tuple[Search, ...]:

@@ -1,16 +1,20 @@
-"""Online adaptation: N_mp fine-tuned on the given masks of one sequence. A row of Table 1 that is ours."""
+"""Online adaptation: N_mp fine-tuned on the given masks of one sequence. A row of Table 1 that is ours.
+
+Each instance has a copy of N_mp of its own, which learns to tell it from the others beside it.
+"""
 
 from __future__ import annotations
 
 import copy
 import io
+import math
 import sys
 import time
 import warnings
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from threading import Event
-from typing import Any
 
 import cv2
 import numpy as np
@@ -34,6 +38,7 @@ ADAPTED = "adapted"  # the file of a journal: with a number of steps the state a
 SMALLEST_TO_LEARN = 36  # pixels of an instance in a given mask
 REDUCED_TO = 2.0  # sides of a patch: the narrowest that an instance's enlarged box gets in a reduced frame
 FLOW_EVERY = 3  # steps from one to the next of the flow stream: its motions are made up, the image is the video's own
+PARTS = ("network", "optimiser", "schedule")  # of the state of a learner
 
 
 def adapt(
@@ -44,8 +49,8 @@ def adapt(
     seed: int = 0,
     progress: bool = False,
     journal: Journal | None = None,
-) -> tuple[TwoStreams, bool]:
-    """A copy of `network` that knows the frames of this video whose masks are given; the network itself stays as it is.
+) -> tuple[list[TwoStreams], bool]:
+    """Copies of `network`, one for each instance, that know it from the given masks; the network itself stays as it is.
 
     Both streams learn in every third step, the RGB stream alone in the others. Batch normalisation keeps its
     statistics: one frame is no population. The motions of the recompositions are those of `dis-tuned`, whatever the
@@ -54,7 +59,7 @@ def adapt(
 
     Args:
         network: N_mp.
-        video: The video. Where its instances are too small to learn, a warning says so, and the copy is as it was.
+        video: The video. Of instances that are too small to learn, a warning says so, and the copies are as it was.
         config: Steps for each instance.
         propagation: Side and margin of the patches; `config.patch` is another side, at which a step may be faster.
         seed: Of the recompositions and the guides.
@@ -62,68 +67,84 @@ def adapt(
         journal: Of the run, which keeps the state; a run that was killed goes on from the last.
 
     Returns:
-        The copy, and whether Ctrl-C has ended its adaptation.
+        The K copies, and whether Ctrl-C has ended their adaptation.
 
     Raises:
         FloatingPointError: The loss or the gradient of a step is not finite.
     """
-    adapted = to_adapt(network)
-    largest = max(int(P.sum()) for _, P in video.given_probabilities())
-    if largest < SMALLEST_TO_LEARN:
-        warnings.warn(f"{video.name}: {largest} pixels are too small to adapt to", stacklevel=2)
-        return adapted, False
+    adapted = to_adapt(network, video.K)
     batches = _batches(video, config, replace(propagation, patch=config.patch or propagation.patch), seed)
     stopped = _learn(adapted, batches, video, config, progress, journal or Journal())
-    _mix(adapted, network, config.kept or 0.0)
+    for k in batches:
+        _mix(adapted[k], network, config.kept or 0.0)
     return adapted, stopped
 
 
 @torch.no_grad()
-def _mix(adapted: TwoStreams, before: TwoStreams, share: float) -> None:
+def _mix(adapted: nn.Module, before: nn.Module, share: float) -> None:
     """Bring each weight back towards what it was before by a share of the way, in place."""
     for new, old in zip(adapted.parameters(), before.parameters(), strict=True):
         new.lerp_(old, share)
 
 
-def to_adapt(network: TwoStreams) -> TwoStreams:
-    """A copy of N_mp, laid out as an adapted one."""
-    return copy.deepcopy(network).eval().to(memory_format=torch.channels_last)  # a fifth faster on a CPU
+def to_adapt(network: TwoStreams, K: int) -> list[TwoStreams]:
+    """K copies of N_mp, laid out as adapted ones."""
+    # Channels last is a fifth faster on a CPU.
+    return [copy.deepcopy(network).eval().to(memory_format=torch.channels_last) for _ in range(K)]
+
+
+class _Learner:
+    """N_mp of one instance, and how it learns."""
+
+    def __init__(self, network: TwoStreams, batches: PropagationBatches, steps: int, learning_rate: float) -> None:
+        self.network, self.image_only, self.batches = network, TwoStreams(network.rgb), batches
+        self.optimiser = torch.optim.AdamW(network.parameters(), learning_rate, weight_decay=0.0)
+        rising = max(steps, 11)  # ten and fewer have no tenth to rise in
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimiser, learning_rate, total_steps=rising, pct_start=0.1
+        )
+
+    def step(self, step: int) -> float:
+        """Learn from batch number `step`; the length of the gradient, which is finite where the weights stay so."""
+        loss = joint_loss(self.network if step % FLOW_EVERY == 0 else self.image_only, self.batches[step])
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        length = nn.utils.clip_grad_norm_(self.network.parameters(), 5.0).item()
+        if math.isfinite(length):
+            self.optimiser.step()
+            self.schedule.step()
+        return length
 
 
 def _learn(
-    network: TwoStreams,
-    batches: PropagationBatches,
+    networks: Sequence[TwoStreams],
+    batches: Mapping[int, PropagationBatches],
     video: Video,
     config: AdaptationConfig,
     progress: bool,
     journal: Journal,
 ) -> bool:
-    """Train in place until the steps are done or, where progress is shown, Ctrl-C ends them; whether it has."""
-    steps, learning_rate = config.pace
-    steps *= video.K
-    optimiser = torch.optim.AdamW(network.parameters(), learning_rate, weight_decay=0.0)
-    rising = max(steps, 11)  # ten and fewer have no tenth to rise in
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, total_steps=rising, pct_start=0.1)
-    image_only, stopped = TwoStreams(network.rgb), Event()
-    parts = {"network": network, "optimiser": optimiser, "schedule": schedule}
-    first = _resume(parts, journal)
+    """Train in place, the instances in turns, until the steps are done or, where progress is shown, Ctrl-C ends them.
+
+    Returns whether it has.
+    """
+    each, learning_rate = config.pace
+    learners = [_Learner(networks[k], one, each, learning_rate) for k, one in batches.items()]
+    steps, stopped = each * len(learners), Event()
+    first = _resume(learners, journal)
     bar = tqdm(range(first, steps), f"adapting to {video.name}", steps, initial=first, disable=not progress)
     with interrupt_sets(stopped) if progress else nullcontext():
         for step in bar:
-            loss = joint_loss(network if step % FLOW_EVERY == 0 else image_only, batches[step])
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            length = nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-            if not length.isfinite():  # as after a loss that is not
-                raise FloatingPointError(f"adapting to {video.name}: the gradient is {length.item()} at step {step}")
-            optimiser.step()
-            schedule.step()
+            turn, k = divmod(step, len(learners))
+            length = learners[k].step(turn)
+            if not math.isfinite(length):  # as after a loss that is not
+                raise FloatingPointError(f"adapting to {video.name}: the gradient is {length} at step {step}")
             if step == first:
                 began = time.perf_counter()  # the first step takes longer
-            elif step == first + FLOW_EVERY and progress:
-                _say_expected((time.perf_counter() - began) / FLOW_EVERY, steps - first, video)
+            elif step == first + FLOW_EVERY * len(learners) and progress:
+                _say_expected((time.perf_counter() - began) / (step - first), steps - first, video)
             if journal.due():
-                journal.try_to_write(ADAPTED, {"state": _packed(parts)}, step + 1)
+                journal.try_to_write(ADAPTED, {"state": _packed(learners)}, step + 1)
             if stopped.is_set() and step + 1 < steps:
                 done = f"{step + 1} of {steps} steps"
                 warnings.warn(f"{video.name}: adaptation stopped after {done}; going on with these", stacklevel=3)
@@ -131,22 +152,23 @@ def _learn(
     return False
 
 
-def _packed(parts: dict[str, Any]) -> torch.Tensor:
-    """What parts of a training hold, in bytes: their layout in memory included, with which it goes on bit for bit."""
+def _packed(learners: Sequence[_Learner]) -> torch.Tensor:
+    """What the learners hold, in bytes: their layout in memory included, with which they go on bit for bit."""
     buffer = io.BytesIO()
-    torch.save({name: part.state_dict() for name, part in parts.items()}, buffer)
-    return torch.frombuffer(bytearray(buffer.getvalue()), dtype=torch.uint8)
+    torch.save([{name: getattr(one, name).state_dict() for name in PARTS} for one in learners], buffer)
+    return torch.frombuffer(buffer.getbuffer(), dtype=torch.uint8)
 
 
-def _resume(parts: dict[str, Any], journal: Journal) -> int:
+def _resume(learners: Sequence[_Learner], journal: Journal) -> int:
     """Go on from what a journal has kept; the steps done."""
     tensors, steps = journal.read(ADAPTED) or ({}, None)
     if steps is None:
         return 0
     try:
         kept = torch.load(io.BytesIO(tensors["state"].numpy().tobytes()), map_location="cpu", weights_only=True)
-        for name, part in parts.items():
-            part.load_state_dict(kept[name])
+        for one, state in zip(learners, kept, strict=True):
+            for name in PARTS:
+                getattr(one, name).load_state_dict(state[name])
         return int(steps)
     except Exception as error:  # a damaged pickle can raise nearly anything
         path = journal.path(ADAPTED)
@@ -161,18 +183,32 @@ def _say_expected(each: float, steps: int, video: Video) -> None:
     tqdm.write(text, file=sys.stderr)
 
 
-def _batches(video: Video, config: AdaptationConfig, propagation: PropagationConfig, seed: int) -> PropagationBatches:
-    """Of the frames whose masks are given, and three times as often of their recompositions."""
+def _batches(
+    video: Video, config: AdaptationConfig, propagation: PropagationConfig, seed: int
+) -> dict[int, PropagationBatches]:
+    """For each instance k, of the frames whose masks are given, and three times as often of their recompositions.
+
+    Of instances that are too small to learn a warning says so; they have none.
+    """
     shown = {i: np.where(np.isin(mask, video.labels), mask, 0).astype(np.uint8) for i, mask in video.given.items()}
     shown = {i: labels for i, labels in shown.items() if labels.any()}
+    sizes = {k: max(int((labels == label).sum()) for labels in shown.values()) for k, label in enumerate(video.labels)}
+    for k, size in sizes.items():
+        if size < SMALLEST_TO_LEARN:
+            what = f"instance {video.labels[k]}: {size} pixels"
+            warnings.warn(f"{video.name}, {what} are too small to adapt to", stacklevel=3)
     clips = []
     for i, labels in shown.items():
         frame, labels = no_larger_than_needed(np.asarray(video.frames[i]), labels, propagation)
         original = Clip(f"frame {i}", (frame, frame), (labels, labels), ((), ()))
         moved = recompose(frame, labels, max(1, config.recompositions // (2 * len(shown))), seed + i)
         clips += [original, moved, moved, moved]
-    mixture = Mixture(neighbour=0.2, recovery=0.1, hard=config.hard_guides, warped=0.5)
-    return PropagationBatches(clips, config.batch, propagation, seed, mixture, SMALLEST_TO_LEARN)
+    mixture = Mixture(neighbour=0.2, recovery=0.1, hard=config.hard_guides, warped=0.5, leaking=config.leaking_guides)
+    return {
+        k: PropagationBatches(clips, config.batch, propagation, seed + k, mixture, SMALLEST_TO_LEARN, video.labels[k])
+        for k, size in sizes.items()
+        if size >= SMALLEST_TO_LEARN
+    }
 
 
 def no_larger_than_needed(frame: Frame, labels: Mask, propagation: PropagationConfig) -> tuple[Frame, Mask]:

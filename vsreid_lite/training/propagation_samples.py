@@ -17,7 +17,7 @@ from vsreid_lite.geometry import Box
 from vsreid_lite.training.clips import Clip, Clips, mask_box
 from vsreid_lite.training.deformation import deform_mask
 from vsreid_lite.training.stages import STILLS, Mixture
-from vsreid_lite.video.masks import Frame
+from vsreid_lite.video.masks import Frame, Mask
 
 WINDOW = 176  # pixels: the side of the square in which guides are deformed, for patches of up to 128
 CONTEXT = 0.6  # of the instance on each side of it, inside the window
@@ -54,6 +54,7 @@ class PropagationBatches(Dataset[Batch]):
         seed: Of all draws.
         mixture: Of the guides.
         smallest: Instances of fewer pixels are passed over.
+        label: The only instance that samples are drawn of; None: all.
     """
 
     def __init__(
@@ -64,8 +65,9 @@ class PropagationBatches(Dataset[Batch]):
         seed: int,
         mixture: Mixture = STILLS,
         smallest: int = SMALLEST,
+        label: int | None = None,
     ) -> None:
-        self.clips, self.batch, self.config, self.seed = clips, batch, config, seed
+        self.clips, self.batch, self.config, self.seed, self.label = clips, batch, config, seed, label
         self.mixture = mixture if config.use_box else replace(mixture, recovery=0.0)
         self.smallest = smallest
         self.side = max(WINDOW, WINDOW * config.side // PATCH)  # of the window, so that it shows what a patch can
@@ -90,9 +92,10 @@ class PropagationBatches(Dataset[Batch]):
 
     def _draw(self, rng: np.random.Generator) -> Sample | None:
         clip = self.clips[int(rng.integers(len(self.clips)))]
-        if not clip.instances:  # a still whose outlines hold no pixel
+        instances = clip.instances if self.label is None else [x for x in clip.instances if x == self.label]
+        if not instances:  # a still whose outlines hold no pixel
             return None
-        label = int(rng.choice(clip.instances))
+        label = int(rng.choice(instances))
         index = int(rng.integers(len(clip.frames)))
         frame, truth = clip.frames[index], clip.labels[index] == label
         flow = clip.flows[index].transpose(1, 2, 0)
@@ -104,6 +107,7 @@ class PropagationBatches(Dataset[Batch]):
             source, keep = truth.astype(np.float32), False
             if kind < self.mixture.recovery + self.mixture.neighbour:
                 source, keep = self._neighbour(rng, clip, index, label)
+            source = self._leaking(rng, source, clip.labels[index], label)
             draw = self._propagation if self.config.use_box else self._whole_frame
             sample = draw(rng, frame, flow, truth, source, keep)
         return _augment(sample, rng) if sample is not None else None
@@ -116,6 +120,24 @@ class PropagationBatches(Dataset[Batch]):
         y, x = np.mgrid[: mask.shape[0], : mask.shape[1]].astype(np.float32)
         dx, dy = clip.flows[index].astype(np.float32)
         return cv2.remap(mask, x + dx, y + dy, cv2.INTER_LINEAR), bool(rng.random() < self.mixture.kept)
+
+    def _leaking(self, rng: np.random.Generator, source: Array, labels: Mask, label: int) -> Array:
+        """The guide; or with a part of an instance beside it, as after it has drifted there."""
+        box = mask_box(labels == label)
+        if not self.mixture.leaking or box is None:
+            return source
+        x0, y0, x1, y1 = (max(int(end), 0) for end in _stretch(box, CONTEXT))
+        beside = labels[y0:y1, x0:x1]
+        others = [other for other in np.unique(beside).tolist() if other not in (0, label)]
+        if not others or rng.random() >= self.mixture.leaking:
+            return source
+        y, x = np.nonzero(beside == rng.choice(others))
+        angle = rng.uniform(0, 2 * np.pi)
+        along = x * np.cos(angle) + y * np.sin(angle)
+        part = along >= np.quantile(along, rng.uniform())
+        leaking = source.copy()
+        leaking[y0 + y[part], x0 + x[part]] = 1
+        return leaking
 
     def _propagation(
         self, rng: np.random.Generator, frame: Frame, flow: NDArray, truth: NDArray, source: Array, keep: bool

@@ -39,6 +39,7 @@ class Mixture:
         hard: Share of the deformed guides that are corrupted hard.
         warped: Share of the neighbours that are warped by the flow first.
         kept: Share of those that are not deformed then.
+        leaking: Of the guides with another instance beside them, the share that also cover a part of it.
     """
 
     neighbour: float = 0.3
@@ -46,6 +47,7 @@ class Mixture:
     hard: float = 0.35
     warped: float = 0.0
     kept: float = 0.0
+    leaking: float = 0.0
 
 
 STILLS = Mixture()  # section 3.4: pre-training with deformed masks
