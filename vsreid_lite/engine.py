@@ -171,11 +171,17 @@ class Engine:
     def _known_candidates(self, name: str) -> tuple[dict[str, NDArray[Any]], int] | None:
         """The candidates that an earlier run has found, and in how many frames; None where the file is damaged."""
         tensors, done = self.journal.read(name) or ({}, -1)
-        shapes = {key: tuple(values.shape) for key, values in tensors.items()}
-        N, K = self.N, self.K
-        if shapes != {"boxes": (N, K, 4), "similarity": (N, K, K), "template": (N, K)} or done not in range(N + 1):
+        N, K, (height, width) = self.N, self.K, self.shape
+        expected = {"boxes": (torch.int64, (N, K, 4)), "similarity": (torch.float32, (N, K, K))}
+        expected |= {"template": (torch.int64, (N, K))}
+        if {key: (values.dtype, tuple(values.shape)) for key, values in tensors.items()} != expected:
             return None
-        return {key: values.numpy() for key, values in tensors.items()}, done
+        found = {key: values.numpy() for key, values in tensors.items()}
+        inside = (found["boxes"] >= 0).all() and (found["boxes"] <= (width, height, width, height)).all()
+        at = {(int(t), k) for row in found["template"] for k, t in enumerate(row)}
+        if not inside or not at <= self.templates.keys() or type(done) is not int or done not in range(N + 1):
+            return None
+        return found, done
 
     def _retrieve(self, candidates: Candidates) -> Retrieval | None:
         """Lines 11-18."""
