@@ -75,13 +75,13 @@ def enlarged(index: int, instances: int, frames: int, shape: tuple[int, int] = S
 def rates(sequence: Video, config: Config, goal: float, repeats: int = 3) -> dict[str, float]:
     """Print and return the frames a second of the initial propagation in each way of working; each the best."""
     networks, threads = load_networks(config), torch.get_num_threads()
-    ways = {"all threads": (threads, CachedFlow.ahead), "one thread, flow ahead": (1, CachedFlow.ahead)}
+    ways = {"all threads": (threads, CachedFlow.prefetch), "one thread, flow ahead": (1, CachedFlow.prefetch)}
     ways["one thread, flow on demand"] = (1, lambda *_: None)
     best = dict.fromkeys(ways, 0.0)
     for _ in range(repeats):
         for name, (count, ahead) in ways.items():
             torch.set_num_threads(count)
-            with patch.object(CachedFlow, "ahead", ahead):
+            with patch.object(CachedFlow, "prefetch", ahead):
                 seconds = segment(sequence, config, networks).seconds["initial"]
             best[name] = max(best[name], (sequence.N - 1) / seconds)
     torch.set_num_threads(threads)
@@ -110,7 +110,7 @@ def table(instances: int, frames: int = 40, shape: tuple[int, int] = SHAPE) -> N
 
         return clocked
 
-    with tempfile.TemporaryDirectory() as folder, patch.object(CachedFlow, "ahead", lambda *_: None):
+    with tempfile.TemporaryDirectory() as folder, patch.object(CachedFlow, "prefetch", lambda *_: None):
         for i, frame in enumerate(sequence.frames):
             Image.fromarray(np.asarray(frame)).save(Path(folder, f"{i:05d}.jpg"), quality=95)
         video = replace(sequence, frames=load_frames(Path(folder), 0))

@@ -79,7 +79,7 @@ class Engine:
         estimator = get_flow(config.flow, video.frame_names, self.device) if flow is None else flow
         share = cache_share(config.cache, None if is_worker() else free_on_gpu(self.device))  # workers may share a GPU
         has_free_core = not is_worker() and available_cores() > torch.get_num_threads()
-        self.looks_ahead = self.device.type == "cuda" or has_free_core
+        self.prefetches_flow = self.device.type == "cuda" or has_free_core
         self.flow = CachedFlow(estimator, self.frames, share, self.device)
         self.given = {place: SparseMap.from_dense(P.to(self.device)) for place, P in video.given_probabilities()}
         self.templates = given_templates(video)
@@ -243,8 +243,8 @@ class Engine:
     def _propagate(self, steps: list[Step], following: Sequence[Pair] = ()) -> None:
         """Algorithm 1 for several maps as one batch; the flows of the steps that may follow are begun meanwhile."""
         views = self._views(steps)
-        if self.looks_ahead and any(view.region is not None for view in views):
-            self.flow.ahead(flow for pair in following for flow in self._flows(*pair))
+        if self.prefetches_flow and any(view.region is not None for view in views):
+            self.flow.prefetch(flow for pair in following for flow in self._flows(*pair))
         self._predict(steps, views)
 
     def _flows(self, j: int, i: int) -> list[Pair]:
