@@ -146,7 +146,8 @@ def test_a_damaged_file_ends_what_is_read(tmp_path, whole):
 
 
 CHANGES = {
-    "boxes beyond the frame": lambda boxes, similarity, template: boxes.fill_(17),
+    "boxes beyond the frame": lambda boxes, similarity, template: boxes[..., 3].fill_(17),
+    "empty boxes": lambda boxes, similarity, template: boxes[..., 2].fill_(0),
     "a template that is not there": lambda boxes, similarity, template: template.fill_(4),
 }
 NOTES = {"half a frame": "2.0", "no number": "true", "deep": "[" * 100_000}

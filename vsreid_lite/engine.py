@@ -171,17 +171,18 @@ class Engine:
     def _known_candidates(self, name: str) -> tuple[dict[str, NDArray[Any]], int] | None:
         """The candidates that an earlier run has found, and in how many frames; None where the file is damaged."""
         tensors, done = self.journal.read(name) or ({}, -1)
-        N, K, (height, width) = self.N, self.K, self.shape
+        N, K = self.N, self.K
         expected = {"boxes": (torch.int64, (N, K, 4)), "similarity": (torch.float32, (N, K, K))}
         expected |= {"template": (torch.int64, (N, K))}
         if {key: (values.dtype, tuple(values.shape)) for key, values in tensors.items()} != expected:
             return None
         found = {key: values.numpy() for key, values in tensors.items()}
-        inside = (found["boxes"] >= 0).all() and (found["boxes"] <= (width, height, width, height)).all()
+        low, high = found["boxes"][..., :2], found["boxes"][..., 2:]
+        whole = ((low >= 0) & (low < high) & (high <= self.shape[::-1])).all(-1)
+        none = ~np.isfinite(np.diagonal(found["similarity"], axis1=1, axis2=2))
         at = {(int(t), k) for row in found["template"] for k, t in enumerate(row)}
-        if not inside or not at <= self.templates.keys() or type(done) is not int or done not in range(N + 1):
-            return None
-        return found, done
+        counts = type(done) is int and done in range(N + 1)
+        return (found, done) if counts and (whole | none).all() and at <= self.templates.keys() else None
 
     def _retrieve(self, candidates: Candidates) -> Retrieval | None:
         """Lines 11-18."""
