@@ -411,7 +411,7 @@ def memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def files(count: int) -> list[str]:
+def damage_files(count: int) -> list[str]:
     """The table of damaged files; the names of the readers that went wrong."""
     wrong = []
     print("| reader | inputs | read | refused with a line | other | longest, s | memory, MiB |")
@@ -638,7 +638,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)  # before the first fork: threads do not survive it
     cv2.setNumThreads(1)
-    tables = {"files": lambda: files(options.inputs), "kills": lambda: kills(options.kills), "disks": disks}
+    tables = {"files": lambda: damage_files(options.inputs), "kills": lambda: kills(options.kills), "disks": disks}
     wrong = [one for name, make in tables.items() if options.only in (None, name) for one in make()]
     sys.exit(f"wrong: {', '.join(wrong)}" if wrong else 0)
 

@@ -206,7 +206,7 @@ def read_pickle(path: Path, content: bytes | None = None) -> Any:
     Raises:
         ValueError: The file is damaged, or would run code.
     """
-    file = path if content is None else io.BytesIO(content)
+    file: Path | io.BytesIO = path if content is None else io.BytesIO(content)
     try:
         if any(kind == "GLOBAL" and len(name) > LONGEST_NAME for kind, name in _instructions(path, content)):
             raise EOFError  # torch's error handling takes minutes for very long names
