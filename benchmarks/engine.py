@@ -28,7 +28,7 @@ def main() -> None:
 
 def compare(sequence: Video, networks: Networks, config: Config) -> None:
     """Print both times and what differs. The first run warms up, and finds a threshold with enough rounds."""
-    config = with_rounds(sequence, networks, config)
+    config = with_enough_rounds(sequence, networks, config)
     started = time.perf_counter()
     ours = segment(sequence, config, networks)
     engine = time.perf_counter() - started
@@ -47,7 +47,7 @@ def compare(sequence: Video, networks: Networks, config: Config) -> None:
     print(f"pixels that differ: {different}")
 
 
-def with_rounds(sequence: Video, networks: Networks, config: Config) -> Config:
+def with_enough_rounds(sequence: Video, networks: Networks, config: Config) -> Config:
     """`config` with the highest rho_reid that gives enough rounds: the printed algorithm pays for each of them."""
     for rho_reid in (0.98, 0.95, 0.9, 0.8, 0.6, 0.4, 0.2, 0.0):
         lowered = replace(config, matching=replace(config.matching, rho_reid=rho_reid))

@@ -33,6 +33,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import cv2
@@ -40,20 +41,25 @@ import numpy as np
 import torch
 from long import start
 from PIL import Image
+from safetensors.torch import load, save
 from torch import nn
 
 from vsreid_lite import journal
 from vsreid_lite.commands.errors import explain
+from vsreid_lite.config import Config
 from vsreid_lite.datasets import mini
 from vsreid_lite.datasets.davis import list_sequences, write_benchmark
+from vsreid_lite.engine import Engine, _tensors
 from vsreid_lite.evaluation import ablation, selection
 from vsreid_lite.flow.known import read_flo, write_flo
 from vsreid_lite.geometry import Box, SparseMap
 from vsreid_lite.journal import Journal, MapStore, State
+from vsreid_lite.networks import Networks
 from vsreid_lite.networks.checkpoints import load_weights, read_checkpoint, save_weights
 from vsreid_lite.networks.weight_files import Provenance
 from vsreid_lite.system.files import write_json
 from vsreid_lite.training import loop
+from vsreid_lite.training.adaptation import ADAPTED, _packed, _resume
 from vsreid_lite.training.loop import _Run, append_to_log, read_log
 from vsreid_lite.training.processes import ALONE
 from vsreid_lite.training.stages import STAGES, Plan
@@ -61,6 +67,7 @@ from vsreid_lite.training.stills import open_stills
 from vsreid_lite.video.masks import read_first_mask, write_mask
 from vsreid_lite.video.movies import first_frame, frame_rate, read_video, write_video
 from vsreid_lite.video.video import Video, load_frames
+from vsreid_lite.vsreid import _adapted_before
 
 Mutation = Callable[[bytes], bytes]
 SHAPE = (48, 64)
@@ -135,6 +142,12 @@ def in_header(data: bytes, mutate: Mutation, _: random.Random) -> bytes:
     size = int.from_bytes(data[:8], "little")
     header = mutate(data[8 : 8 + size])
     return len(header).to_bytes(8, "little") + header + data[8 + size :]
+
+
+def in_state(data: bytes, mutate: Mutation, chance: random.Random) -> bytes:
+    """A state of the adaptation with faults as of `in_zip` in the archive that it holds."""
+    state = in_zip(load(data)["state"].numpy().tobytes(), mutate, chance)
+    return save({"state": torch.frombuffer(bytearray(state), dtype=torch.uint8)}, {"note": "1"})
 
 
 def in_all(data: bytes, mutate: Mutation, _: random.Random) -> bytes:
@@ -262,6 +275,43 @@ def read_state_of_segment(path: Path) -> None:
     [maps[i, 0].dense() for i in range(3)]
 
 
+def make_adapted(folder: Path) -> Path:
+    return Journal(folder, {}).write(ADAPTED, nn.ModuleList([nn.Linear(8, 8)]).state_dict())
+
+
+def learner(path: Path) -> SimpleNamespace:
+    parts = training(path).parts
+    return SimpleNamespace(network=parts["model"], optimiser=parts["optimiser"], schedule=parts["schedule"])
+
+
+def make_state_of_adaptation(folder: Path) -> Path:
+    return Journal(folder, {}).write(ADAPTED, {"state": _packed([learner(folder)])}, 1)
+
+
+def read_adaptation(path: Path) -> None:
+    """As a run does that goes on: an adapted network, or else the state of its adaptation."""
+    one, journal = learner(path), Journal(path.parent, {})
+    _adapted_before(one.network, 1, journal) or _resume([one], journal)
+
+
+def engine_in(folder: Path) -> Engine:
+    """An engine whose N_det finds both instances, and whose N_reid tells them by their places."""
+    embed = SimpleNamespace(embed=lambda _, boxes: torch.tensor([(b.x0, b.y0, 1.0) for b in boxes]))
+    networks = Networks(None, lambda _: [Box(8, 8, 24, 24), Box(40, 30, 60, 40)], embed)
+    return Engine(tiny_video(), networks, Config(device="cpu"), None, False, False, Journal(folder, {}))
+
+
+def make_candidates(folder: Path) -> Path:
+    engine = engine_in(folder)
+    return engine.journal.write("candidates-0", _tensors(next(engine._searches())), 2)
+
+
+def read_candidates(path: Path) -> None:
+    """As a run does that goes on: those of the other frames are found, and the best of all is retrieved."""
+    engine = engine_in(path.parent)
+    engine._retrieve(next(engine._searches()))
+
+
 def make_list(folder: Path) -> Path:
     write_benchmark([tiny_video(name) for name in ("bear", "camel", "dance-jump")], folder, "val")
     return folder / "ImageSets" / "2017" / "val.txt"
@@ -277,6 +327,9 @@ READERS = {
     "state of training": Reader(make_state, lambda path: training(path).resume(), in_zip),
     "safetensors": Reader(make_weights, lambda path: load_weights(path, nn.Linear(8, 8)), in_header),
     "state of segment": Reader(make_state_of_segment, read_state_of_segment, in_header),
+    "adapted network": Reader(make_adapted, read_adaptation, in_header),
+    "state of adaptation": Reader(make_state_of_adaptation, read_adaptation, in_state),
+    "candidates": Reader(make_candidates, read_candidates, in_header),
     "JSON of a result": Reader(make_result, ablation._read),
     "JSON of COCO": Reader(make_coco, lambda path: open_stills(path.parents[1])[0]),
     "log of a training": Reader(make_log, read_log),
@@ -363,7 +416,7 @@ def memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def files(count: int) -> list[str]:
+def damage_files(count: int) -> list[str]:
     """The table of damaged files; the names of the readers that went wrong."""
     wrong = []
     print("| reader | inputs | read | refused with a line | other | longest, s | memory, MiB |")
@@ -590,7 +643,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)  # before the first fork: threads do not survive it
     cv2.setNumThreads(1)
-    tables = {"files": lambda: files(options.inputs), "kills": lambda: kills(options.kills), "disks": disks}
+    tables = {"files": lambda: damage_files(options.inputs), "kills": lambda: kills(options.kills), "disks": disks}
     wrong = [one for name, make in tables.items() if options.only in (None, name) for one in make()]
     sys.exit(f"wrong: {', '.join(wrong)}" if wrong else 0)
 

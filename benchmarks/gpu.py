@@ -103,7 +103,7 @@ def figures(preset: str, K: int, state: str, flow: FlowEstimator, size: Size, pe
 def without_steps(preset: str) -> Iterator[None]:
     """The steps for a GPU switched off; the networks of `lite` are folded on every device."""
     with ExitStack() as off:
-        off.enter_context(patch.object(CachedFlow, "ahead", lambda *_: None))
+        off.enter_context(patch.object(CachedFlow, "prefetch", lambda *_: None))
         off.enter_context(patch.object(FramesOnDevice, "__getitem__", lambda images, i: images._frames[i]))
         off.enter_context(patch("vsreid_lite.geometry.boxes_from_probabilities", one_by_one))
         if preset != "lite":

@@ -129,7 +129,7 @@ def run(N: int, K: int, shape: tuple[int, int], cache: int | None) -> tuple[floa
     return float(seconds), float(peak), int(rounds)
 
 
-def table(cache: int | None) -> None:
+def print_growth(cache: int | None) -> None:
     """Seconds and memory of every N and K, and the exponents that fit best."""
     print(f"frames of {SHAPE[1]} x {SHAPE[0]}, load {os.getloadavg()[0]:.1f}; processor time in s / peak memory in MiB")
     print("| N | " + " | ".join(f"K = {K}" for K in INSTANCES) + " |\n|---|" + "---|" * len(INSTANCES))
@@ -149,7 +149,7 @@ def table(cache: int | None) -> None:
     print(f"N = {FRAMES[-1]}: time as K^{np.polyfit(of_N[:, 1], of_N[:, 2], 1)[0]:.2f}; rounds {rounds}")
 
 
-def kill(times: int) -> None:
+def kill_repeatedly(times: int) -> None:
     """Kill `vsreid segment` at random moments; print how often, and whether all results are those of a whole run."""
     folder = Path(tempfile.mkdtemp(prefix="vsreid-kills-"))
     video = mini_video("val", CROWD)
@@ -220,7 +220,7 @@ def main() -> None:
     torch.set_num_threads(1)  # before the first fork: threads do not survive it
     cv2.setNumThreads(1)
     if options.kills:
-        kill(options.kills)
+        kill_repeatedly(options.kills)
     elif options.frames:
         height, width = map(int, options.shape.split("x"))
         seconds, peak, rounds = run(options.frames, options.instances, (height, width), options.cache)
@@ -230,7 +230,7 @@ def main() -> None:
         )
         print(f"{seconds:.1f} s of processor time, {rounds} rounds, peak memory {peak / 1024:.2f} GiB")
     else:
-        table(options.cache)
+        print_growth(options.cache)
 
 
 if __name__ == "__main__":

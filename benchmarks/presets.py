@@ -80,7 +80,7 @@ def measure(
         }
         searches = [Search(timed["N_det"], timed["N_reid"])] * (len(networks.searches) - 1)
         clocked = Networks(timed["N_mp"], timed["N_det"], timed["N_reid"], tuple(searches))
-        with patch.object(CachedFlow, "ahead", lambda *_: None) if waits else nullcontext():  # one part at a time
+        with patch.object(CachedFlow, "prefetch", lambda *_: None) if waits else nullcontext():  # one part at a time
             result = segment(part, config, clocked, timed["F"])
     seconds = {name: part.seconds for name, part in timed.items()}
     rest = result.seconds["total"] - sum(seconds.values())

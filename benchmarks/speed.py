@@ -47,9 +47,9 @@ def main() -> None:
     for weights, goals in (("lite", (24, 15)), ("lite-real", (8, 5))):
         config = with_stored_settings(replace(LITE, weights=weights, reid=False))
         for instances, goal in zip((1, 3), goals, strict=True):
-            rates(enlarged(CROWD, instances, 40), config, goal)
+            measure_propagation(enlarged(CROWD, instances, 40), config, goal)
     for instances in (1, 3):
-        table(instances, frames=16)
+        print_times_of_parts(instances, frames=16)
 
     config = with_stored_settings(replace(LITE, adapt=True))
     learner = load_networks(config).propagation  # its normalisation is not folded yet
@@ -72,16 +72,16 @@ def enlarged(index: int, instances: int, frames: int, shape: tuple[int, int] = S
     return Video(f"{mini.name} at {shape[0]}p", images, mask, labels=tuple(range(1, instances + 1)))
 
 
-def rates(sequence: Video, config: Config, goal: float, repeats: int = 3) -> dict[str, float]:
-    """Print and return the frames a second of the initial propagation in each way of working; each the best."""
+def measure_propagation(sequence: Video, config: Config, goal: float, repeats: int = 3) -> dict[str, float]:
+    """Print and return the frames a second of the initial propagation, by threads and flow: the best of some runs."""
     networks, threads = load_networks(config), torch.get_num_threads()
-    ways = {"all threads": (threads, CachedFlow.ahead), "one thread, flow ahead": (1, CachedFlow.ahead)}
+    ways = {"all threads": (threads, CachedFlow.prefetch), "one thread, flow ahead": (1, CachedFlow.prefetch)}
     ways["one thread, flow on demand"] = (1, lambda *_: None)
     best = dict.fromkeys(ways, 0.0)
     for _ in range(repeats):
-        for name, (count, ahead) in ways.items():
+        for name, (count, prefetch) in ways.items():
             torch.set_num_threads(count)
-            with patch.object(CachedFlow, "ahead", ahead):
+            with patch.object(CachedFlow, "prefetch", prefetch):
                 seconds = segment(sequence, config, networks).seconds["initial"]
             best[name] = max(best[name], (sequence.N - 1) / seconds)
     torch.set_num_threads(threads)
@@ -90,7 +90,7 @@ def rates(sequence: Video, config: Config, goal: float, repeats: int = 3) -> dic
     return best
 
 
-def table(instances: int, frames: int = 40, shape: tuple[int, int] = SHAPE) -> None:
+def print_times_of_parts(instances: int, frames: int = 40, shape: tuple[int, int] = SHAPE) -> None:
     """Print where the processor time of the initial propagation and the candidates goes, frames read from files."""
     sequence, spent = enlarged(CROWD, instances, frames, shape), Counter[str]()
     config = with_stored_settings(replace(LITE, matching=ReidConfig(rho_reid=1.0)))  # no cosine exceeds it: no round
@@ -110,7 +110,7 @@ def table(instances: int, frames: int = 40, shape: tuple[int, int] = SHAPE) -> N
 
         return clocked
 
-    with tempfile.TemporaryDirectory() as folder, patch.object(CachedFlow, "ahead", lambda *_: None):
+    with tempfile.TemporaryDirectory() as folder, patch.object(CachedFlow, "prefetch", lambda *_: None):
         for i, frame in enumerate(sequence.frames):
             Image.fromarray(np.asarray(frame)).save(Path(folder, f"{i:05d}.jpg"), quality=95)
         video = replace(sequence, frames=load_frames(Path(folder), 0))

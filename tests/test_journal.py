@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from tests.command_line import ship_stubs
 from tests.engine_runs import CONFIG, assert_equal_runs
 from tests.stubs import PixelwiseNetwork, RandomDetector, RandomFlow, RandomIdentification, random_sequence
 from vsreid_lite import journal, vsreid
 from vsreid_lite.config import AUTHORS, PRINTED, ReidConfig
+from vsreid_lite.engine import Engine
 from vsreid_lite.geometry import Box, SparseMap
 from vsreid_lite.journal import Journal, MapStore, State
 from vsreid_lite.networks import Networks, Search
@@ -141,6 +143,30 @@ def test_a_damaged_file_ends_what_is_read(tmp_path, whole):
     assert again.restore().steps == 1
     assert [float(again[i, 0].dense().sum()) for i in range(3)] == [0, 4, 0]
     assert not (folder / "maps-000002.safetensors").exists(), "what lies behind the last state would be read again"
+
+
+CHANGES = {
+    "boxes beyond the frame": lambda boxes, similarity, template: boxes[..., 3].fill_(17),
+    "empty boxes": lambda boxes, similarity, template: boxes[..., 2].fill_(0),
+    "a template that is not there": lambda boxes, similarity, template: template.fill_(4),
+}
+NOTES = {"half a frame": "2.0", "no number": "true", "deep": "[" * 100_000}
+
+
+@pytest.mark.parametrize("damage", [*CHANGES, "another type", *NOTES])
+def test_damaged_candidates_are_made_again(tmp_path, damage):
+    kept = Journal(tmp_path, {})
+    networks = Networks(PixelwiseNetwork(), RandomDetector(5), RandomIdentification(5))
+    run = Engine(random_sequence(3, 7, 2, (16, 20)), networks, CONFIG, RandomFlow(3), False, False, kept)
+    found = next(run._searches())
+    tensors = {name: torch.from_numpy(getattr(found, name)) for name in ("boxes", "similarity", "template")}
+    kept.write("candidates-0", tensors, 7)
+    assert run._known_candidates("candidates-0") is not None
+    CHANGES.get(damage, lambda **_: None)(**tensors)
+    if damage == "another type":
+        tensors["template"] = tensors["template"].double()
+    save_file(tensors, kept.path("candidates-0"), {"note": NOTES.get(damage, "7")})
+    assert run._known_candidates("candidates-0") is None
 
 
 def test_a_run_whose_folder_another_one_has_taken_over_ends_in_one_line(tmp_path):

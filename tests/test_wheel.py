@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from PIL import Image
 from tests.command_line import snapshot
 from tests.test_docs_code import numbers, program, promised
 from vsreid_lite import __version__
+from vsreid_lite.commands.run import LINKED
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 300  # seconds: the machine may be busy
@@ -78,7 +78,8 @@ def test_it_holds_the_package_with_data_documents_and_notebooks_and_nothing_else
     beside = {name for name in names if name.startswith(f"vsreid_lite-{__version__}.dist-info/")}
     data = {f"data/{name}" for name in files("data")}
     notebooks = {f"{folder}/{name}" for folder, kind in SHIPPED.items() for name in files(folder, kind)}
-    assert names - beside == {f"vsreid_lite/{name}" for name in files("vsreid_lite") | data | notebooks}
+    linked = {"README.md", *LINKED}
+    assert names - beside == {f"vsreid_lite/{name}" for name in files("vsreid_lite") | data | notebooks | linked}
     assert {"LICENSE", "LICENSE-APACHE", "NOTICE"} <= {Path(name).name for name in beside}
     assert {"vsreid_lite/py.typed", "vsreid_lite/data/paper/table1.csv"} <= names
 
@@ -124,10 +125,8 @@ def test_a_video_is_segmented(installed, tmp_path):
     assert len(found) == 4 and np.array_equal(found[0], Image.open(masks / "00000.png"))
 
 
-def test_the_notebooks_come_out_of_it_and_their_links_lead_to_documents(installed, tmp_path):
+def test_the_notebooks_and_all_that_is_linked_come_out_of_it(installed, tmp_path):
     installed("vsreid", "notebooks", "course")
     copied = {Path(path).relative_to(tmp_path / "course").as_posix() for path in snapshot(tmp_path)}
-    assert copied == files("notebooks", "*.ipynb") | {f"docs/{name}" for name in files("docs", "*.md")}
-    texts = [path.read_text(encoding="utf-8") for path in (tmp_path / "course").glob("*.ipynb")]
-    links = {link for text in texts for link in re.findall(r"\]\(([\w./]+\.(?:md|ipynb))[)#]", text)}
-    assert "docs/fidelity.md" in links and links <= copied
+    documents = {"README.md", *LINKED, *(f"docs/{name}" for name in files("docs", "*.md"))}
+    assert copied == files("notebooks", "*.ipynb") | documents

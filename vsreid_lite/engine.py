@@ -79,7 +79,7 @@ class Engine:
         estimator = get_flow(config.flow, video.frame_names, self.device) if flow is None else flow
         share = cache_share(config.cache, None if is_worker() else free_on_gpu(self.device))  # workers may share a GPU
         has_free_core = not is_worker() and available_cores() > torch.get_num_threads()
-        self.looks_ahead = self.device.type == "cuda" or has_free_core
+        self.prefetches_flow = self.device.type == "cuda" or has_free_core
         self.flow = CachedFlow(estimator, self.frames, share, self.device)
         self.given = {place: SparseMap.from_dense(P.to(self.device)) for place, P in video.given_probabilities()}
         self.templates = given_templates(video)
@@ -171,11 +171,20 @@ class Engine:
     def _known_candidates(self, name: str) -> tuple[dict[str, NDArray[Any]], int] | None:
         """The candidates that an earlier run has found, and in how many frames; None where the file is damaged."""
         tensors, done = self.journal.read(name) or ({}, -1)
-        shapes = {key: tuple(values.shape) for key, values in tensors.items()}
         N, K = self.N, self.K
-        if shapes != {"boxes": (N, K, 4), "similarity": (N, K, K), "template": (N, K)} or done not in range(N + 1):
+        types = {"boxes": torch.int64, "similarity": torch.float32, "template": torch.int64}
+        shapes = {"boxes": (N, K, 4), "similarity": (N, K, K), "template": (N, K)}
+        if {key: (values.dtype, values.shape) for key, values in tensors.items()} != {
+            key: (types[key], shape) for key, shape in shapes.items()
+        }:
             return None
-        return {key: values.numpy() for key, values in tensors.items()}, done
+        found = {key: values.numpy() for key, values in tensors.items()}
+        low, high = found["boxes"][..., :2], found["boxes"][..., 2:]
+        whole = ((low >= 0) & (low < high) & (high <= self.shape[::-1])).all(-1)
+        none = ~np.isfinite(np.diagonal(found["similarity"], axis1=1, axis2=2))
+        at = {(int(t), k) for row in found["template"] for k, t in enumerate(row)}
+        counts = type(done) is int and done in range(N + 1)
+        return (found, done) if counts and (whole | none).all() and at <= self.templates.keys() else None
 
     def _retrieve(self, candidates: Candidates) -> Retrieval | None:
         """Lines 11-18."""
@@ -237,8 +246,8 @@ class Engine:
     def _propagate(self, steps: list[Step], following: Sequence[Pair] = ()) -> None:
         """Algorithm 1 for several maps as one batch; the flows of the steps that may follow are begun meanwhile."""
         views = self._views(steps)
-        if self.looks_ahead and any(view.region is not None for view in views):
-            self.flow.ahead(flow for pair in following for flow in self._flows(*pair))
+        if self.prefetches_flow and any(view.region is not None for view in views):
+            self.flow.prefetch(flow for pair in following for flow in self._flows(*pair))
         self._predict(steps, views)
 
     def _flows(self, j: int, i: int) -> list[Pair]:

@@ -153,7 +153,7 @@ class Journal:
             with safe_open(self.path(name), "pt") as file:
                 tensors = {key: file.get_tensor(key).clone() for key in file.keys() if key != without}  # noqa: SIM118
                 return tensors, json.loads(file.metadata()["note"])
-        except (OSError, SafetensorError, LookupError, TypeError, ValueError):
+        except (OSError, SafetensorError, LookupError, TypeError, ValueError, RecursionError):
             return None
 
     def drop_from(self, file: int) -> None:

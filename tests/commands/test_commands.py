@@ -1,6 +1,7 @@
 """`vsreid evaluate`, `render` and `download`, and what holds of every command."""
 
 import json
+import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
@@ -11,6 +12,7 @@ from PIL import Image
 
 from tests.command_line import half_written, refused, small_disk, snapshot, tiny_mask, tiny_sequence
 from vsreid_lite.commands.cli import main
+from vsreid_lite.commands.run import LINKED
 from vsreid_lite.datasets.davis import read_benchmark, write_benchmark
 from vsreid_lite.evaluation import evaluate
 from vsreid_lite.video.masks import write_mask
@@ -184,14 +186,33 @@ def contents(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in found}
 
 
+def links(path):
+    """The files that a document or a notebook links to."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".ipynb":
+        text = "\n".join(
+            "".join(cell["source"]) for cell in json.loads(text)["cells"] if cell["cell_type"] == "markdown"
+        )
+    return {(path.parent / link).resolve() for link in re.findall(r"\]\((?!\w+:|#)([^)\s#]+)", text)}
+
+
+def test_every_link_of_what_is_copied_leads_to_what_is_copied(tmp_path):
+    assert main(["notebooks", str(tmp_path / "course")]) == 0
+    copied = {path for path in (tmp_path / "course").rglob("*") if path.is_file()}
+    linked = {path: links(path) for path in copied if path.suffix in (".md", ".ipynb")}
+    assert {path: lost for path, found in linked.items() if (lost := found - copied)} == {}
+    assert tmp_path / "course" / "11_change_a_part.ipynb" in linked[tmp_path / "course" / "README.md"]
+
+
 def test_notebooks_solutions_and_the_documents_they_link_to_are_copied_and_nothing_else(tmp_path, capsys):
     linked = {name: text.replace(b"](../docs/", b"](docs/") for name, text in contents(NOTEBOOKS).items()}
-    pages = {path.name for path in (NOTEBOOKS.parent / "docs").glob("*.md")}
+    documents = {f"docs/{path.name}" for path in (NOTEBOOKS.parent / "docs").glob("*.md")} | {"README.md", *LINKED}
     for folder in (tmp_path / "new" / "course", tmp_path / "empty"):
         (tmp_path / "empty").mkdir(exist_ok=True)
         assert main(["notebooks", str(folder)]) == 0
         assert contents(folder) == linked and len(linked) == 22
-        assert {path.name for path in folder.rglob("*") if path.is_file() and path.suffix != ".ipynb"} == pages
+        copied = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+        assert copied - linked.keys() == documents
         assert capsys.readouterr().out == f"22 notebooks: {folder}; to open them: jupyter lab {folder}\n"
 
 

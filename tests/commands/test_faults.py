@@ -15,6 +15,7 @@ from vsreid_lite.training.stages import STAGES
 
 pytestmark = pytest.mark.filterwarnings("default")  # as a command has them
 INPUTS, MEMORY = 200, 200  # of each reader; MiB beside what it takes for a whole file
+ANEW = ("state of segment", "adapted network", "candidates")  # what is damaged is computed again
 CHANGED = ((journal, "EVERY"), (loop, "CHECKPOINT_SECONDS"), (mini, "mini_video"), (selection, "mini_video"))
 
 
@@ -39,7 +40,7 @@ def test_a_damaged_file_is_read_or_refused_in_one_line_that_names_it_without_han
         assert [one.number for one in found] == list(range(INPUTS))
         assert [(name, one) for one in found if one.what not in ("read", "refused")] == []
         refused = sum(one.what == "refused" for one in found)
-        assert refused > INPUTS / 20 or name == "state of segment", name  # which begins anew
+        assert refused > INPUTS / 20 or name in ANEW, name
         assert max(one.memory for one in found) < MEMORY, name
 
 

@@ -70,9 +70,9 @@ def test_flow_ahead_is_the_same_computed_once_in_a_thread_beside_the_caller():
         return F(*arguments)
 
     cache = CachedFlow(flow, FRAMES)
-    cache.ahead([(1, 0), (0, 1), (1, 0)])
+    cache.prefetch([(1, 0), (0, 1), (1, 0)])
     assert torch.equal(cache.flow(0, 1), CountingFlow()(FRAMES, 0, 1)) and cache.reach(1, 0) == (1, 1, 0, 0)
-    cache.ahead([(1, 0)])  # known
+    cache.prefetch([(1, 0)])  # known
     assert F.pairs == [(1, 0), (0, 1)] and threading.current_thread() not in threads
 
 
@@ -86,9 +86,9 @@ def test_flow_ahead_is_bounded_what_is_not_asked_for_is_given_up():
         return torch.zeros(2, 4, 6)
 
     cache = CachedFlow(flow, FRAMES)
-    cache.ahead([(1, 0), (2, 1)])
+    cache.prefetch([(1, 0), (2, 1)])
     assert begun.wait(60)
-    cache.ahead([(3, 2)])  # (1, 0) is being computed, (2, 1) not
+    cache.prefetch([(3, 2)])  # (1, 0) is being computed, (2, 1) not
     go_on.set()
     cache.flow(3, 2)
     cache.flow(4, 3)
@@ -97,7 +97,7 @@ def test_flow_ahead_is_bounded_what_is_not_asked_for_is_given_up():
 
 def test_an_error_of_flow_ahead_is_raised_where_its_pair_is_asked_for():
     cache = CachedFlow(CountingFlow((2, 64, 64)), FRAMES)
-    cache.ahead([(1, 0), (2, 1)])
+    cache.prefetch([(1, 0), (2, 1)])
     with pytest.raises(ValueError, match="flow of frame 2 towards frame 1"):
         cache.flow(2, 1)
     with pytest.raises(ValueError, match="flow of frame 1 towards frame 0"):

@@ -45,7 +45,7 @@ def test_without_the_steps_for_a_gpu_the_boxes_are_the_same(gpu):
         assert geometry.boxes_from_probabilities(maps) == [None, Box(0, 0, 4, 4)] == boxes_from_probabilities(maps)
         assert FramesOnDevice(frames, torch.device("meta"))[1] is frames[1]
         cache = CachedFlow(None, frames)
-        cache.ahead([(1, 0)])
+        cache.prefetch([(1, 0)])
         assert not cache._begun
     assert FramesOnDevice(frames, torch.device("meta"))[1].is_meta
 

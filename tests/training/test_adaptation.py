@@ -1,8 +1,10 @@
 """Online adaptation learns the first frame and leaves the network it started from alone."""
 
 import copy
+import io
 import re
 import signal
+import zipfile
 from dataclasses import replace
 
 import cv2
@@ -121,6 +123,18 @@ def test_an_adaptation_that_is_killed_goes_on_bit_for_bit(one, tmp_path, monkeyp
     Journal(tmp_path).write("adapted", {"state": torch.zeros(9, dtype=torch.uint8)}, 3)
     with pytest.raises(ValueError, match=f"damaged state of a run that was killed; delete {tmp_path} to start anew"):
         run(tmp_path)
+
+
+def test_a_state_with_a_very_long_name_is_refused_before_torch_loads_it(tmp_path, monkeypatch):
+    """Of such names torch's error takes minutes."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02c" + b"x" * 400 + b"\ntorch\n.")
+    state = torch.frombuffer(bytearray(content.getvalue()), dtype=torch.uint8)
+    Journal(tmp_path).write("adapted", {"state": state}, 3)
+    monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("torch was asked to load it"))
+    with pytest.raises(ValueError, match="damaged state of a run that was killed"):
+        adaptation._resume([], Journal(tmp_path))
 
 
 @pytest.mark.parametrize(("given", "own", "expected"), [(None, 0.25, 0.25), (0.4, 0.25, 0.4), (None, None, None)])

@@ -43,6 +43,10 @@ FIGURES = (*FROM_FILES, "figure1", "figure2", "figure3", "figure4", "figure5")
 NOTHING = slice(0, 0)
 ON_REQUEST = ("street",)  # adapts to a real clip, which takes minutes
 ROW_FIELDS = ("reid", "propagation.use_box", "propagation.use_flow", "propagation.scales")  # of Table 1's rows
+LINKED = (  # by the documents, beside README.md, docs and notebooks; pyproject.toml puts them into the wheel
+    *("CONTRIBUTING.md", "CITATION.cff", "LICENSE", "LICENSE-APACHE", "NOTICE", "data/README.md"),
+    *("figures/table1.png", "figures/lost-and-retrieved.png"),
+)
 STATE = ".unfinished"  # a folder in the output, from which a run that was killed goes on
 PARTS = {  # of `Result.seconds`, as the closing line of `vsreid segment` names them
     "adaptation": "adaptation",
@@ -273,7 +277,7 @@ def download_dataset(options: argparse.Namespace) -> None:
 
 
 def copy_notebooks(options: argparse.Namespace) -> None:
-    """`vsreid notebooks`: notebooks, solutions, and the documents that they link to, in a new or empty folder."""
+    """`vsreid notebooks`: notebooks, solutions, documents, and what these link to, in a new or empty folder."""
     from vsreid_lite.video.outputs import all_or_none
 
     folder, source = options.output, shipped("notebooks")
@@ -287,8 +291,10 @@ def copy_notebooks(options: argparse.Namespace) -> None:
         for path in notebooks:
             text = path.read_text(encoding="utf-8").replace("](../docs/", "](docs/")
             write_text(temporary / path.relative_to(source), text)
-        for path in shipped("docs").glob("*.md"):
-            write_bytes(temporary / "docs" / path.name, path.read_bytes())
+        readme = shipped("README.md").read_text(encoding="utf-8")
+        write_text(temporary / "README.md", readme.replace("](notebooks/", "]("))
+        for name in (*(f"docs/{path.name}" for path in shipped("docs").glob("*.md")), *LINKED):
+            write_bytes(temporary / name, shipped(name).read_bytes())
     print(f"{counted(len(notebooks), 'notebook')}: {folder}; to open them: jupyter lab {shlex.quote(str(folder))}")
 
 

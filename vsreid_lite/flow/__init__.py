@@ -88,7 +88,7 @@ class CachedFlow:
         """The extreme displacements of that flow."""
         return self._entry(target, source)[1]
 
-    def ahead(self, pairs: Iterable[Pair]) -> None:
+    def prefetch(self, pairs: Iterable[Pair]) -> None:
         """Begin with pairs (target, source) that are likely to be asked for next, in a thread beside the caller.
 
         Those begun before and not asked for are given up, but for one that is being computed. An error of the

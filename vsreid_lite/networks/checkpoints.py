@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
 import pickletools
@@ -195,21 +196,26 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
 
-def read_pickle(path: Path) -> Any:
+def read_pickle(path: Path, content: bytes | None = None) -> Any:
     """What a file of torch.save holds: tensors, numbers and texts, on the CPU. Nothing in it is run.
+
+    Args:
+        path: The file, which errors name.
+        content: What torch.save has written, where it is a part of the file.
 
     Raises:
         ValueError: The file is damaged, or would run code.
     """
+    file: Path | io.BytesIO = path if content is None else io.BytesIO(content)
     try:
-        if any(kind == "GLOBAL" and len(name) > LONGEST_NAME for kind, name in _instructions(path)):
+        if any(kind == "GLOBAL" and len(name) > LONGEST_NAME for kind, name in _instructions(path, content)):
             raise EOFError  # torch's error handling takes minutes for very long names
         with torch.serialization.safe_globals(NUMPY_NUMBERS):
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(file, map_location="cpu", weights_only=True)
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror or error})") from error
     except Exception as error:  # a damaged pickle can raise nearly anything
-        if isinstance(error, pickle.UnpicklingError) and (found := _unreadable(path)):
+        if isinstance(error, pickle.UnpicklingError) and (found := _unreadable(path, content)):
             raise ValueError(
                 f"{path}: refused, expected tensors alone, found a pickle {found}; where you trust it, keep its "
                 "tensors only, with torch.save({'state_dict': ...}) in the program that made it"
@@ -220,10 +226,10 @@ def read_pickle(path: Path) -> Any:
         ) from error
 
 
-def _unreadable(path: Path) -> str:
+def _unreadable(path: Path, content: bytes | None) -> str:
     """Why torch has refused a pickle: its protocol, or what it would run; "" where the file is damaged."""
     allowed = {name for _, name in NUMPY_NUMBERS[:2]} | {f"{x.__module__}.{x.__name__}" for x in NUMPY_NUMBERS[2:]}
-    for instruction, argument in _instructions(path):
+    for instruction, argument in _instructions(path, content):
         if instruction == "PROTO" and argument >= OLDEST_REFUSED:
             return "of protocol 4 or later, which torch cannot read without running it"
         if instruction == "GLOBAL":
@@ -233,18 +239,19 @@ def _unreadable(path: Path) -> str:
     return ""
 
 
-def _instructions(path: Path) -> Iterator[tuple[str, Any]]:
+def _instructions(path: Path, content: bytes | None) -> Iterator[tuple[str, Any]]:
     """The instructions of a file of pickles, or of that in the archive that torch.save writes, up to the first fault.
 
     They are read, and not run.
     """
     try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                (name,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
-                yield from ((code.name, argument) for code, argument, _ in pickletools.genops(archive.read(name)))
-            return
-        with path.open("rb") as file:
+        with path.open("rb") if content is None else io.BufferedReader(io.BytesIO(content)) as file:
+            if zipfile.is_zipfile(file):
+                with zipfile.ZipFile(file) as archive:
+                    (name,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
+                    yield from ((code.name, argument) for code, argument, _ in pickletools.genops(archive.read(name)))
+                return
+            file.seek(0)
             while file.peek(1):
                 yield from ((code.name, argument) for code, argument, _ in pickletools.genops(file))
     except Exception:  # as in `read_pickle`

@@ -18,16 +18,16 @@ ADVICE = "check that the folder may be written and that the disk is not full"
 
 
 def shipped(name: str) -> Path:
-    """The folder of files that come with the package.
+    """A folder or a file that comes with the package.
 
     Args:
-        name: "data", "docs" or "notebooks".
+        name: its path in the repository, such as "data", "docs", "notebooks" or "README.md".
 
     Returns:
-        The folder inside the installed package, or in a checkout the one at the top of the repository.
+        Its path inside the installed package, or in a checkout that below the top of the repository.
     """
     inside = PACKAGE / name
-    return inside if inside.is_dir() else PACKAGE.parent / name
+    return inside if inside.exists() else PACKAGE.parent / name
 
 
 MINI = shipped("data") / "mini"  # the frozen test split

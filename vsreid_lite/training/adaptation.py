@@ -24,6 +24,7 @@ from tqdm.auto import tqdm
 
 from vsreid_lite.config import AdaptationConfig, PropagationConfig
 from vsreid_lite.journal import Journal
+from vsreid_lite.networks.checkpoints import read_pickle
 from vsreid_lite.networks.mask_propagation import TwoStreams
 from vsreid_lite.system.workers import interrupt_sets
 from vsreid_lite.training.clips import Clip, mask_box
@@ -165,7 +166,7 @@ def _resume(learners: Sequence[_Learner], journal: Journal) -> int:
     if steps is None:
         return 0
     try:
-        kept = torch.load(io.BytesIO(tensors["state"].numpy().tobytes()), map_location="cpu", weights_only=True)
+        kept = read_pickle(journal.path(ADAPTED), tensors["state"].numpy().tobytes())
         for one, state in zip(learners, kept, strict=True):
             for name in PARTS:
                 getattr(one, name).load_state_dict(state[name])
