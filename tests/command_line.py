@@ -54,7 +54,7 @@ def ship_stubs(monkeypatch, folder: Path, seen: tuple[str, ...] = ()) -> Path:
             save_weights(folder / f"{name}-{part}.safetensors", nn.Linear(1, 1), provenance)
     monkeypatch.setattr("vsreid_lite.networks.weight_files.SHIPPED", folder)
     monkeypatch.setattr(vsreid, "load_networks", stub_networks)
-    monkeypatch.setattr(vsreid, "adapt", lambda network, *_: (network, False))
+    monkeypatch.setattr(vsreid, "adapt", lambda network, video, *_: ([network] * video.K, False))
     return folder
 
 

@@ -116,7 +116,7 @@ def test_what_was_stopped_is_done_again(videos, segmented, monkeypatch, capsys):
 
 def test_a_video_whose_adaptation_was_stopped_is_done_again(videos, segmented, monkeypatch, capsys):
     with monkeypatch.context() as patch:
-        patch.setattr(vsreid, "adapt", lambda network, video, *_: (network, video.name == "2"))
+        patch.setattr(vsreid, "adapt", lambda network, video, *_: ([network] * video.K, video.name == "2"))
         assert run(videos) == 0
     said = capsys.readouterr().out
     assert "\n2: adaptation was stopped; the same command makes this result again\n" in said

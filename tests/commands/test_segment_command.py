@@ -154,9 +154,9 @@ def test_output_below_a_video_file_with_overlay_and_json(tmp_path, capsys):
 
 @pytest.mark.parametrize(("frames", "option"), [(1, []), (3, []), (3, ["--no-adapt"])])
 def test_the_closing_line_has_the_time_of_each_part_and_they_add_up(tmp_path, monkeypatch, capsys, frames, option):
-    def slow(network, *_):
+    def slow(network, video, *_):
         time.sleep(0.3)
-        return network, False
+        return [network] * video.K, False
 
     monkeypatch.setattr(vsreid, "adapt", slow)
     clip = write_video_folder(tmp_path, frames)
