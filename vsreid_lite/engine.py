@@ -1,10 +1,10 @@
 """The engine of Algorithm 3 (section 3.3), optimised. Same bits as `reference.py`.
 
 1. Flow depends on the frames alone: each neighbouring pair is computed once per direction (`CachedFlow`), that of the
-   next step in a thread, while N_mp works on this one, if N_mp leaves a core free.
-2. Candidates and their embeddings depend on the frames alone: N_det and N_reid run once per frame. Only Box(P_{i,k})
-   changes between rounds, so a retrieval is arithmetic without a network (`Candidates`). With
-   `ReidConfig.improvement`, N_reid also embeds the boxes of the maps that the best candidates would replace.
+   next step in a thread, while N_mp works on this one, if N_mp leaves a core free; on a GPU, that of several steps.
+2. Candidates and their embeddings depend on the frames alone: N_det and N_reid run once per frame, on a GPU on several
+   at once. Only Box(P_{i,k}) changes between rounds, so a retrieval is arithmetic without a network (`Candidates`).
+   With `ReidConfig.improvement`, N_reid also embeds the boxes of the maps that the best candidates would replace.
 3. Instances do not meet before the merge: K instances of the first propagation go through N_mp as one batch, and so do
    the forward and the backward sweep of a recovery, which start from the same map and never read each other's.
 4. The frames nearer to a new starting point than to every older one form one interval around it, as the cell of a
@@ -55,7 +55,7 @@ from vsreid_lite.system.machine import available_cores, cache_share
 from vsreid_lite.system.workers import is_worker
 from vsreid_lite.video.video import Video
 
-BATCH, BATCH_PIXELS = 4, 4 * 480 * 854  # frames that a GPU works on at once, and their pixels
+BATCH, BATCH_PIXELS = 4, 4 * 480 * 854  # at most: frames that a GPU sees at once, and their pixels
 
 Step = tuple[int, int, int]  # target frame j, source frame i, instance k
 
@@ -288,7 +288,7 @@ class Engine:
 
 
 def batch_size(device: torch.device, shape: Shape) -> int:
-    """How many frames (H, W) N_det and N_reid see at once, and how many flows are computed at once: on a CPU one."""
+    """How many frames (H, W) N_det and N_reid see at once, and how many pairs of frames F: one on a CPU."""
     return min(BATCH, max(1, BATCH_PIXELS // math.prod(shape))) if device.type == "cuda" else 1
 
 

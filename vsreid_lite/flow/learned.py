@@ -31,8 +31,6 @@ RAFT_FIRST_LAYER = "feature_encoder.convnormrelu.0.bias"  # 64 values in the lar
 class FlowNet2Flow:
     """FlowNet2 on pairs of frames, in float32; on a GPU, convolutions in TF32 unless torch is told otherwise.
 
-    Not in bfloat16: what that costs in pixels has not been measured.
-
     Args:
         path: The common checkpoint; None looks for it in torch's hub folder.
         device: Where the network runs.
@@ -80,8 +78,8 @@ class FlowNet2Flow:
 class RaftFlow:
     """RAFT on pairs of frames, 12 updates, in float32; on a GPU, convolutions in TF32 unless torch is told otherwise.
 
-    Not in bfloat16: its authors keep flow and correlations in float32 because rounding makes the flow worse, and
-    torchvision's network computes its correlations in the type of the features.
+    Not in bfloat16: RAFT's authors keep flow and correlations in float32, because rounding makes the flow worse, and
+    torchvision's network computes its correlations in the type of its features.
 
     Args:
         weights: "large" or "small", torchvision's weights of that network as `hub_weights` gives them; or a file of

@@ -154,11 +154,7 @@ def _decode_in_float32(rcnn: FasterRCNN) -> None:
     torchvision rounds the corners of boxes to the type of their shifts: in bfloat16 they would be up to 4 pixels off.
     """
     for layer in (rcnn.rpn.head.cls_logits, rcnn.rpn.head.bbox_pred, *rcnn.roi_heads.box_predictor.children()):
-        layer.register_forward_hook(_to_float32)
-
-
-def _to_float32(_layer: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-    return output.float()
+        layer.register_forward_hook(lambda _layer, _inputs, output: output.float())
 
 
 def _boxes(corners: Tensor) -> list[Box]:

@@ -56,8 +56,7 @@ def batched(part: object, one: Callable[..., Answer], *arguments: Sequence[Any])
         arguments: For each argument of that method the list of its values, as `in_batch` takes them.
     """
     if len(arguments[0]) > 1 and "in_batch" in vars(type(part)):
-        answers: list[Answer] = vars(type(part))["in_batch"](part, *arguments)
-        return answers
+        return list(vars(type(part))["in_batch"](part, *arguments))
     return [one(*values) for values in zip(*arguments, strict=True)]
 
 
