@@ -67,6 +67,21 @@ class RandomFlow:
         return shift + torch.randn(2, *frames[target].shape[:2], generator=generator) * 0.3
 
 
+class Batches:
+    """A part that answers several questions at once, too; `sizes` has how many each time."""
+
+    def __init__(self, part):
+        self.part, self.sizes = part, []
+        self.embed = getattr(part, "embed", None)
+
+    def __call__(self, *arguments):
+        return self.part(*arguments)
+
+    def in_batch(self, *arguments):
+        self.sizes.append(len(arguments[0]))
+        return [(self.embed or self.part)(*values) for values in zip(*arguments, strict=True)]
+
+
 class CopyGuide:
     """Returns the guide where the image is bright: on a dark frame the instance vanishes."""
 

@@ -119,12 +119,12 @@ class RaftFlow:
         """The flow of each pair of frames of one size, as of `__call__`."""
         height, width = frames[0][targets[0]].shape[:2]
         padding = 0, _raft_side(width) - width, 0, _raft_side(height) - height
-        first, second = (
-            torch.stack([_to_tensor(images[i], self.device) for images, i in zip(frames, side, strict=True)])
-            for side in (targets, sources)
-        )
-        images = (functional.pad(image / 127.5 - 1, padding, mode="replicate") for image in (first, second))
-        return [flow[:, :height, :width].clone() for flow in self.network(*images)[-1]]
+
+        def padded(images: Sequence[Frame], i: int) -> Tensor:
+            return functional.pad(_to_tensor(images[i], self.device)[None] / 127.5 - 1, padding, mode="replicate")
+
+        sides = (torch.cat([*map(padded, frames, side)]) for side in (targets, sources))
+        return [flow[:, :height, :width].clone() for flow in self.network(*sides)[-1]]
 
 
 def _to_tensor(frame: Frame, device: torch.device) -> Tensor:

@@ -114,7 +114,7 @@ class PaperIdentification(MixedPrecision):
         weight, (height, width) = self.embedding.weight, frames[0].shape[:2]
         scale = enlargement((height, width))
         shape = round(height * scale), round(width * scale)
-        images = torch.stack([resize(to_image(frame, device=weight.device), shape) for frame in frames])
+        images = torch.cat([resize(to_image(frame, device=weight.device), shape)[None] for frame in frames])
         corners = [weight.new_tensor([(b.x0, b.y0, b.x1 - 1, b.y1 - 1) for b in some]) * scale for some in boxes]
         with self.precision():
             return list(self(images, corners).split([len(some) for some in boxes]))
