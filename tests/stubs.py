@@ -71,15 +71,14 @@ class Batches:
     """A part that answers several questions at once, too; `sizes` has how many each time."""
 
     def __init__(self, part):
-        self.part, self.sizes = part, []
-        self.embed = getattr(part, "embed", None)
+        self.part, self.sizes, self.embed = part, [], getattr(part, "embed", None)
 
     def __call__(self, *arguments):
         return self.part(*arguments)
 
     def in_batch(self, *arguments):
         self.sizes.append(len(arguments[0]))
-        return [(self.embed or self.part)(*values) for values in zip(*arguments, strict=True)]
+        return [*map(self.embed or self.part, *arguments)]
 
 
 class CopyGuide:

@@ -168,18 +168,15 @@ def test_frames_where_all_instances_are_given_are_not_searched():
     assert np.isfinite(found.scores).all(1).tolist() == [False, True, True, True] and detector.calls == 3
 
 
-@pytest.mark.parametrize(("first", "sizes"), [(0, [2, 2]), (3, [2])])
-def test_frames_are_searched_several_at_once_by_networks_that_can(first, sizes):
-    """Frames 0 and 4 are not searched; the last frame is alone."""
+def test_frames_are_searched_several_at_once_by_networks_that_can():
+    """Frames 1 to 6 by threes; frame 4 is given, too."""
     frames, networks = blank_frames(7), (ListedDetector({i: [FAR, SQUARE] for i in range(7)}), RandomIdentification(1))
-    at_once = [Batches(network) for network in networks]
-    one, several = (
-        [*embed_candidates(frames, [(0, 0), (4, 0)], *parts, ReidConfig(proposals=1), first, batch)]
-        for parts, batch in ((networks, 1), (at_once, 3))
-    )
-    assert [X for X, _ in several] == [X for X, _ in one] == [[] if i in (0, 4) else [FAR] for i in range(first, 7)]
+    at_once, rest = [*map(Batches, networks)], (ReidConfig(proposals=1), 1)
+    one = [*embed_candidates(frames, [(0, 0), (4, 0)], *networks, *rest)]
+    several = [*embed_candidates(frames, [(0, 0), (4, 0)], *at_once, *rest, 3)]
+    assert [X for X, _ in several] == [X for X, _ in one] == [[] if i == 4 else [FAR] for i in range(1, 7)]
     assert all((a is b is None) or torch.equal(a, b) for (_, a), (_, b) in zip(one, several, strict=True))
-    assert [network.sizes for network in at_once] == [sizes, sizes]
+    assert [network.sizes for network in at_once] == [[3, 2], [3, 2]]
 
 
 def test_of_several_templates_the_most_similar_counts_and_of_equal_ones_the_first():

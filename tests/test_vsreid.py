@@ -295,21 +295,21 @@ def test_the_next_flow_is_computed_while_n_mp_works(monkeypatch):
 
 
 def test_in_batches_all_is_the_same(monkeypatch):
-    """Flows of the first propagation, and frames that are searched: those of frames 1 to 3, then of 4 to 7."""
+    """Flows of frames 2 to 4 and of 5 to 8 are computed at once. An inherited `in_batch` is not called."""
     sequence, networks = listed(9, {(5, 0): 0.8, (6, 0): 0.9}, {5: [FAR], 6: [FAR]})
     expected = segment(sequence, CONFIG, networks, RandomFlow(0, 0.1), keep_maps=True)
     monkeypatch.setattr("vsreid_lite.engine.available_cores", lambda: 1000)
     monkeypatch.setattr("vsreid_lite.engine.batch_size", lambda device, shape: 4)
-    flow, detector, identification = map(Batches, (RandomFlow(0, 0.1), networks.detector, networks.identification))
+    flow, identification = Batches(RandomFlow(0, 0.1)), Batches(networks.identification)
+    detector = type("Heir", (Batches,), {})(networks.detector)
     asked = dataclasses.replace(networks, detector=detector, identification=identification)
     assert_equal_runs(segment(sequence, CONFIG, asked, flow, keep_maps=True), expected)
-    assert (flow.sizes[:2], detector.sizes, identification.sizes) == ([3, 4], [3, 4], [2])
+    assert (flow.sizes[:2], detector.sizes, identification.sizes) == ([3, 4], [], [2])
 
 
 def test_a_gpu_works_on_four_frames_of_480p_and_on_one_of_1080p():
-    gpu, cpu = torch.device("cuda"), torch.device("cpu")
-    assert [batch_size(gpu, shape) for shape in ((96, 128), (480, 854), (720, 1280), (1080, 1920))] == [4, 4, 1, 1]
-    assert batch_size(cpu, (96, 128)) == 1
+    shapes = (96, 128), (480, 854), (1080, 1920)
+    assert [batch_size(torch.device("cuda"), shape) for shape in shapes] == [4, 4, 1]
 
 
 def test_both_sweeps_of_a_recovery_go_as_one_batch():

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from tests.stubs import Batches
 from vsreid_lite.flow import CachedFlow
 
 FRAMES = [np.zeros((4, 6, 3), np.uint8)] * 5
@@ -103,23 +102,3 @@ def test_an_error_of_flow_ahead_is_raised_where_its_pair_is_asked_for():
         cache.flow(2, 1)
     with pytest.raises(ValueError, match="flow of frame 1 towards frame 0"):
         cache.flow(1, 0)
-
-
-def test_pairs_ahead_are_computed_in_batches_by_an_estimator_that_can():
-    F = Batches(CountingFlow())
-    cache = CachedFlow(F, FRAMES, batch=2)
-    cache.ahead([(1, 0), (0, 1), (2, 1)])
-    assert [cache.flow(*pair)[:, 0, 0].tolist() for pair in ((2, 1), (0, 1), (1, 0))] == [[2, 1], [0, 1], [1, 0]]
-    cache.ahead([(1, 0), (3, 2)])
-    assert cache.flow(3, 2)[0, 0, 0] == 3
-    assert F.part.pairs == [(1, 0), (0, 1), (2, 1), (3, 2)] and F.sizes == [2]
-
-
-def test_a_subclass_is_asked_one_by_one_because_it_may_have_changed_the_answer():
-    class Halved(Batches):
-        def __call__(self, *arguments):
-            return super().__call__(*arguments) / 2
-
-    cache = CachedFlow(Halved(CountingFlow()), FRAMES, batch=2)
-    cache.ahead([(2, 0), (4, 0)])
-    assert cache.flow(2, 0)[0, 0, 0] == 1 and cache.flow(4, 0)[0, 0, 0] == 2
