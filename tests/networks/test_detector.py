@@ -50,8 +50,10 @@ def test_several_frames_at_once_have_the_boxes_of_each_and_in_bfloat16_nearly():
     assert detector.in_batch(frames) == alone
     with torch.autocast("cpu", torch.bfloat16):
         halves = detector.in_batch(frames)
-    nearest = [max(iou(x, y) for y in Y) for X, Y in zip(alone, halves, strict=True) for x in X[:5]]
-    assert halves != alone and np.mean(np.array(nearest) > 0.9) > 0.9
+    nearest = np.array([max(iou(x, y) for y in Y) for X, Y in zip(alone, halves, strict=True) for x in X])
+    assert (
+        halves != alone and np.median(nearest) > 0.95 and np.mean(nearest > 0.9) > 0.7
+    )  # of two alike either may stay
 
 
 def test_paper_candidates_are_one_for_each_place_whatever_its_classes(paper):
