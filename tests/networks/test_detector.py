@@ -51,9 +51,7 @@ def test_several_frames_at_once_have_the_boxes_of_each_and_in_bfloat16_nearly():
     with torch.autocast("cpu", torch.bfloat16):
         halves = detector.in_batch(frames)
     nearest = np.array([max(iou(x, y) for y in Y) for X, Y in zip(alone, halves, strict=True) for x in X])
-    assert (
-        halves != alone and np.median(nearest) > 0.95 and np.mean(nearest > 0.9) > 0.7
-    )  # of two alike either may stay
+    assert halves != alone and np.median(nearest) > 0.95 and np.mean(nearest > 0.9) > 0.7  # of two either may stay
 
 
 def test_paper_candidates_are_one_for_each_place_whatever_its_classes(paper):
