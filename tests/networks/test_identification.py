@@ -42,7 +42,8 @@ def test_a_box_is_embedded_alike_whatever_else_is_asked_for(paper):
 
 
 @pytest.mark.parametrize("kind", ["lite", "paper"])
-def test_several_frames_at_once_have_the_rows_of_each_and_in_bfloat16_nearly(kind, paper):
+def test_several_frames_at_once_have_the_rows_of_each_and_in_bfloat16_nearly(kind, paper, monkeypatch):
+    monkeypatch.setattr("vsreid_lite.networks.identification.SHORT_SIDE", 120)  # for speed
     network = paper if kind == "paper" else LiteIdentification().eval()
     frames, boxes = [frame(), frame()[::-1].copy()], [BOXES, BOXES[1:]]
     alone = torch.cat([network.embed(*one) for one in zip(frames, boxes, strict=True)])
