@@ -4,10 +4,11 @@
     .venv/bin/python benchmarks/gpu.py --cpu    # whether it runs, at a tiny size; its figures mean nothing
 
 Presets as in `presets.py`: each part runs, its answer is replaced, so that the instances stay in sight; weights are
-random where none ship. Each is measured without the steps that are for a GPU, and with them: flow ahead, a frame
-uploaded once, corners fetched in one transfer, and normalisation folded in the ResNet streams. Utilisation is that of
-N_mp: its arithmetic in the time in which it runs, against the largest product of two matrices here. Training starts
-from random weights.
+random where none ship. Each is measured without the steps that are for a GPU, and with them: flow ahead and in batches,
+a frame uploaded once, corners fetched in one transfer, normalisation folded in the ResNet streams, N_det and N_reid in
+batches and in bfloat16. Then, if time is left (`--presets paper` leaves it), each for one instance with N_mp compiled,
+as `torch.compile` does with CUDA graphs; the package does not. Utilisation is that of N_mp: its arithmetic in the time
+in which it runs, against the largest product of two matrices here. Training starts from random weights.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ import platform
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -36,6 +38,7 @@ from vsreid_lite.flow import CachedFlow, FlowEstimator, get_flow
 from vsreid_lite.flow.learned import FlowNet2Flow, RaftFlow
 from vsreid_lite.geometry import Box
 from vsreid_lite.networks import PropagationNetwork
+from vsreid_lite.networks.layers import MixedPrecision
 from vsreid_lite.networks.loading import load_networks, with_stored_settings
 from vsreid_lite.propagation import FramesOnDevice
 from vsreid_lite.system.files import write_json
@@ -67,27 +70,31 @@ TINY = Size("cpu", 3, (48, 64), (1,), 33, 256, 2, 2)
 
 
 def rows(presets: Sequence[str], size: Size, ends: float) -> Iterator[dict[str, Any]]:
-    """The figures of each preset and number of instances, without and with the steps; no more once `ends` has come."""
+    """The figures of each preset and number of instances, in each state; no more once `ends` has come."""
     peak = teraflops(size)
-    for preset in presets:
-        flow = estimator(FLOWS[preset], size)
-        for K in size.instances:
-            for state in ("without", "with"):
-                if time.monotonic() < ends:
-                    yield {"preset": preset, "K": K, "state": state, **figures(preset, K, state, flow, size, peak)}
+    cases = [(preset, K, state) for preset in presets for K in size.instances for state in ("without", "with")]
+    cases += [(preset, size.instances[0], "compiled") for preset in presets]
+    for preset, K, state in cases:
+        if time.monotonic() < ends:
+            yield {"preset": preset, "K": K, "state": state, **figures(preset, K, state, size, peak)}
 
 
-def figures(preset: str, K: int, state: str, flow: FlowEstimator, size: Size, peak: float) -> dict[str, Any]:
+def figures(preset: str, K: int, state: str, size: Size, peak: float) -> dict[str, Any]:
     """Frames a second of the initial propagation and of N_mp, GiB, share of each part, utilisation."""
     config = replace(PRESETS[preset], device=size.device)
     if preset != "lite":
         config = with_propagation(replace(config, weights="random"), patch=size.patch, flip=True)
     config, sequence = with_stored_settings(config), enlarged(CROWD, K, size.frames, size.shape)
+    flow = estimator(FLOWS[preset], size)
     with without_steps(preset) if state == "without" else ExitStack():
         networks = load_networks(config)
+        patches = K * (sequence.N - 1) * (2 if config.propagation.flip else 1)
+        work = operations(networks.propagation, config) * patches
+        if state == "compiled":
+            compiled = torch.compile(networks.propagation.predict, mode="reduce-overhead")
+            networks.propagation.predict = compiled  # type: ignore[method-assign]
         free = measure(config, networks, flow, sequence, waits=False)
         parts = measure(config, networks, flow, sequence)
-    work = operations(networks.propagation, config) * K * (sequence.N - 1) * (2 if config.propagation.flip else 1)
     total = sum(parts[part] for part in PARTS)
     return {
         "frames/s": free["total"],
@@ -104,6 +111,8 @@ def without_steps(preset: str) -> Iterator[None]:
     """The steps for a GPU switched off; the networks of `lite` are folded on every device."""
     with ExitStack() as off:
         off.enter_context(patch.object(CachedFlow, "prefetch", lambda *_: None))
+        off.enter_context(patch("vsreid_lite.engine.batch_size", lambda device, shape: 1))
+        off.enter_context(patch.object(MixedPrecision, "precision", lambda network: nullcontext()))
         off.enter_context(patch.object(FramesOnDevice, "__getitem__", lambda images, i: images._frames[i]))
         off.enter_context(patch("vsreid_lite.geometry.boxes_from_probabilities", one_by_one))
         if preset != "lite":
@@ -147,8 +156,9 @@ def clock(call: Callable[[], object], device: str) -> float:
     return time.perf_counter() - began
 
 
+@lru_cache(maxsize=1)
 def estimator(name: str, size: Size) -> FlowEstimator:
-    """Flow by name, networks with random weights; on a CPU always DIS."""
+    """Flow by name, networks with random weights; on a CPU always DIS. The last one alone stays in memory."""
     if size.device == "cpu" or name == "dis":
         return get_flow("dis")
     return (

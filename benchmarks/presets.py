@@ -26,6 +26,7 @@ from vsreid_lite.flow import CachedFlow, FlowEstimator, get_flow
 from vsreid_lite.flow.learned import FlowNet2Flow
 from vsreid_lite.geometry import Box
 from vsreid_lite.networks import Networks, Search
+from vsreid_lite.networks.interfaces import batched
 from vsreid_lite.networks.loading import choose_device, load_networks
 from vsreid_lite.video.video import Video
 from vsreid_lite.vsreid import segment
@@ -45,14 +46,22 @@ class Timed:
     seconds: float = 0.0
 
     def __call__(self, *arguments: Any) -> Any:
-        self._wait()
-        began = time.perf_counter()
-        result = self.call(*arguments)
-        self._wait()
-        self.seconds += time.perf_counter() - began
-        return self.answer(result, *arguments)
+        return self.answer(self._clocked(self.call, *arguments), *arguments)
 
     predict = embed = __call__  # as flow and detector, as N_mp, as N_reid
+
+    def in_batch(self, *arguments: Sequence[Any]) -> list[Any]:
+        """As flow, detector or N_reid."""
+        results = self._clocked(batched, getattr(self.call, "__self__", self.call), self.call, *arguments)
+        return [self.answer(result, *values) for result, *values in zip(results, *arguments, strict=True)]
+
+    def _clocked(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        self._wait()
+        began = time.perf_counter()
+        result = call(*arguments)
+        self._wait()
+        self.seconds += time.perf_counter() - began
+        return result
 
     def _wait(self) -> None:
         if self.device.type == "cuda":

@@ -67,6 +67,20 @@ class RandomFlow:
         return shift + torch.randn(2, *frames[target].shape[:2], generator=generator) * 0.3
 
 
+class Batches:
+    """A part that answers several questions at once, too; `sizes` has how many each time."""
+
+    def __init__(self, part):
+        self.part, self.sizes, self.embed = part, [], getattr(part, "embed", None)
+
+    def __call__(self, *arguments):
+        return self.part(*arguments)
+
+    def in_batch(self, *arguments):
+        self.sizes.append(len(arguments[0]))
+        return [*map(self.embed or self.part, *arguments)]
+
+
 class CopyGuide:
     """Returns the guide where the image is bright: on a dark frame the instance vanishes."""
 

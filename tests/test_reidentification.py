@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.engine_runs import small_boxes
-from tests.stubs import SQUARE, ListedDetector, ListedRows, RandomDetector, RandomIdentification, blank_frames
+from tests.stubs import SQUARE, Batches, ListedDetector, ListedRows, RandomDetector, RandomIdentification, blank_frames
 from vsreid_lite.config import ReidConfig, ReleaseRules
 from vsreid_lite.geometry import Box, iou
 from vsreid_lite.reidentification import (
@@ -15,6 +15,7 @@ from vsreid_lite.reidentification import (
     Outcome,
     as_row,
     cosine_similarity,
+    embed_candidates,
     embed_templates,
     find_candidates,
     overlaps,
@@ -165,6 +166,17 @@ def test_frames_where_all_instances_are_given_are_not_searched():
     templates = {(0, 0): TEMPLATE, (0, 1): TEMPLATE, (2, 0): TEMPLATE}
     found = find_candidates(FRAMES, templates, detector, identification, ReidConfig())
     assert np.isfinite(found.scores).all(1).tolist() == [False, True, True, True] and detector.calls == 3
+
+
+def test_frames_are_searched_several_at_once_by_networks_that_can():
+    """Frames 1 to 6 by threes; frame 4 is given, too."""
+    frames, networks = blank_frames(7), (ListedDetector({i: [FAR, SQUARE] for i in range(7)}), RandomIdentification(1))
+    at_once, rest = [*map(Batches, networks)], (ReidConfig(proposals=1), 1)
+    one = [*embed_candidates(frames, [(0, 0), (4, 0)], *networks, *rest)]
+    several = [*embed_candidates(frames, [(0, 0), (4, 0)], *at_once, *rest, 3)]
+    assert [X for X, _ in several] == [X for X, _ in one] == [[] if i == 4 else [FAR] for i in range(1, 7)]
+    assert all((a is b is None) or torch.equal(a, b) for (_, a), (_, b) in zip(one, several, strict=True))
+    assert [network.sizes for network in at_once] == [[3, 2], [3, 2]]
 
 
 def test_of_several_templates_the_most_similar_counts_and_of_equal_ones_the_first():

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.engine_runs import CONFIG, FAR, THOROUGH, assert_equal_runs, given_places, listed, run, runs, sequence_of
 from tests.stubs import (
     SQUARE,
+    Batches,
     CopyGuide,
     ListedDetector,
     ListedRows,
@@ -24,6 +25,7 @@ from tests.stubs import (
     square_mask,
 )
 from vsreid_lite.config import ReidConfig
+from vsreid_lite.engine import batch_size
 from vsreid_lite.geometry import Box
 from vsreid_lite.networks import Networks
 from vsreid_lite.reference import segment_as_printed
@@ -295,6 +297,24 @@ def test_the_next_flow_is_computed_while_n_mp_works(monkeypatch):
     monkeypatch.setattr("vsreid_lite.engine.available_cores", lambda: 1000)
     segment(sequence, CONFIG, dataclasses.replace(networks, propagation=Waiting()), flow)
     assert len(flow.asked) == len(set(flow.asked))
+
+
+def test_in_batches_all_is_the_same(monkeypatch):
+    """Flows of frames 2 to 4 and of 5 to 8 are computed at once. An inherited `in_batch` is not called."""
+    sequence, networks = listed(9, {(5, 0): 0.8, (6, 0): 0.9}, {5: [FAR], 6: [FAR]})
+    expected = segment(sequence, CONFIG, networks, RandomFlow(0, 0.1), keep_maps=True)
+    monkeypatch.setattr("vsreid_lite.engine.available_cores", lambda: 1000)
+    monkeypatch.setattr("vsreid_lite.engine.batch_size", lambda device, shape: 4)
+    flow, identification = Batches(RandomFlow(0, 0.1)), Batches(networks.identification)
+    detector = type("Heir", (Batches,), {})(networks.detector)
+    asked = dataclasses.replace(networks, detector=detector, identification=identification)
+    assert_equal_runs(segment(sequence, CONFIG, asked, flow, keep_maps=True), expected)
+    assert (flow.sizes[:2], detector.sizes, identification.sizes) == ([3, 4], [], [2])
+
+
+def test_a_gpu_works_on_four_frames_of_480p_and_on_one_of_1080p():
+    shapes = (96, 128), (480, 854), (1080, 1920)
+    assert [batch_size(torch.device("cuda"), shape) for shape in shapes] == [4, 4, 1]
 
 
 def test_both_sweeps_of_a_recovery_go_as_one_batch():

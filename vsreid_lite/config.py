@@ -25,7 +25,7 @@ class PropagationConfig:
     use_flow: bool = True  # Table 1, row 3: the flow stream beside the RGB stream
     scales: tuple[float, ...] = (1.0,)  # row 23; Table 1, row 5: multi-scale testing
     flip: bool = False  # row 23: the release's augmentation instead
-    autocast: bool = True  # bfloat16 on a GPU; a CPU always computes in float32
+    autocast: bool = True  # bfloat16 on a GPU, N_det and N_reid too; a CPU always computes in float32
 
     @property
     def side(self) -> int:

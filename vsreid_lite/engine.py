@@ -1,10 +1,10 @@
 """The engine of Algorithm 3 (section 3.3), optimised. Same bits as `reference.py`.
 
 1. Flow depends on the frames alone: each neighbouring pair is computed once per direction (`CachedFlow`), that of the
-   next step in a thread, while N_mp works on this one, if N_mp leaves a core free.
-2. Candidates and their embeddings depend on the frames alone: N_det and N_reid run once per frame. Only Box(P_{i,k})
-   changes between rounds, so a retrieval is arithmetic without a network (`Candidates`). With
-   `ReidConfig.improvement`, N_reid also embeds the boxes of the maps that the best candidates would replace.
+   next step in a thread, while N_mp works on this one, if N_mp leaves a core free; on a GPU, that of several steps.
+2. Candidates and their embeddings depend on the frames alone: N_det and N_reid run once per frame, on a GPU on several
+   at once. Only Box(P_{i,k}) changes between rounds, so a retrieval is arithmetic without a network (`Candidates`).
+   With `ReidConfig.improvement`, N_reid also embeds the boxes of the maps that the best candidates would replace.
 3. Instances do not meet before the merge: K instances of the first propagation go through N_mp as one batch, and so do
    the forward and the backward sweep of a recovery, which start from the same map and never read each other's.
 4. The frames nearer to a new starting point than to every older one form one interval around it, as the cell of a
@@ -19,6 +19,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -34,7 +35,7 @@ from tqdm.auto import tqdm
 
 from vsreid_lite.config import Config
 from vsreid_lite.flow import CachedFlow, FlowEstimator, Pair, get_flow
-from vsreid_lite.geometry import Box, SparseMap, cut, probability_boxes, to_image
+from vsreid_lite.geometry import Box, Shape, SparseMap, cut, probability_boxes, to_image
 from vsreid_lite.journal import Journal, MapStore, State
 from vsreid_lite.networks import Networks
 from vsreid_lite.networks.loading import choose_device, free_on_gpu
@@ -53,6 +54,8 @@ from vsreid_lite.result import Maps, Record, Round
 from vsreid_lite.system.machine import available_cores, cache_share
 from vsreid_lite.system.workers import is_worker
 from vsreid_lite.video.video import Video
+
+BATCH, BATCH_PIXELS = 4, 4 * 480 * 854  # at most: frames that a GPU sees at once, and their pixels
 
 Step = tuple[int, int, int]  # target frame j, source frame i, instance k
 
@@ -80,7 +83,8 @@ class Engine:
         share = cache_share(config.cache, None if is_worker() else free_on_gpu(self.device))  # workers may share a GPU
         has_free_core = not is_worker() and available_cores() > torch.get_num_threads()
         self.prefetches_flow = self.device.type == "cuda" or has_free_core
-        self.flow = CachedFlow(estimator, self.frames, share, self.device)
+        self.batch = batch_size(self.device, self.shape)
+        self.flow = CachedFlow(estimator, self.frames, share, self.device, self.batch)
         self.given = {place: SparseMap.from_dense(P.to(self.device)) for place, P in video.given_probabilities()}
         self.templates = given_templates(video)
         self.journal = journal or Journal()
@@ -108,7 +112,8 @@ class Engine:
             bar.update(self.steps)
             for i, source in steps[self.steps :]:
                 self.steps += 1
-                self._propagate(self._first_steps(i, source), steps[self.steps : self.steps + 1])
+                end = (self.steps // self.batch + 1) * self.batch  # so flows are asked for a batch at a time
+                self._propagate(self._first_steps(i, source), steps[self.steps : end])
                 self.commit(part=self.steps == len(steps))
                 bar.update()
 
@@ -163,7 +168,8 @@ class Engine:
                     if self.journal.due() or (self.journal.begun and done == self.N):
                         self.journal.try_to_write(name, _tensors(found), done)
 
-                found = find_candidates(frames, t, search.detector, search.identification, config, keep, known)
+                parts = search.detector, search.identification
+                found = find_candidates(frames, t, *parts, config, keep, known, self.batch)
                 if search.only_recognised:
                     found = found.restricted_to(recognised(frames, boxes, search.detector))
             yield found
@@ -300,6 +306,11 @@ class Engine:
     def _store(self, i: int, k: int, P: SparseMap, box: Box | None) -> None:
         """The map, and its box of pixels above 0.5."""
         self.P[i, k], self.boxes[i, k] = P, as_row(box)
+
+
+def batch_size(device: torch.device, shape: Shape) -> int:
+    """How many frames (H, W) N_det and N_reid see at once, and how many pairs of frames F: one on a CPU."""
+    return min(BATCH, max(1, BATCH_PIXELS // math.prod(shape))) if device.type == "cuda" else 1
 
 
 def _tensors(found: Candidates) -> dict[str, Tensor]:

@@ -18,6 +18,7 @@ from torch.nn import functional
 from vsreid_lite.config import PRINTED, ReidConfig, ReleaseRules
 from vsreid_lite.geometry import Box, iou
 from vsreid_lite.networks import Detector, IdentificationNet
+from vsreid_lite.networks.interfaces import batched
 from vsreid_lite.video.masks import Frame
 from vsreid_lite.video.video import Video
 
@@ -264,6 +265,7 @@ def find_candidates(
     config: ReidConfig,
     on_frame: Callable[[Candidates, int], object] = lambda *_: None,
     known: tuple[Mapping[str, NDArray[Any]], int] | None = None,
+    batch: int = 1,
 ) -> Candidates:
     """Run N_det and N_reid once on every frame where an instance may be retrieved: in the paper, all but the first.
 
@@ -275,13 +277,14 @@ def find_candidates(
         config: how many candidates of a frame count.
         on_frame: called after each frame with what is found so far, and in how many frames.
         known: the arrays of `Candidates` that were found before, and in how many frames.
+        batch: how many frames N_det and N_reid see at once, if they can.
     """
     found, done = best_candidates(frames, [], templates, identification), 0
     if known is not None:
         arrays, done = known
         for name, values in arrays.items():
             getattr(found, name)[:] = values
-    embedded = embed_candidates(frames, templates, detector, identification, config, done)
+    embedded = embed_candidates(frames, templates, detector, identification, config, done, batch)
     for i, (X, rows) in enumerate(embedded, done):
         found.put(i, X, rows, templates)
         on_frame(found, i + 1)
@@ -295,15 +298,21 @@ def embed_candidates(
     identification: IdentificationNet,
     config: ReidConfig,
     first: int = 0,
+    batch: int = 1,
 ) -> Iterator[Found]:
-    """Algorithm 2, lines 2 and 3, frame by frame from `first` on.
+    """Algorithm 2, lines 2 and 3, frame by frame from `first` on, `batch` frames at once.
 
     Frames that show templates of all instances are left out: each has its map there.
     """
     given, K = Counter(i for i, _ in templates), len({k for _, k in templates})
-    for i in range(first, len(frames)):
-        X = detector(frames[i])[: config.proposals] if given[i] < K else []
-        yield X, identification.embed(frames[i], X) if X else None
+    for start in range(first, len(frames), batch):
+        chunk = range(start, min(start + batch, len(frames)))
+        searched = [i for i in chunk if given[i] < K]
+        found = zip(searched, batched(detector, detector, [frames[i] for i in searched]), strict=True)
+        X = {i: x for i, boxes in found if (x := boxes[: config.proposals])}
+        shown = [frames[i] for i in X], [*X.values()]
+        rows = dict(zip(X, batched(identification, identification.embed, *shown), strict=True))
+        yield from ((X.get(i, []), rows.get(i)) for i in chunk)
 
 
 def best_candidates(

@@ -36,6 +36,14 @@ def test_the_target_comes_first(small):
         assert torch.allclose(small(images, 1, 0), small.network(second, first)[-1][0], atol=1e-4)
 
 
+def test_both_directions_at_once_have_the_flow_of_each(small):
+    images = shifted((100, 131), 3, 1)
+    both = small.in_batch([images] * 2, (1, 0), (0, 1))
+    alone = [small(images, 1, 0), small(images, 0, 1)]
+    assert all(torch.allclose(flow, one, atol=1e-3) for flow, one in zip(both, alone, strict=True))
+    assert not torch.allclose(*alone, atol=1e-1)
+
+
 @pytest.mark.parametrize("size", RAFT_SIZES)
 def test_a_file_of_weights_is_loaded_into_the_network_of_its_size(tmp_path, size):
     written = RaftFlow(size, untrained=True).network.state_dict()
@@ -114,6 +122,13 @@ def test_the_target_comes_first_and_the_source_second_as_rgb_in_0_255(estimator)
     for k, i in enumerate((2, 0)):
         by_hand = cv2.resize(images[i].astype(np.float32), (192, 128), interpolation=cv2.INTER_LINEAR)
         assert np.allclose(estimator.network.pair[0, :, k].permute(1, 2, 0), by_hand, atol=0.01)
+
+
+def test_several_pairs_at_once_have_the_flow_of_each_from_flownet2(estimator):
+    estimator.network = lambda pairs: pairs[:, :2, 0] - 2 * pairs[:, 1:, 1]
+    images = frames((100, 130), 3)
+    both = estimator.in_batch([images] * 2, (0, 2), (1, 0))
+    assert all(torch.equal(flow, estimator(images, *pair)) for flow, pair in zip(both, [(0, 1), (2, 0)], strict=True))
 
 
 def test_an_untrained_network_is_the_same_each_time_and_leaves_torchs_random_numbers_alone(monkeypatch):

@@ -6,8 +6,11 @@ import torch
 from torch import nn
 from torchvision.models.detection import fasterrcnn_resnet50_fpn
 
-from vsreid_lite.geometry import Box
+from vsreid_lite.datasets.mini import mini_video
+from vsreid_lite.geometry import Box, iou
+from vsreid_lite.networks.checkpoints import load_weights
 from vsreid_lite.networks.detector import PERSON, LiteDetector, PaperDetector
+from vsreid_lite.networks.weight_files import SHIPPED
 
 FRAME = np.random.default_rng(0).integers(0, 255, (97, 131, 3), dtype=np.uint8)
 
@@ -38,6 +41,17 @@ def test_lite_candidates_lie_in_the_frame_best_first_and_are_no_more_than_asked_
     boxes = LiteDetector(proposals=7).eval()(FRAME)
     assert len(boxes) <= 7
     assert all(0 <= b.x0 < b.x1 <= 131 and 0 <= b.y0 < b.y1 <= 97 for b in boxes)
+
+
+def test_several_frames_at_once_have_the_boxes_of_each_and_in_bfloat16_nearly():
+    detector, frames = LiteDetector().eval(), mini_video("val", 2).frames[:3]
+    load_weights(SHIPPED / "lite-detector.safetensors", detector)
+    alone = [detector(frame) for frame in frames]
+    assert detector.in_batch(frames) == alone
+    with torch.autocast("cpu", torch.bfloat16):
+        halves = detector.in_batch(frames)
+    nearest = np.array([max(iou(x, y) for y in Y) for X, Y in zip(alone, halves, strict=True) for x in X])
+    assert halves != alone and np.median(nearest) > 0.95 and np.mean(nearest > 0.9) > 0.7  # of two either may stay
 
 
 def test_paper_candidates_are_one_for_each_place_whatever_its_classes(paper):
@@ -86,3 +100,6 @@ def test_the_published_coco_file_with_its_older_names_gives_torchvisions_own_box
     assert len(found["boxes"]) > 10
     assert torch.equal(found["boxes"], expected["boxes"]) and torch.equal(found["labels"], expected["labels"])
     assert 0 < len(ours(FRAME)) <= 10
+    with torch.autocast("cpu", torch.bfloat16), torch.inference_mode():
+        boxes = ours.rcnn([image])[0]["boxes"]
+    assert boxes.dtype == torch.float32 and not torch.equal(boxes, boxes.bfloat16().float())

@@ -1,6 +1,7 @@
 """The benchmark of a card, tried without one: what it switches off, what it counts, and what it says without a GPU."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,11 +10,12 @@ import torch
 from torch import nn
 
 from tests.stubs import CopyGuide, RandomDetector, RandomIdentification, blank_frames, random_sequence
-from vsreid_lite import geometry
+from vsreid_lite import engine, geometry
 from vsreid_lite.config import LITE, with_propagation
 from vsreid_lite.flow import CachedFlow
 from vsreid_lite.geometry import Box, boxes_from_probabilities
 from vsreid_lite.networks import Networks
+from vsreid_lite.networks.identification import LiteIdentification
 from vsreid_lite.propagation import FramesOnDevice
 from vsreid_lite.training.stages import STAGES
 
@@ -44,6 +46,8 @@ def test_without_the_steps_for_a_gpu_the_boxes_are_the_same(gpu):
     with gpu.without_steps("paper"):
         assert geometry.boxes_from_probabilities(maps) == [None, Box(0, 0, 4, 4)] == boxes_from_probabilities(maps)
         assert FramesOnDevice(frames, torch.device("meta"))[1] is frames[1]
+        assert engine.batch_size(torch.device("cuda"), (480, 854)) == 1
+        assert isinstance(LiteIdentification().precision(), nullcontext)
         cache = CachedFlow(None, frames)
         cache.prefetch([(1, 0)])
         assert not cache._begun
@@ -62,18 +66,22 @@ def test_a_tiny_run_writes_a_row_for_each_state_and_stage(gpu, monkeypatch, tmp_
     stage = replace(STAGES["paper-rgb"], architecture=STAGES["lite-rgb"].architecture)
     monkeypatch.setitem(gpu.STAGES, "paper-rgb", replace(stage, plan=replace(stage.plan, steps=2)))
     monkeypatch.setattr(gpu, "TINY", replace(gpu.TINY, patch=32))
+    compiled = []
+    monkeypatch.setattr(torch, "compile", lambda network, mode: compiled.append(mode) or network)
     gpu.main(["--cpu", "--presets", "paper", "--stages", "paper-rgb", "--output", str(tmp_path / "gpu.json")])
     found = json.loads((tmp_path / "gpu.json").read_text())
     assert [(row["preset"], row["K"], row["state"]) for row in found["presets"]] == [
         ("paper", 1, "without"),
         ("paper", 1, "with"),
+        ("paper", 1, "compiled"),
     ]
+    assert compiled == ["reduce-overhead"]
     for row in found["presets"]:
         assert min(row["frames/s"], row["N_mp"], row["GiB"], row["utilisation"]) > 0
         assert all(0 < share < 1 for share in row["shares"].values())
     (trained,) = found["training"]
     assert trained["steps"] == 2 and trained["steps/s"] > 0 and trained["first"] > 0 and trained["last"] > 0
-    assert sum(line.startswith("| paper") for line in capsys.readouterr().out.splitlines()) == 3
+    assert sum(line.startswith("| paper") for line in capsys.readouterr().out.splitlines()) == 4
 
 
 def test_without_a_gpu_it_says_so_in_one_line(gpu, monkeypatch, capsys):

@@ -41,6 +41,18 @@ def test_a_box_is_embedded_alike_whatever_else_is_asked_for(paper):
     assert not torch.allclose(rows[0], rows[1], atol=1e-3)
 
 
+@pytest.mark.parametrize("kind", ["lite", "paper"])
+def test_several_frames_at_once_have_the_rows_of_each_and_in_bfloat16_nearly(kind, paper, monkeypatch):
+    monkeypatch.setattr("vsreid_lite.networks.identification.SHORT_SIDE", 120)  # for speed
+    network = paper if kind == "paper" else LiteIdentification().eval()
+    frames, boxes = [frame(), frame()[::-1].copy()], [BOXES, BOXES[1:]]
+    alone = torch.cat([network.embed(*one) for one in zip(frames, boxes, strict=True)])
+    assert torch.allclose(torch.cat(network.in_batch(frames, boxes)), alone, atol=1e-5)
+    with torch.autocast("cpu", torch.bfloat16):
+        halves = torch.cat(network.in_batch(frames, boxes))
+    assert halves.dtype == torch.float32 and not torch.equal(halves, alone) and (halves * alone).sum(1).min() > 0.99
+
+
 @pytest.mark.parametrize(
     ("shape", "larger"), [((480, 854), 1000 / 854), ((480, 640), 1.25), ((1200, 600), 1000 / 1200), ((600, 600), 1.0)]
 )

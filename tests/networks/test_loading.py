@@ -118,9 +118,11 @@ def test_normalisation_is_folded_unless_n_mp_is_to_be_adapted(adapt):
     assert kept == {"backbone.norm"}
 
 
-def test_the_number_of_proposals_reaches_the_detector():
+def test_the_number_of_proposals_and_the_precision_reach_the_networks():
     config = replace(LITE, device="cpu", matching=replace(LITE.matching, proposals=7))
-    assert load_networks(config).detector.rcnn.roi_heads.detections_per_img == 7
+    networks = load_networks(with_propagation(config, autocast=False))
+    assert networks.detector.rcnn.roi_heads.detections_per_img == 7
+    assert not networks.detector.autocast and not networks.identification.autocast
 
 
 def test_a_missing_shipped_file_is_named(shipped, tmp_path, monkeypatch):

@@ -18,6 +18,7 @@ from vsreid_lite.flow.dis import DIS_PRESETS, FAR, TUNED, DisFlow
 from vsreid_lite.flow.known import ExactFlow, FloFolder, read_flo, write_flo
 from vsreid_lite.flow.learned import FLOWNET2_FILE, RAFT_SIZES, FlowNet2Flow, RaftFlow
 from vsreid_lite.geometry import Reach, flow_reach
+from vsreid_lite.networks.interfaces import batched
 from vsreid_lite.system.downloads import hub_file
 from vsreid_lite.video.masks import Frame
 
@@ -40,6 +41,7 @@ RAFT = {"raft": "large", "raft-small": "small"}
 CACHE_BYTES = 384 * 2**20  # about 120 flows of 480 x 854
 
 Pair = tuple[int, int]  # of frames, target and source
+Found = dict[Pair, tuple[Tensor, Reach]]
 
 
 class FlowEstimator(Protocol):
@@ -61,6 +63,7 @@ class CachedFlow:
         frames: N frames (H, W, 3).
         max_bytes: What the cache may hold; at least the latest flow is kept.
         device: Where the flows lie.
+        batch: How many pairs `ahead` computes at once, if the estimator can.
     """
 
     def __init__(
@@ -69,11 +72,13 @@ class CachedFlow:
         frames: Sequence[Frame],
         max_bytes: int = CACHE_BYTES,
         device: torch.device | str = "cpu",
+        batch: int = 1,
     ) -> None:
-        self.estimator, self.frames, self.max_bytes, self.device = estimator, frames, max_bytes, device
+        self.estimator, self.frames, self.max_bytes = estimator, frames, max_bytes
+        self.device, self.batch = device, batch
         self._entries: OrderedDict[Pair, tuple[Tensor, Reach]] = OrderedDict()
         self._bytes = 0
-        self._begun: dict[Pair, Future[tuple[Tensor, Reach]]] = {}
+        self._begun: dict[Pair, Future[Found]] = {}
         self._lock = Lock()  # of the estimator
 
     def flow(self, target: int, source: int) -> Tensor:
@@ -91,15 +96,16 @@ class CachedFlow:
     def prefetch(self, pairs: Iterable[Pair]) -> None:
         """Begin with pairs (target, source) that are likely to be asked for next, in a thread beside the caller.
 
-        Those begun before and not asked for are given up, but for one that is being computed. An error of the
-        estimator is raised where its pair is asked for.
+        Those begun before and not asked for are given up, but for those that are being computed. An error of the
+        estimator is raised where its pair is asked for, or another one of the same batch.
         """
-        before, self._begun = self._begun, {}
-        for pair in dict.fromkeys(pairs):
-            if pair not in self._entries:
-                known = pair in before
-                self._begun[pair] = before.pop(pair) if known else self._thread.submit(self._compute, pair)
-        for future in before.values():
+        before, wanted = self._begun, [pair for pair in dict.fromkeys(pairs) if pair not in self._entries]
+        self._begun = {pair: before[pair] for pair in wanted if pair in before}
+        new = [pair for pair in wanted if pair not in before]
+        for at in range(0, len(new), self.batch):
+            batch = new[at : at + self.batch]
+            self._begun |= dict.fromkeys(batch, self._thread.submit(self._compute, batch))
+        for future in set(before.values()) - set(self._begun.values()):
             future.cancel()
 
     @cached_property
@@ -115,7 +121,7 @@ class CachedFlow:
             self._entries.move_to_end(pair)
             return self._entries[pair]
         begun = self._begun.pop(pair, None)
-        flow, reach = self._compute(pair) if begun is None else begun.result()
+        flow, reach = (self._compute([pair]) if begun is None else begun.result())[pair]
         self._entries[pair] = flow.to(self.device), reach
         self._bytes += flow.nbytes
         while self._bytes > self.max_bytes and len(self._entries) > 1:
@@ -123,10 +129,12 @@ class CachedFlow:
         return self._entries[pair]
 
     @torch.no_grad()
-    def _compute(self, pair: Pair) -> tuple[Tensor, Reach]:
+    def _compute(self, pairs: list[Pair]) -> Found:
         with self._lock:
-            flow = self.estimator(self.frames, *pair)
-        return flow, _check(flow, self.frames[pair[0]], *pair)
+            flows = batched(self.estimator, self.estimator, [self.frames] * len(pairs), *zip(*pairs, strict=True))
+        return {
+            pair: (flow, _check(flow, self.frames[pair[0]], *pair)) for pair, flow in zip(pairs, flows, strict=True)
+        }
 
 
 def _check(flow: Tensor, frame: Frame, target: int, source: int) -> Reach:

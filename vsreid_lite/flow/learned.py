@@ -51,23 +51,35 @@ class FlowNet2Flow:
         else:
             self.network = load_flownet2(_flownet2_file() if path is None else path, self.device)
 
-    @torch.no_grad()
     def __call__(self, frames: Sequence[Frame], target: int, source: int) -> Tensor:
         """(2, H, W), float32, pixels: for each pixel of frame `target`, where it was in frame `source`.
 
         As the original tool does, frames are resized to the next multiples of 64 (480 x 854 to 512 x 896), and the flow
         back to the frames' size, its displacements with it.
         """
-        height, width = frames[target].shape[:2]
+        return self.in_batch([frames], [target], [source])[0]
+
+    @torch.no_grad()
+    def in_batch(
+        self, frames: Sequence[Sequence[Frame]], targets: Sequence[int], sources: Sequence[int]
+    ) -> list[Tensor]:
+        """The flow of each pair of frames of one size, as of `__call__`."""
+        height, width = frames[0][targets[0]].shape[:2]
         shape = _next_multiple(height, MULTIPLE), _next_multiple(width, MULTIPLE)
-        pair = [resize(_to_tensor(frames[i], self.device), shape) for i in (target, source)]
-        flow = self.network(torch.stack(pair, 1)[None])[0]
-        scale = flow.new_tensor([width / shape[1], height / shape[0]])
-        return resize(flow, (height, width)) * scale[:, None, None]
+        pairs = [
+            torch.stack([resize(_to_tensor(images[i], self.device), shape) for i in pair], 1)
+            for images, *pair in zip(frames, targets, sources, strict=True)
+        ]
+        flows = self.network(torch.stack(pairs))
+        scale = flows.new_tensor([width / shape[1], height / shape[0]])
+        return [resize(flow, (height, width)) * scale[:, None, None] for flow in flows]
 
 
 class RaftFlow:
     """RAFT on pairs of frames, 12 updates, in float32; on a GPU, convolutions in TF32 unless torch is told otherwise.
+
+    Not in bfloat16: RAFT's authors keep flow and correlations in float32, because rounding makes the flow worse, and
+    torchvision's network computes its correlations in the type of its features.
 
     Args:
         weights: "large" or "small", torchvision's weights of that network as `hub_weights` gives them; or a file of
@@ -92,18 +104,27 @@ class RaftFlow:
             network = _load_raft(hub_weights(RAFT_SIZES[size][1].url) if size in RAFT_SIZES else Path(weights))
         self.network = network.requires_grad_(False).eval().to(self.device)
 
-    @torch.no_grad()
     def __call__(self, frames: Sequence[Frame], target: int, source: int) -> Tensor:
         """(2, H, W), float32, pixels: for each pixel of frame `target`, where it was in frame `source`.
 
         Frames are continued below and on the right with their last row and column, to multiples of 8, 128 at least: so
         no displacement is scaled.
         """
-        height, width = frames[target].shape[:2]
+        return self.in_batch([frames], [target], [source])[0]
+
+    @torch.no_grad()
+    def in_batch(
+        self, frames: Sequence[Sequence[Frame]], targets: Sequence[int], sources: Sequence[int]
+    ) -> list[Tensor]:
+        """The flow of each pair of frames of one size, as of `__call__`."""
+        height, width = frames[0][targets[0]].shape[:2]
         padding = 0, _raft_side(width) - width, 0, _raft_side(height) - height
-        images = [_to_tensor(frames[i], self.device)[None] / 127.5 - 1 for i in (target, source)]
-        flow: Tensor = self.network(*(functional.pad(image, padding, mode="replicate") for image in images))[-1]
-        return flow[0, :, :height, :width].contiguous()
+
+        def padded(images: Sequence[Frame], i: int) -> Tensor:
+            return functional.pad(_to_tensor(images[i], self.device)[None] / 127.5 - 1, padding, mode="replicate")
+
+        sides = (torch.cat([*map(padded, frames, side)]) for side in (targets, sources))
+        return [flow[:, :height, :width].clone() for flow in self.network(*sides)[-1]]
 
 
 def _to_tensor(frame: Frame, device: torch.device) -> Tensor:

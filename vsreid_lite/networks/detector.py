@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -17,6 +18,7 @@ from torchvision.ops import FeaturePyramidNetwork, FrozenBatchNorm2d, MultiScale
 from vsreid_lite.geometry import Box, to_image
 from vsreid_lite.networks.checkpoints import load_tensors, read_checkpoint
 from vsreid_lite.networks.efficientnet import FIXED, Backbone
+from vsreid_lite.networks.layers import MixedPrecision
 from vsreid_lite.networks.weight_files import COCO
 from vsreid_lite.system.downloads import hub_weights
 from vsreid_lite.video.masks import Frame
@@ -50,7 +52,7 @@ class LitePyramid(nn.Module):
         return self.pyramid(OrderedDict([("8", fine), ("16", coarse)]))
 
 
-class LiteDetector(nn.Module):
+class LiteDetector(MixedPrecision):
     """Class-agnostic candidates: Faster R-CNN on EfficientNet-Lite0; frames are resized to a short side of 192."""
 
     def __init__(self, proposals: int = 20) -> None:
@@ -76,14 +78,19 @@ class LiteDetector(nn.Module):
             box_nms_thresh=OVERLAP,
             box_detections_per_img=proposals,
         )
+        _decode_in_float32(self.rcnn)
 
-    @torch.inference_mode()
     def forward(self, frame: Frame) -> list[Box]:
         """The candidate boxes of a frame (H, W, 3), best first, each at least two pixels wide and high."""
-        return _boxes(_detect(self.rcnn, frame)["boxes"])
+        return self.in_batch([frame])[0]
+
+    @torch.inference_mode()
+    def in_batch(self, frames: Sequence[Frame]) -> list[list[Box]]:
+        """The candidate boxes of each frame, as of `forward`."""
+        return [_boxes(found["boxes"]) for found in _detect(self, frames)]
 
 
-class PaperDetector(nn.Module):
+class PaperDetector(MixedPrecision):
     """Class-agnostic candidates from Faster R-CNN R50-FPN, torchvision's COCO model; short side 800, at most 1333.
 
     Each class finds its own boxes; of two that overlap, whatever their classes, the one of the higher score stays.
@@ -97,6 +104,7 @@ class PaperDetector(nn.Module):
         for module in self.rcnn.modules():
             if isinstance(module, FrozenBatchNorm2d):
                 module.eps = 0.0  # as the COCO weights were trained
+        _decode_in_float32(self.rcnn)
 
     def load_published(self, file: Path | str | None = None) -> None:
         """Fill the network with torchvision's COCO weights.
@@ -118,18 +126,35 @@ class PaperDetector(nn.Module):
         detector.label = label
         return detector
 
-    @torch.inference_mode()
     def forward(self, frame: Frame) -> list[Box]:
         """The candidate boxes of a frame (H, W, 3), best first, each at least two pixels wide and high."""
-        found = _detect(self.rcnn, frame)
+        return self.in_batch([frame])[0]
+
+    @torch.inference_mode()
+    def in_batch(self, frames: Sequence[Frame]) -> list[list[Box]]:
+        """The candidate boxes of each frame, as of `forward`."""
+        return [self._best(found) for found in _detect(self, frames)]
+
+    def _best(self, found: dict[str, Tensor]) -> list[Box]:
         wanted = found["labels"] == self.label if self.label else found["labels"] > 0
         boxes, scores = found["boxes"][wanted], found["scores"][wanted]
         return _boxes(boxes[nms(boxes, scores, OVERLAP)[: self.proposals]])
 
 
-def _detect(rcnn: FasterRCNN, frame: Frame) -> dict[str, Tensor]:
-    detections: dict[str, Tensor] = rcnn([to_image(frame, device=next(rcnn.parameters()).device)])[0]
+def _detect(detector: LiteDetector | PaperDetector, frames: Sequence[Frame]) -> list[dict[str, Tensor]]:
+    device = next(detector.parameters()).device
+    with detector.precision():
+        detections: list[dict[str, Tensor]] = detector.rcnn([to_image(frame, device=device) for frame in frames])
     return detections
+
+
+def _decode_in_float32(rcnn: FasterRCNN) -> None:
+    """Let scores and shifts of boxes leave their layers in float32, under autocast too.
+
+    torchvision rounds the corners of boxes to the type of their shifts: in bfloat16 they would be up to 4 pixels off.
+    """
+    for layer in (rcnn.rpn.head.cls_logits, rcnn.rpn.head.bbox_pred, *rcnn.roi_heads.box_predictor.children()):
+        layer.register_forward_hook(lambda _layer, _inputs, output: output.float())
 
 
 def _boxes(corners: Tensor) -> list[Box]:

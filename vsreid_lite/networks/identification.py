@@ -5,6 +5,7 @@ OIM: Xiao et al. 2017, "Joint detection and identification feature learning for 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -17,7 +18,7 @@ from torchvision.ops import roi_pool
 from vsreid_lite.geometry import Box, crop, resize, to_image
 from vsreid_lite.networks.checkpoints import load_resnet
 from vsreid_lite.networks.efficientnet import FIXED, Backbone
-from vsreid_lite.networks.layers import normalise
+from vsreid_lite.networks.layers import MixedPrecision, normalise
 from vsreid_lite.video.masks import Frame
 
 CROP = 96  # pixels: candidates are resized to a square of this side
@@ -28,7 +29,7 @@ REGION, STRIDE = 14, 16  # RoI pooling: cells to a side, pixels to a cell of the
 IMAGENET = ResNet50_Weights.IMAGENET1K_V1.url
 
 
-class LiteIdentification(nn.Module):
+class LiteIdentification(MixedPrecision):
     """EfficientNet-Lite0's maps, pooled: a crop to a point on the unit sphere in 256 dimensions.
 
     The features of its strides 4, 8 and 16 are pooled side by side: what early layers see (colours, fine texture) holds
@@ -46,19 +47,24 @@ class LiteIdentification(nn.Module):
         """Crops (B, 3, 96, 96), RGB in [0, 1], to L2-normalised rows (B, 256)."""
         maps = self.backbone.maps(normalise(crops))[1:]
         pooled = [pool for x in maps for pool in (x.mean((2, 3)), x.amax((2, 3)))]
-        return F.normalize(self.embedding(self.norm(torch.cat(pooled, 1))), dim=1)
+        return F.normalize(self.embedding(self.norm(torch.cat(pooled, 1))).float(), dim=1)
 
-    @torch.inference_mode()
     def embed(self, frame: Frame, boxes: list[Box]) -> Tensor:
         """One L2-normalised row for each box of a frame (H, W, 3): (M, 256)."""
-        device = self.embedding.weight.device
         if not boxes:
-            return torch.zeros(0, self.embedding.out_features, device=device)
-        image = to_image(frame, device=device)
-        return self(torch.stack([crop(image, box, CROP) for box in boxes]))
+            return self.embedding.weight.new_zeros(0, self.embedding.out_features)
+        return self.in_batch([frame], [boxes])[0]
+
+    @torch.inference_mode()
+    def in_batch(self, frames: Sequence[Frame], boxes: Sequence[list[Box]]) -> list[Tensor]:
+        """The rows of each frame, as of `embed`; there is a box at least."""
+        images = [to_image(frame, device=self.embedding.weight.device) for frame in frames]
+        crops = [crop(image, box, CROP) for image, some in zip(images, boxes, strict=True) for box in some]
+        with self.precision():
+            return list(self(torch.stack(crops)).split([len(some) for some in boxes]))
 
 
-class PaperIdentification(nn.Module):
+class PaperIdentification(MixedPrecision):
     """The Identification Net of [15] on torchvision's ResNet-50: a frame's boxes to points on the unit sphere.
 
     conv1 to conv4_3 see the whole frame once; each box takes 14 x 14 of their features by RoI pooling, which go through
@@ -94,19 +100,24 @@ class PaperIdentification(nn.Module):
         shared = net.layer3[:SHARED](net.layer2(net.layer1(shared)))
         regions = roi_pool(shared.to(boxes[0].dtype), boxes, REGION, 1 / STRIDE)  # bfloat16 would move the boxes
         features = net.layer4(net.layer3[SHARED:](regions)).mean((2, 3))
-        return F.normalize(self.embedding(features), dim=1)
+        return F.normalize(self.embedding(features).float(), dim=1)
+
+    def embed(self, frame: Frame, boxes: list[Box]) -> Tensor:
+        """One L2-normalised row for each box of a frame (H, W, 3): (M, 256)."""
+        if not boxes:
+            return self.embedding.weight.new_zeros(0, self.embedding.out_features)
+        return self.in_batch([frame], [boxes])[0]
 
     @torch.inference_mode()
-    def embed(self, frame: Frame, boxes: list[Box]) -> Tensor:
-        """One L2-normalised row for each box of a frame (H, W, 3): (M, 256), float32."""
-        weight = self.embedding.weight
-        if not boxes:
-            return torch.zeros(0, self.embedding.out_features, device=weight.device)
-        image = to_image(frame, device=weight.device)
-        scale = enlargement(frame.shape[:2])
-        corners = weight.new_tensor([(b.x0, b.y0, b.x1 - 1, b.y1 - 1) for b in boxes]) * scale
-        height, width = frame.shape[:2]
-        return self(resize(image, (round(height * scale), round(width * scale)))[None], [corners]).float()
+    def in_batch(self, frames: Sequence[Frame], boxes: Sequence[list[Box]]) -> list[Tensor]:
+        """The rows of each of several frames of one size, as of `embed`; each has a box at least."""
+        weight, (height, width) = self.embedding.weight, frames[0].shape[:2]
+        scale = enlargement((height, width))
+        shape = round(height * scale), round(width * scale)
+        images = torch.cat([resize(to_image(frame, device=weight.device), shape)[None] for frame in frames])
+        corners = [weight.new_tensor([(b.x0, b.y0, b.x1 - 1, b.y1 - 1) for b in some]) * scale for some in boxes]
+        with self.precision():
+            return list(self(images, corners).split([len(some) for some in boxes]))
 
 
 def enlargement(shape: tuple[int, ...]) -> float:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from vsreid_lite.geometry import Box
     from vsreid_lite.video.masks import Frame
+
+Answer = TypeVar("Answer")
 
 
 class PropagationNetwork(Protocol):
@@ -40,6 +43,21 @@ class IdentificationNet(Protocol):
     def embed(self, frame: Frame, boxes: list[Box]) -> Tensor:
         """One L2-normalised row for each box: (M, D), float32."""
         ...
+
+
+def batched(part: object, one: Callable[..., Answer], *arguments: Sequence[Any]) -> list[Answer]:
+    """The answers of a part to several questions, in one call of its method `in_batch` if its class has one.
+
+    An inherited `in_batch` is not called, because a subclass may have changed the answer to one question.
+
+    Args:
+        part: F, N_det or N_reid.
+        one: The method that answers one question.
+        arguments: For each argument of that method the list of its values, as `in_batch` takes them.
+    """
+    if len(arguments[0]) > 1 and "in_batch" in vars(type(part)):
+        return list(vars(type(part))["in_batch"](part, *arguments))
+    return [one(*values) for values in zip(*arguments, strict=True)]
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,17 @@ class ASPP(nn.Module):
         return F.relu(self.project(torch.cat([*parts, pooled], 1)))
 
 
+class MixedPrecision(nn.Module):
+    """A network that is asked in bfloat16 on a GPU, unless `autocast` is off; on a CPU in float32."""
+
+    autocast = True
+
+    def precision(self) -> torch.autocast:
+        """The context in which it is asked."""
+        on_gpu = next(self.parameters()).device.type == "cuda"
+        return torch.autocast("cuda", torch.bfloat16, enabled=on_gpu and self.autocast)
+
+
 def normalise(image: Tensor) -> Tensor:
     """RGB in [0, 1] (B, 3, H, W) to zero mean and unit variance, by ImageNet's statistics."""
     mean = image.new_tensor(IMAGENET_MEAN)[:, None, None]

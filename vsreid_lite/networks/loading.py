@@ -110,7 +110,9 @@ def _load_lite(config: Config, files: WeightFiles, device: torch.device) -> Netw
             "preset lite: its detector knows no persons, so `persons_first` must be off (docs/fidelity.md, row 21)"
         )
     detector = load(LiteDetector(config.matching.proposals), "detector", files.detector)
-    return Networks(propagation, detector, load(LiteIdentification(), "identification", files.identification))
+    identification = load(LiteIdentification(), "identification", files.identification)
+    detector.autocast = identification.autocast = config.propagation.autocast
+    return Networks(propagation, detector, identification)
 
 
 def _load_full_size(config: Config, files: WeightFiles, device: torch.device) -> Networks:
@@ -125,6 +127,7 @@ def _load_full_size(config: Config, files: WeightFiles, device: torch.device) ->
     if files.identification is None and config.weights != UNTRAINED:
         raise FileNotFoundError(no_identification(config))
     identification = _ready(_built(PaperIdentification, files.identification), device)
+    detector.autocast = identification.autocast = config.propagation.autocast
     persons = Search(detector.of_class(PERSON), identification, only_recognised=True)
     return Networks(propagation, detector, identification, (persons,) if config.release.persons_first else ())
 
