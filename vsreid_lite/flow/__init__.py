@@ -63,7 +63,7 @@ class CachedFlow:
         frames: N frames (H, W, 3).
         max_bytes: What the cache may hold; at least the latest flow is kept.
         device: Where the flows lie.
-        batch: How many pairs `ahead` computes at once, if the estimator can.
+        batch: How many pairs `prefetch` computes at once, if the estimator can.
     """
 
     def __init__(
