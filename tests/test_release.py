@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.engine_runs import (
     CONFIG,
@@ -92,8 +93,12 @@ def box_of(result, i, k):
 
 
 @THOROUGH
-@given(runs)
-def test_with_every_rule_at_the_papers_value_it_is_the_engine(arguments):
+@given(runs, st.booleans(), st.booleans())
+def test_with_rules_of_retrieval_alone_it_is_the_engine(arguments, spare_others, exclusive):
+    config = arguments["config"]
+    rules = replace(config.release, spare_others=spare_others, exclusive=exclusive)
+    arguments["config"] = replace(config, release=rules)
+    assert rules.of_retrieval_alone and not replace(rules, passes=2).of_retrieval_alone
     ours = run(**arguments, keep_maps=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("vsreid_lite.vsreid.Engine", ReleaseEngine)

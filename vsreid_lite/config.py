@@ -84,6 +84,11 @@ class ReleaseRules:
         """How N_mp joins its streams (row 7): "probabilities" or "logits"."""
         return "logits" if self.summed_logits else "probabilities"
 
+    @property
+    def of_retrieval_alone(self) -> bool:
+        """Whether no rule is on that changes maps or their order, which `release.py` is for."""
+        return replace(self, only_absent=False, spare_others=False, exclusive=False, skip_last=False) == PRINTED
+
 
 PRINTED = ReleaseRules()  # the paper's own algorithms
 
@@ -104,6 +109,7 @@ class AdaptationConfig:
     leaking_guides: float = 0.35  # of guides with another instance beside them, the share that cover a part of it
     kept: float | None = None  # share of the weights before in their mean with the learnt ones (WiSE-FT); else 0
     improvement: float | None = 0.2  # `ReidConfig.improvement` where that is None; None: no such rule
+    spare_others: bool = True  # `ReleaseRules.spare_others`, whatever that is
 
     @property
     def pace(self) -> tuple[int, float]:

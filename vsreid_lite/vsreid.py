@@ -12,7 +12,7 @@ import torch
 from torch.nn import ModuleList
 from tqdm.auto import tqdm
 
-from vsreid_lite.config import LITE, PRINTED, Config
+from vsreid_lite.config import LITE, Config
 from vsreid_lite.engine import Engine
 from vsreid_lite.flow import FlowEstimator, get_flow
 from vsreid_lite.journal import Journal, header_of
@@ -90,7 +90,7 @@ def _segment(
         ready = time.perf_counter()
     if stopped:  # the same command is to adapt with all steps
         journal = Journal()
-    engine = Engine if config.release == PRINTED else ReleaseEngine
+    engine = Engine if config.release.of_retrieval_alone else ReleaseEngine
     with torch.inference_mode():
         result = _run(engine(video, networks, config, flow, record, progress, journal), video, keep_maps)
     result.seconds |= {"loading": loaded - started, "adaptation": ready - loaded if config.adapt else 0.0}
@@ -104,7 +104,8 @@ def prepare(
     """Load the networks of a configuration, with the settings stored with their weights.
 
     With `config.adapt`, N_mp is adapted to each instance of the given masks, unless the video has one frame only. A
-    retrieval must then improve on the maps: by `AdaptationConfig.improvement`, unless `ReidConfig` says by how much.
+    retrieval must then improve on the maps, by `AdaptationConfig.improvement` unless `ReidConfig` says by how much, and
+    spare other instances (`AdaptationConfig.spare_others`).
 
     Args:
         video: the video.
@@ -141,6 +142,8 @@ def _adapted(
     networks = replace(networks, adapted=tuple(adapted))
     if config.matching.improvement is None:
         config = replace(config, matching=replace(config.matching, improvement=config.adaptation.improvement))
+    if config.adaptation.spare_others:
+        config = replace(config, release=replace(config.release, spare_others=True))
     return networks, config, stopped
 
 

@@ -138,12 +138,14 @@ def test_a_state_with_a_very_long_name_is_refused_before_torch_loads_it(tmp_path
 
 
 @pytest.mark.parametrize(("given", "own", "expected"), [(None, 0.25, 0.25), (0.4, 0.25, 0.4), (None, None, None)])
-def test_beside_an_adapted_network_a_retrieval_must_improve_on_the_map(given, own, expected, sequence):
+def test_beside_adapted_networks_a_retrieval_must_improve_on_the_map_and_spare_others(given, own, expected, sequence):
     quick = replace(SHORT, steps=1, batch=1, recompositions=2, improvement=own)
     config = Config(device="cpu", reid=False, adapt=True, adaptation=quick, matching=ReidConfig(improvement=given))
-    found = prepare(sequence, config)[1].matching.improvement
-    assert found == expected
-    assert prepare(sequence, replace(config, adapt=False))[1].matching.improvement == given
+    found, without = prepare(sequence, config)[1], prepare(sequence, replace(config, adapt=False))[1]
+    assert (found.matching.improvement, found.release.spare_others) == (expected, True)
+    assert (without.matching.improvement, without.release.spare_others) == (given, False)
+    config = replace(config, adaptation=replace(quick, spare_others=False))
+    assert not prepare(sequence, config)[1].release.spare_others
 
 
 class Slow(torch.nn.Module):

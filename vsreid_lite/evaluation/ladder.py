@@ -28,7 +28,7 @@ NOT_MEASURED = "not measured: "
 NOT_CHOSEN = f"{NOT_MEASURED}not chosen"
 ONE_NETWORK = f"{NOT_MEASURED}the release's N_mp has two streams that were trained together"
 MIRRORED = "mirrored, as the release does, instead of several scales"
-IMPROVING = "adaptation also sets a rule of ReID: a retrieval must improve on the map"
+IMPROVING = "adaptation also sets rules of ReID: a retrieval must improve on the map and spare other instances"
 
 
 @dataclass(frozen=True)
