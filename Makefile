@@ -13,7 +13,7 @@ help:
 	@echo "make figures     copies the figures of make reproduce to figures/, where the README finds them"
 	@echo "make site        the executed notebooks as pages, to read without Jupyter or network: build/site/index.html"
 	@echo "make slides      build/slides.html: pictures of the notebooks to project, or to print as PDF"
-	@echo "make weights     every shipped weight file again, from ImageNet's, into runs/weights (10 GB): 3.7 hours on 2 cores, and"
+	@echo "make weights     every shipped weight file again, from ImageNet's, into runs/weights (10 GB): 4.4 hours on 2 cores, and"
 	@echo "                 the choice of the settings of lite comes on top"
 	@echo "make benchmark   speed and memory, as tables"
 	@echo "make setup       only .venv, from requirements.lock (the others do it when needed)"

@@ -175,12 +175,13 @@ _FIRST: dict[str, Any] = {"plan": Plan(700, 4e-4), "mixture": STILLS, "published
 _BRANCH: dict[str, Any] = {"plan": Plan(800, 4e-4)}
 _LAST: dict[str, Any] = {"plan": Plan(1000, 4e-4), "mixture": DRIFTED, "own_guides": 2}
 # The set lite-real goes on with collages of real stills, first small patches, then large ones, and at last with real
-# video: 1,840 steps for each stream of rows 2 to 5, 400 for row 1. N_det learns from pictures whose instances are all
-# annotated, which those of DAVIS 2016 are not.
+# video: 1,840 steps for each stream of every row. N_det learns from pictures whose instances are all annotated, which
+# those of DAVIS 2016 are not.
 _COLLAGES: dict[str, Any] = {"mini": 60, "footage": 120, "collages": 480}
 _VIDEO: dict[str, Any] = {"mini": 60, "footage": 60, "collages": 240, "real": 300}
 _SMALL: dict[str, Any] = {"mixture": DRIFTED, "own_guides": 2, "patches": (128, 160)}
 _LARGE: dict[str, Any] = {**_SMALL, "patches": (160, 192)}
+_EVERY: dict[str, Any] = {**_SMALL, "patches": (128, 160, 192)}
 _LAST_REAL: dict[str, Any] = {"plan": Plan(240, 3e-4), **_VIDEO, **_LARGE}
 _REAL_PACE = {"steps": 40, "learning_rate": 1e-3, "patch": 192, "kept": 0.25}  # of adaptation
 _REAL_SETTINGS = {"rho_reid": 0.7, "rho_occ": 0.3, "scales": [1.0, 1.25], "adaptation": _REAL_PACE, "patch": 224}
@@ -213,9 +214,10 @@ STAGES: dict[str, Stage] = {
     ),
     "lite-real-propagation": _two_streams(**_LAST_REAL, start="lite-real-large", minutes=16, settings=_REAL_SETTINGS),
     "lite-real-box": _rgb(**_LAST_REAL, start="lite-real-large", minutes=8),
-    "lite-real-baseline": _rgb(
-        plan=Plan(400, 3e-4), **_VIDEO, **_SMALL, start="lite-baseline", use_box=False, minutes=8
+    "lite-real-baseline-collages": _rgb(
+        plan=Plan(1600, 3e-4), **_COLLAGES, **_EVERY, start="lite-baseline", use_box=False, minutes=40
     ),
+    "lite-real-baseline": _rgb(**_LAST_REAL, start="lite-real-baseline-collages", use_box=False, minutes=8),
     "lite-real-detector": _detector(plan=Plan(800, 3e-4), **_COLLAGES, start="lite-detector", minutes=15),
     "lite-real-identification": _identification(
         plan=Plan(1000, 3e-4), **_COLLAGES, real=150, start="lite-identification", minutes=8
