@@ -12,8 +12,8 @@ PACKAGE, TESTS, NOTEBOOKS = ROOT / "vsreid_lite", ROOT / "tests", ROOT / "notebo
 GOALS = {"files of the package": 105, "lines of the package": 15_000, "lines of the tests": 13_500}
 LIMITS = {
     "files of the package": 123,
-    "lines of the package": 23_030,
-    "lines of the tests": 19_500,
+    "lines of the package": 23_060,
+    "lines of the tests": 19_525,
 }  # raised only with a feature, in a commit that says so
 FUNCTION_LINES = 40  # from `def` to the last line
 NOTEBOOK_MODULES = 8  # of ours, imported by one notebook

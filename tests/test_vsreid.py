@@ -22,6 +22,7 @@ from tests.stubs import (
     ZeroFlow,
     blank_frames,
     random_networks,
+    random_sequence,
     square_mask,
 )
 from vsreid_lite.config import ReidConfig
@@ -350,3 +351,9 @@ def test_progress_goes_to_stderr(capsys):
     segment(video, CONFIG, networks, ZeroFlow(), progress=True)
     captured = capsys.readouterr()
     assert "propagation" in captured.err and not captured.out
+
+
+def test_networks_adapted_to_another_number_of_instances_are_refused():
+    sequence = random_sequence(0, 2, 2, (20, 30))
+    with pytest.raises(ValueError, match="networks adapted to 3 instances, found 2"):
+        segment(sequence, CONFIG, random_networks(0, adapted=3), RandomFlow(0))

@@ -109,7 +109,7 @@ class AdaptationConfig:
     leaking_guides: float = 0.35  # of guides with another instance beside them, the share that cover a part of it
     kept: float | None = None  # share of the weights before in their mean with the learnt ones (WiSE-FT); else 0
     improvement: float | None = 0.2  # `ReidConfig.improvement` where that is None; None: no such rule
-    spare_others: bool = True  # `ReleaseRules.spare_others`, whatever that is
+    spare_others: bool = True  # turns `ReleaseRules.spare_others` on; False leaves it as it is
 
     @property
     def pace(self) -> tuple[int, float]:
@@ -219,6 +219,7 @@ RANGES = {  # of numbers that have one, both ends included
     "adaptation.learning_rate": (0, math.inf),
     "adaptation.recompositions": (1, math.inf),
     "adaptation.hard_guides": (0, 1),
+    "adaptation.leaking_guides": (0, 1),
     "adaptation.kept": (0, 1),
 }
 

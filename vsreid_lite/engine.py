@@ -6,7 +6,8 @@
    at once. Only Box(P_{i,k}) changes between rounds, so a retrieval is arithmetic without a network (`Candidates`).
    With `ReidConfig.improvement`, N_reid also embeds the boxes of the maps that the best candidates would replace.
 3. Instances do not meet before the merge: K instances of the first propagation go through N_mp as one batch, and so do
-   the forward and the backward sweep of a recovery, which start from the same map and never read each other's.
+   the forward and the backward sweep of a recovery, which start from the same map and never read each other's. Where
+   N_mp is adapted to each instance, each has a batch of its own.
 4. The frames nearer to a new starting point than to every older one form one interval around it, as the cell of a
    Voronoi diagram on a line does. So a sweep stops at the first frame it may not update, where the printed loop goes on
    and skips all the rest.
@@ -77,6 +78,8 @@ class Engine:
         self.frames = list(frames) if isinstance(frames, np.ndarray) else frames
         self.N, self.K, self.shape = video.N, video.K, video.shape
         self.wanted, self.progress = record, progress
+        if networks.adapted and len(networks.adapted) != video.K:
+            raise ValueError(f"{video.name}: networks adapted to {len(networks.adapted)} instances, found {video.K}")
         self.device = choose_device(config.device)
         self.images = FramesOnDevice(self.frames, self.device)
         estimator = get_flow(config.flow, video.frame_names, self.device) if flow is None else flow

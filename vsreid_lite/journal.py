@@ -118,9 +118,10 @@ class Journal:
         """Write a file, atomically; with a note (in JSON) it is a state. Raises OSError where it cannot be written."""
         if self.keeps and not self.begun:
             self._begin()
+        path = self._write(name, tensors, note)
         if note is not None:
             self._written = time.monotonic()
-        return self._write(name, tensors, note)
+        return path
 
     def _begin(self) -> None:
         if self._folder is not None:

@@ -284,6 +284,7 @@ def find_candidates(
         arrays, done = known
         for name, values in arrays.items():
             getattr(found, name)[:] = values
+        done -= done % batch  # so that batches are those of a whole run
     embedded = embed_candidates(frames, templates, detector, identification, config, done, batch)
     for i, (X, rows) in enumerate(embedded, done):
         found.put(i, X, rows, templates)

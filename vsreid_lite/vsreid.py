@@ -108,7 +108,7 @@ def prepare(
     spare other instances (`AdaptationConfig.spare_others`).
 
     Args:
-        video: the video.
+        video: the video; adapted networks are for its instances, in the order of its labels.
         config: the configuration.
         progress: as of `segment`.
         journal: keeps the state of the adaptation, and an adapted N_mp; none by default.
@@ -135,8 +135,9 @@ def _adapted(
     if adapted is None:
         settings = config.adaptation, config.propagation, config.seed, progress
         adapted, stopped = adapt(networks.propagation, video, *settings, journal)
-    if not stopped:
-        journal.write_first(ADAPTED, {name: value.clone() for name, value in ModuleList(adapted).state_dict().items()})
+    if journal.keeps and not stopped:
+        learnt = ModuleList(adapted).state_dict()
+        journal.write_first(ADAPTED, {name: value.cpu().clone() for name, value in learnt.items()})
     for network in adapted:
         fold_normalisation(network)
     networks = replace(networks, adapted=tuple(adapted))

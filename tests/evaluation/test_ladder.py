@@ -16,6 +16,7 @@ from vsreid_lite.evaluation.ladder import (
     MIRRORED,
     ONE_NETWORK,
     SCALES,
+    SPARING,
     adapted,
     ladder,
     training_budget,
@@ -140,12 +141,15 @@ def test_a_choice_that_cannot_be_measured_is_one_line(files, chosen, adapt, line
 
 
 def test_a_row_that_adapts_says_which_rules_change_with_it(files):
-    rows = ladder(replace(LITE, adapt=True))
-    assert rows[5].note == f"not in the paper's table; {IMPROVING}"
-    assert [row.note for row in adapted(rows)] == ["", "", "", IMPROVING, IMPROVING]
+    rows, both = ladder(replace(LITE, adapt=True)), f"{IMPROVING}; {SPARING}"
+    assert rows[5].note == f"not in the paper's table; {both}"
+    assert [row.note for row in adapted(rows)] == ["", "", "", both, both]
+    given = replace(LITE, adapt=True, matching=replace(LITE.matching, improvement=0.1))
+    assert adapted(ladder(given))[4].note == SPARING
+    assert adapted(ladder(replace(given, release=replace(LITE.release, spare_others=True))))[4].note == ""
     mirrored = ladder(with_propagation(replace(LITE, adapt=True), flip=True))
-    assert mirrored[5].note == f"not in the paper's table; {MIRRORED}; {IMPROVING}"
-    assert adapted(mirrored)[4].note == f"{MIRRORED}; {IMPROVING}"
+    assert mirrored[5].note == f"not in the paper's table; {MIRRORED}; {both}"
+    assert adapted(mirrored)[4].note == f"{MIRRORED}; {both}"
 
 
 def test_flow_and_other_files_are_those_of_the_whole_ladder(files):

@@ -99,27 +99,34 @@ class Killed(BaseException):
     """As SIGKILL, but for what runs in this process."""
 
 
-def test_an_adaptation_that_is_killed_goes_on_bit_for_bit(one, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("labels", "steps", "dies"), [((1,), 5, 3), ((1, 2), 2, 3)])
+def test_an_adaptation_that_is_killed_goes_on_bit_for_bit(sequence, tmp_path, monkeypatch, labels, steps, dies):
+    """Of two instances, the first has had two turns when the process dies in the second one's second."""
     monkeypatch.setattr(journal, "EVERY", 0)
-    quick, draw, drawn = replace(SHORT, steps=5, batch=1, recompositions=2), PropagationBatches.__getitem__, []
+    video = replace(sequence, labels=labels, annotations=None)
+    quick, draw, drawn = replace(SHORT, steps=steps, batch=1, recompositions=2), PropagationBatches.__getitem__, []
     network = lite_streams().eval()
 
     def run(folder, dies=None):
+        drawn.clear()
+
         def counted(batches, step):
-            drawn.append(step)
-            if step == dies:
+            drawn.append((batches.label, step))
+            if len(drawn) - 1 == dies:
                 raise Killed
             return draw(batches, step)
 
         monkeypatch.setattr(PropagationBatches, "__getitem__", counted)
-        return adapt(network, one, quick, PropagationConfig(64), journal=folder and Journal(folder))[0][0]
+        return adapt(network, video, quick, PropagationConfig(64), journal=folder and Journal(folder))[0]
 
     whole = run(None)
+    turns = [*drawn]
     with pytest.raises(Killed):
-        run(tmp_path, dies=3)
+        run(tmp_path, dies)
     again = run(tmp_path)
-    assert drawn == [0, 1, 2, 3, 4, 0, 1, 2, 3, 3, 4]
-    assert all(map(torch.equal, whole.state_dict().values(), again.state_dict().values()))
+    assert drawn == turns[dies:]
+    for expected, found in zip(whole, again, strict=True):
+        assert all(map(torch.equal, expected.state_dict().values(), found.state_dict().values()))
     Journal(tmp_path).write("adapted", {"state": torch.zeros(9, dtype=torch.uint8)}, 3)
     with pytest.raises(ValueError, match=f"damaged state of a run that was killed; delete {tmp_path} to start anew"):
         run(tmp_path)

@@ -28,7 +28,8 @@ NOT_MEASURED = "not measured: "
 NOT_CHOSEN = f"{NOT_MEASURED}not chosen"
 ONE_NETWORK = f"{NOT_MEASURED}the release's N_mp has two streams that were trained together"
 MIRRORED = "mirrored, as the release does, instead of several scales"
-IMPROVING = "adaptation also sets rules of ReID: a retrieval must improve on the map and spare other instances"
+IMPROVING = "adaptation also sets a rule of ReID: a retrieval must improve on the map"
+SPARING = "adaptation also sets a rule of ReID: a retrieval must spare other visible instances"
 
 
 @dataclass(frozen=True)
@@ -84,16 +85,18 @@ def ladder(base: Config, chosen: Collection[int] = ()) -> list[Row]:
 
 
 def adapted(rows: list[Row]) -> list[Row]:
-    """The rows of the paper's ladder, with N_mp adapted to every first frame (row 26 of docs/fidelity.md)."""
+    """The rows of the paper's ladder, with N_mp adapted to each instance (row 26 of docs/fidelity.md)."""
     return [
-        replace(row, config=replace(row.config, adapt=True), note=_notes(row.note, _improving(row.config)))
+        replace(row, config=replace(row.config, adapt=True), note=_notes(row.note, *_adapted_rules(row.config)))
         for row in rows[:PRINTED_ROWS]
     ]
 
 
-def _improving(config: Config) -> str:
-    sets = config.reid and config.matching.improvement is None and config.adaptation.improvement is not None
-    return IMPROVING if sets else ""
+def _adapted_rules(config: Config) -> list[str]:
+    """The rules of ReID that adaptation sets (row 13 of docs/fidelity.md)."""
+    improving = config.matching.improvement is None and config.adaptation.improvement is not None
+    sparing = config.adaptation.spare_others and not config.release.spare_others
+    return [rule for rule, sets in ((IMPROVING, improving), (SPARING, sparing)) if sets and config.reid]
 
 
 def _notes(*notes: str) -> str:
@@ -116,7 +119,7 @@ def _rows(base: Config, files: WeightFiles) -> list[Row]:
         Row(multi_scale, best, note=mirrored),
     ]
     ours = Row(
-        ADAPTATION, replace(best, adapt=True), note=_notes("not in the paper's table", mirrored, _improving(best))
+        ADAPTATION, replace(best, adapt=True), note=_notes("not in the paper's table", mirrored, *_adapted_rules(best))
     )
     return [*rows, ours] if base.adapt else rows
 

@@ -108,12 +108,12 @@ class _Learner:
     def step(self, step: int) -> float:
         """Learn from batch number `step`; the length of the gradient, which is finite where the weights stay so."""
         loss = joint_loss(self.network if step % FLOW_EVERY == 0 else self.image_only, self.batches[step])
-        self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         length = nn.utils.clip_grad_norm_(self.network.parameters(), 5.0).item()
         if math.isfinite(length):
             self.optimiser.step()
             self.schedule.step()
+        self.optimiser.zero_grad(set_to_none=True)  # or each instance would hold a gradient until its next turn
         return length
 
 
