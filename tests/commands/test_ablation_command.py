@@ -44,7 +44,7 @@ def test_ablation_prints_the_table_writes_the_json_and_warns_of_what_the_weights
 
 
 def test_with_adapt_all_every_row_is_adapted_beside_the_sixth(davis, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("vsreid_lite.vsreid.adapt", lambda network, *_: (network, False))
+    monkeypatch.setattr("vsreid_lite.vsreid.adapt", lambda network, video, *_: ([network] * video.K, False))
     monkeypatch.setattr("vsreid_lite.vsreid.TwoStreams", object)
     options = ["--output", str(tmp_path / "out"), "--workers", "1", "--sequences", "apes", "--adapt"]
     assert main([*davis, *options]) == 0
