@@ -181,11 +181,12 @@ class Engine:
         """The candidates that an earlier run has found, and in how many frames; None where the file is damaged."""
         tensors, done = self.journal.read(name) or ({}, -1)
         N, K = self.N, self.K
-        types = {"boxes": torch.int64, "similarity": torch.float32, "template": torch.int64}
-        shapes = {"boxes": (N, K, 4), "similarity": (N, K, K), "template": (N, K)}
-        if {key: (values.dtype, values.shape) for key, values in tensors.items()} != {
-            key: (types[key], shape) for key, shape in shapes.items()
-        }:
+        expected: dict[str, tuple[torch.dtype, tuple[int, ...]]] = {
+            "boxes": (torch.int64, (N, K, 4)),
+            "similarity": (torch.float32, (N, K, K)),
+            "template": (torch.int64, (N, K)),
+        }
+        if {key: (values.dtype, tuple(values.shape)) for key, values in tensors.items()} != expected:
             return None
         found = {key: values.numpy() for key, values in tensors.items()}
         low, high = found["boxes"][..., :2], found["boxes"][..., 2:]

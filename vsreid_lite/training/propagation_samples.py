@@ -122,7 +122,7 @@ class PropagationBatches(Dataset[Batch]):
         return cv2.remap(mask, x + dx, y + dy, cv2.INTER_LINEAR), bool(rng.random() < self.mixture.kept)
 
     def _leaking(self, rng: np.random.Generator, source: Array, labels: Mask, label: int) -> Array:
-        """The guide; or with a part of an instance beside it, as after it has drifted there."""
+        """The guide (H, W); in a share of the draws also with a part of another instance beside it, as after drift."""
         box = mask_box(labels == label)
         if not self.mixture.leaking or box is None:
             return source
